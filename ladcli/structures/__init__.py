@@ -10,6 +10,7 @@ from ladcli.structures.assignment import (
     gather_per_anchor,
 )
 from ladcli.structures.batch import Batch, Targets
+from ladcli.structures.classes import ClassTable
 from ladcli.structures.predictions import (
     ClassLogits,
     ClassOutput,
@@ -28,6 +29,7 @@ __all__ = [
     "ClassLogits",
     "ClassOutput",
     "ClassProbs",
+    "ClassTable",
     "Costs",
     "Detections",
     "Predictions",

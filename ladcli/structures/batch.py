@@ -69,6 +69,7 @@ class Batch:
     scale_wh: Tensor  # [B, 2] float64, canvas pixels per pixel of the stored image, x then y
     image_rows: tuple[int, ...]  # row of each image in the data set's index
     view_ids: tuple[int, ...]  # which view of the image this is; see `ladcli.data.views`
+    skipped: tuple[str, ...] = ()  # files that were left out of this batch, with the reason
 
     def __len__(self) -> int:
         return self.images.shape[0]
