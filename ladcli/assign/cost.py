@@ -1,0 +1,107 @@
+"""What it would cost a network to make a candidate a positive (equation 2 of the paper)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ladcli.structures import (
+    AnchorGrid,
+    Candidates,
+    ClassOutput,
+    Costs,
+    Predictions,
+    Targets,
+    gather_per_anchor,
+)
+from ladcli.structures.boxes import decode_boxes, pair_giou
+
+
+@torch.no_grad()
+def detection_cost(
+    candidates: Candidates,
+    predictions: Predictions,
+    targets: Targets,
+    grid: AnchorGrid,
+    *,
+    box_weight: float = 1.3,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+) -> Costs:
+    """Classification plus box loss of every candidate, as if it were a positive.
+
+    The printed equation has IoU; like the reference we use the training box loss (GIoU).  The
+    IoU branch does not enter.
+
+    Args:
+        candidates: [B, A].
+        predictions: of the network that prices.
+        targets: G boxes per image.
+        grid: A anchors.
+        box_weight: weight of the GIoU loss.
+        alpha, gamma: of the focal loss.
+
+    Returns:
+        Costs [B, A], +inf where the anchor is no candidate.
+    """
+    gt_index = candidates.gt_index
+    rows = _rows_to_price(candidates)
+    labels = gather_per_anchor(targets.labels, gt_index).flatten()[rows]
+    gt_boxes = gather_per_anchor(targets.boxes, gt_index).flatten(0, 1)[rows]
+    anchors = grid.anchors.repeat(gt_index.shape[0], 1)[rows]
+    boxes = decode_boxes(anchors, predictions.box_deltas.flatten(0, 1)[rows].float())
+    cls_part, box_part = cost_parts(
+        predictions.cls.rows(rows),
+        boxes,
+        labels,
+        gt_boxes,
+        box_weight=box_weight,
+        alpha=alpha,
+        gamma=gamma,
+    )
+    values = torch.full(gt_index.shape, torch.inf, device=gt_index.device).flatten()
+    values = values.index_copy(0, rows, cls_part + box_part).view_as(gt_index)
+    return Costs(values.masked_fill(~candidates.mask, torch.inf))
+
+
+def cost_parts(
+    cls: ClassOutput,
+    boxes: Tensor,
+    labels: Tensor,
+    gt_boxes: Tensor,
+    *,
+    box_weight: float = 1.3,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+) -> tuple[Tensor, Tensor]:
+    """The two terms of the cost for N pairs of an anchor and a ground truth.
+
+    Args:
+        cls: class outputs, [N, C].
+        boxes: [N, 4] decoded, not clipped.
+        labels: [N] int64, class of the ground truth.
+        gt_boxes: [N, 4].
+
+    Returns:
+        Class part [N]: focal loss summed over all classes, one-hot target.  Box part [N]:
+        ``box_weight`` times (1 - GIoU).
+    """
+    own = labels.unsqueeze(1)  # [N, 1]
+    prob, log_prob, log_not_prob = cls.prob(), cls.log_prob(), cls.log_not_prob()
+    negative = prob.pow(gamma) * log_not_prob  # [N, C]
+    positive = (1 - prob.gather(1, own)).pow(gamma) * log_prob.gather(1, own)  # [N, 1]
+    others = (alpha - 1) * (negative.sum(dim=1) - negative.gather(1, own).squeeze(1))
+    cls_part = others - alpha * positive.squeeze(1)
+    return cls_part, box_weight * (1 - pair_giou(boxes, gt_boxes))
+
+
+def _rows_to_price(candidates: Candidates) -> Tensor:
+    """Indices into the flattened [B·A] anchors that have to be priced.
+
+    A CPU knows for free which anchors are candidates (some 10 %) and prices only those.  Another
+    device would have to wait to learn their number, so it prices all anchors at a static shape.
+    """
+    flat = candidates.mask.flatten()
+    if flat.device.type == "cpu" and not torch.compiler.is_compiling():
+        return flat.nonzero().squeeze(1)
+    return torch.arange(flat.shape[0], device=flat.device)
