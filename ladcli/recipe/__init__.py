@@ -1,0 +1,37 @@
+"""Typed configuration: the schema of a recipe, and how recipes are read, checked and written."""
+
+from ladcli.recipe.load import load_recipe, save_recipe, update_recipe
+from ladcli.recipe.options import Option, describe_options, flat
+from ladcli.recipe.schema import (
+    SCHEDULES,
+    AssignConfig,
+    DataConfig,
+    DistillConfig,
+    InferenceConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    Recipe,
+    ScheduleConfig,
+    TrainConfig,
+)
+
+__all__ = [
+    "SCHEDULES",
+    "AssignConfig",
+    "DataConfig",
+    "DistillConfig",
+    "InferenceConfig",
+    "LossConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "Option",
+    "Recipe",
+    "ScheduleConfig",
+    "TrainConfig",
+    "describe_options",
+    "flat",
+    "load_recipe",
+    "save_recipe",
+    "update_recipe",
+]

@@ -7,15 +7,47 @@ read them.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-PositiveInt = Annotated[int, Field(ge=1)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+#: Technical limit of every whole number, so that none overflows in a tensor or a seed.
+MAX_INT = 2**31 - 1
+
+
+def _number_of_text(value: Any) -> Any:
+    """``1e-3`` as a number: YAML 1.1 reads it as text because it has no dot."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _list_of_one(value: Any) -> Any:
+    """One number where a list is due, as in ``short: 800``."""
+    return [value] if isinstance(value, int | float) else value
+
+
+# Strict types: true is no number, 0 is no "false", and text is no whole number.
+PositiveInt = Annotated[int, Field(ge=1, le=MAX_INT, strict=True)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=MAX_INT, strict=True)]
+Number = Annotated[float, Field(strict=True), BeforeValidator(_number_of_text)]
+NonNegative = Annotated[float, Field(ge=0, strict=True), BeforeValidator(_number_of_text)]
+Positive = Annotated[float, Field(gt=0, strict=True), BeforeValidator(_number_of_text)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True), BeforeValidator(_number_of_text)]
+Probability = Annotated[float, Field(gt=0, lt=1, strict=True), BeforeValidator(_number_of_text)]
+Switch = Annotated[bool, Field(strict=True)]
+IntList = Annotated[list[PositiveInt], BeforeValidator(_list_of_one)]
 
 #: Epochs and the epochs after which the learning rate falls, by schedule name.
 SCHEDULES: dict[str, tuple[int, tuple[int, ...]]] = {
@@ -28,46 +60,63 @@ SCHEDULES: dict[str, tuple[int, tuple[int, ...]]] = {
 class Section(BaseModel):
     """Base of all parts of a recipe: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _none_is_null(cls, value: Any, info: ValidationInfo) -> Any:
+        """The word ``none`` means null (YAML's own word) wherever null is the default."""
+        if isinstance(value, str) and value.strip().lower() == "none":
+            field = cls.model_fields[info.field_name or ""]
+            return None if field.default is None else value
+        return value
 
 
 class DataConfig(Section):
     """Where the images are and how they are prepared."""
 
     dir: str | None = Field(
-        None, description="COCO-layout folder with annotations/ and images/; see --data"
+        default=None, description="COCO-layout folder with annotations/ and images/; see --data"
     )
-    train_json: str | None = Field(None, description="training annotations, instead of dir's own")
-    val_json: str | None = Field(None, description="validation annotations, instead of dir's own")
-    images: str | None = Field(None, description="image folder, instead of dir's own")
-    short: list[PositiveInt] = Field(
-        [800],
+    train_json: str | None = Field(
+        default=None, description="training annotations, instead of dir's own"
+    )
+    val_json: str | None = Field(
+        default=None, description="validation annotations, instead of dir's own"
+    )
+    images: str | None = Field(default=None, description="image folder, instead of dir's own")
+    short: IntList = Field(
+        default=[800],
         description="short side in pixels after resizing: one number, or [low, high] for "
         "multi-scale training; evaluation uses the last",
         min_length=1,
         max_length=2,
     )
-    long: PositiveInt = Field(1333, description="limit of the long side in pixels")
+    long: PositiveInt = Field(default=1333, description="limit of the long side in pixels")
     scales: Literal["range", "grid"] = Field(
-        "grid",
+        default="grid",
         description="with two short sides: draw from the whole range, or from a fixed grid of "
         "scales (needed for training from a cache)",
     )
     scale_steps: PositiveInt = Field(
-        6, description="number of scales of the grid, both ends included"
+        default=6, description="number of scales of the grid, both ends included"
     )
-    flip: Share = Field(0.5, description="probability of a horizontal flip in training")
-    brightness: Share = Field(0.0, description="photometric jitter, relative; 0 is off")
-    contrast: Share = Field(0.0, description="photometric jitter, relative; 0 is off")
-    saturation: Share = Field(0.0, description="photometric jitter, relative; 0 is off")
-    skip_empty: bool = Field(
-        False, description="leave images without boxes out of training (they count as background)"
+    flip: Share = Field(default=0.5, description="probability of a horizontal flip in training")
+    brightness: Share = Field(default=0.0, description="photometric jitter, relative; 0 is off")
+    contrast: Share = Field(default=0.0, description="photometric jitter, relative; 0 is off")
+    saturation: Share = Field(default=0.0, description="photometric jitter, relative; 0 is off")
+    skip_empty: Switch = Field(
+        default=False,
+        description="leave images without boxes out of training (they count as background)",
     )
     workers: NonNegativeInt = Field(
-        2, description="loader processes; 0 loads in the training process"
+        default=2, description="loader processes; 0 loads in the training process"
     )
-    skip_bad_images: bool = Field(
-        False, description="leave out images that cannot be decoded, and count them, not stop"
+    skip_bad_images: Switch = Field(
+        default=False,
+        description="leave out images that cannot be decoded, and count them, not stop",
     )
 
     @model_validator(mode="after")
@@ -86,41 +135,46 @@ class DataConfig(Section):
 class ModelConfig(Section):
     """The detector: backbone, feature pyramid and head."""
 
-    backbone: str = Field("resnet50", description="name of a timm model that offers features_only")
+    backbone: str = Field(
+        default="resnet50", description="name of a timm model that offers features_only"
+    )
     weights: str | None = Field(
-        None,
+        default=None,
         description="backbone weights: a .safetensors or .pth file, 'timm' for timm's own hub, "
         "or none to start from random weights",
     )
-    pixel_mean: list[float] | None = Field(
-        None,
+    pixel_mean: list[Number] | None = Field(
+        default=None,
         description="mean per RGB channel of pixels in 0..1; by default the backbone's own",
         min_length=3,
         max_length=3,
     )
     pixel_std: list[Positive] | None = Field(
-        None,
+        default=None,
         description="standard deviation per RGB channel; by default the backbone's own",
         min_length=3,
         max_length=3,
     )
-    channels: PositiveInt = Field(256, description="channels of pyramid and head")
-    head_convs: NonNegativeInt = Field(4, description="stacked 3x3 convolutions of each branch")
-    norm_groups: PositiveInt = Field(32, description="groups of the head's GroupNorm")
-    prior: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.01, description="class probability that the initial bias gives every anchor"
+    channels: PositiveInt = Field(default=256, description="channels of pyramid and head")
+    head_convs: NonNegativeInt = Field(
+        default=4, description="stacked 3x3 convolutions of each branch"
+    )
+    norm_groups: PositiveInt = Field(default=32, description="groups of the head's GroupNorm")
+    prior: Probability = Field(
+        default=0.01, description="class probability that the initial bias gives every anchor"
     )
     freeze_stride: Literal[0, 2, 4, 8, 16, 32] = Field(
-        4,
+        default=4,
         description="freeze the backbone up to and including the stage of this stride; 0 freezes "
         "nothing; without weights nothing is frozen",
     )
-    freeze_bn: bool = Field(
-        True,
+    freeze_bn: Switch = Field(
+        default=True,
         description="keep the backbone's batch-norm statistics fixed; without weights they learn",
     )
-    checkpoint_gradients: bool = Field(
-        False, description="recompute backbone activations in the backward pass to save memory"
+    checkpoint_gradients: Switch = Field(
+        default=False,
+        description="recompute backbone activations in the backward pass to save memory",
     )
 
     @model_validator(mode="after")
@@ -136,23 +190,26 @@ class ModelConfig(Section):
 class AssignConfig(Section):
     """Label assignment: candidates, cost, mixture and selection."""
 
-    min_iou: Share = Field(0.1, description="IoU from which an anchor is a candidate")
+    min_iou: Share = Field(default=0.1, description="IoU from which an anchor is a candidate")
     topk: PositiveInt = Field(
-        9, description="cheapest candidates per ground truth and level that enter the mixture"
+        default=9,
+        description="cheapest candidates per ground truth and level that enter the mixture",
     )
-    box_weight: NonNegative = Field(1.3, description="weight of the GIoU loss in the cost")
-    alpha: Share = Field(0.25, description="focal loss: weight of positives, in the cost")
-    gamma: NonNegative = Field(2.0, description="focal loss: focusing exponent, in the cost")
+    box_weight: NonNegative = Field(default=1.3, description="weight of the GIoU loss in the cost")
+    alpha: Share = Field(default=0.25, description="focal loss: weight of positives, in the cost")
+    gamma: NonNegative = Field(
+        default=2.0, description="focal loss: focusing exponent, in the cost"
+    )
     selection: Literal["density-peak", "mean"] = Field(
-        "density-peak",
+        default="density-peak",
         description="positives up to the densest point of the lower component, or all below "
         "its mean (the paper's wording)",
     )
     mixture: Literal["batched", "sklearn"] = Field(
-        "batched", description="our batched fit, or scikit-learn's as a slow reference"
+        default="batched", description="our batched fit, or scikit-learn's as a slow reference"
     )
-    ignore_crowd: bool = Field(
-        False,
+    ignore_crowd: Switch = Field(
+        default=False,
         description="anchors that lie over crowd regions by more than half are ignored instead "
         "of background",
     )
@@ -161,40 +218,42 @@ class AssignConfig(Section):
 class LossConfig(Section):
     """The detection loss."""
 
-    alpha: Share = Field(0.25, description="focal loss: weight of positives")
-    gamma: NonNegative = Field(2.0, description="focal loss: focusing exponent")
-    cls_weight: NonNegative = Field(1.0, description="weight of the classification loss")
-    box_weight: NonNegative = Field(1.3, description="weight of the GIoU loss")
-    iou_weight: NonNegative = Field(0.5, description="weight of the IoU branch's loss")
+    alpha: Share = Field(default=0.25, description="focal loss: weight of positives")
+    gamma: NonNegative = Field(default=2.0, description="focal loss: focusing exponent")
+    cls_weight: NonNegative = Field(default=1.0, description="weight of the classification loss")
+    box_weight: NonNegative = Field(default=1.3, description="weight of the GIoU loss")
+    iou_weight: NonNegative = Field(default=0.5, description="weight of the IoU branch's loss")
 
 
 class OptimConfig(Section):
     """SGD and its schedule."""
 
-    lr: Positive = Field(0.01, description="learning rate at the batch size lr_batch")
+    lr: Positive = Field(default=0.01, description="learning rate at the batch size lr_batch")
     lr_batch: PositiveInt | None = Field(
-        None,
+        default=None,
         description="scale lr linearly: the rate used is lr x batch_size / lr_batch; unset, lr "
         "is used as it is (the paper's 0.01 is for 16)",
     )
-    momentum: Share = Field(0.9, description="SGD momentum")
-    weight_decay: NonNegative = Field(1e-4, description="weight decay")
-    decay_norm_and_bias: bool = Field(
-        True, description="apply weight decay to norm layers and biases too"
+    momentum: Share = Field(default=0.9, description="SGD momentum")
+    weight_decay: NonNegative = Field(default=1e-4, description="weight decay")
+    decay_norm_and_bias: Switch = Field(
+        default=True, description="apply weight decay to norm layers and biases too"
     )
-    clip_norm: NonNegative = Field(35.0, description="largest gradient norm; 0 does not clip")
-    warmup_steps: NonNegativeInt = Field(500, description="steps of linear warm-up")
-    warmup_start: Share = Field(0.001, description="share of lr that warm-up starts from")
+    clip_norm: NonNegative = Field(
+        default=35.0, description="largest gradient norm; 0 does not clip"
+    )
+    warmup_steps: NonNegativeInt = Field(default=500, description="steps of linear warm-up")
+    warmup_start: Share = Field(default=0.001, description="share of lr that warm-up starts from")
 
 
 class ScheduleConfig(Section):
     """How long to train and when to lower the learning rate."""
 
-    epochs: PositiveInt = Field(12, description="passes over the training images")
-    decay_epochs: list[PositiveInt] = Field(
-        [8, 11], description="epochs after which the learning rate falls"
+    epochs: PositiveInt = Field(default=12, description="passes over the training images")
+    decay_epochs: IntList = Field(
+        default=[8, 11], description="epochs after which the learning rate falls"
     )
-    decay_factor: Share = Field(0.1, description="factor of each fall")
+    decay_factor: Share = Field(default=0.1, description="factor of each fall")
 
     @model_validator(mode="after")
     def _decays_in_order(self) -> ScheduleConfig:
@@ -208,42 +267,52 @@ class ScheduleConfig(Section):
 class TrainConfig(Section):
     """The training run itself."""
 
-    batch_size: PositiveInt = Field(16, description="images per optimiser step")
+    batch_size: PositiveInt = Field(default=16, description="images per optimiser step")
     precision: Literal["fp32", "bf16", "fp16"] = Field(
-        "fp32", description="precision of the network; costs, boxes and losses stay in fp32"
+        default="fp32", description="precision of the network; costs, boxes and losses stay in fp32"
     )
-    seed: NonNegativeInt = Field(0, description="seed of every random draw")
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    channels_last: bool = Field(True, description="channels-last memory layout")
-    log_every: PositiveInt = Field(10, description="steps between logged lines")
+    seed: NonNegativeInt = Field(default=0, description="seed of every random draw")
+    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
+    channels_last: Switch = Field(default=True, description="channels-last memory layout")
+    log_every: PositiveInt = Field(default=10, description="steps between logged lines")
     eval_every: NonNegativeInt = Field(
-        1, description="epochs between evaluations on the validation set; 0 evaluates never"
+        default=1, description="epochs between evaluations on the validation set; 0 evaluates never"
     )
     save_every_minutes: NonNegative = Field(
-        5.0, description="minutes between saved states inside an epoch; 0 saves at epoch ends only"
+        default=5.0,
+        description="minutes between saved states inside an epoch; 0 saves at epoch ends only",
     )
     probe_images: NonNegativeInt = Field(
-        4, description="training images whose costs and positives are kept after every epoch"
+        default=4,
+        description="training images whose costs and positives are kept after every epoch",
     )
 
 
 class InferenceConfig(Section):
     """From raw outputs to detections."""
 
-    score_threshold: Share = Field(0.05, description="detections below this score are dropped")
-    per_level: PositiveInt = Field(1000, description="anchors per level that are considered")
-    nms_iou: Share = Field(0.6, description="IoU above which a box suppresses another")
-    max_detections: PositiveInt = Field(100, description="detections per image")
-    voting: bool = Field(True, description="score voting: average the boxes that NMS merges")
-    batch_size: PositiveInt = Field(8, description="images per forward pass")
+    score_threshold: Share = Field(
+        default=0.05, description="detections below this score are dropped"
+    )
+    per_level: PositiveInt = Field(
+        default=1000, description="anchors per level that are considered"
+    )
+    nms_iou: Share = Field(default=0.6, description="IoU above which a box suppresses another")
+    max_detections: PositiveInt = Field(default=100, description="detections per image")
+    voting: Switch = Field(
+        default=True, description="score voting: average the boxes that NMS merges"
+    )
+    batch_size: PositiveInt = Field(default=8, description="images per forward pass")
 
 
 class DistillConfig(Section):
     """Where the teacher's opinion comes from."""
 
-    mode: Literal["lad"] = Field("lad", description="method of distillation")
-    teacher: str | None = Field(None, description="teacher checkpoint, run on every step")
-    cache: str | None = Field(None, description="teacher cache (HDF5), instead of a teacher")
+    mode: Literal["lad"] = Field(default="lad", description="method of distillation")
+    teacher: str | None = Field(default=None, description="teacher checkpoint, run on every step")
+    cache: str | None = Field(
+        default=None, description="teacher cache (HDF5), instead of a teacher"
+    )
 
 
 class Recipe(Section):

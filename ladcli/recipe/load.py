@@ -1,0 +1,159 @@
+"""Reading and writing recipes: defaults, then the file, then flags, then ``--set``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ladcli.errors import UserError
+from ladcli.files import write_text
+from ladcli.recipe.messages import complaint, key_of, shown, unknown_key
+from ladcli.recipe.options import flat, option_keys, sections, takes_text
+from ladcli.recipe.schema import Recipe
+from ladcli.recipe.yaml_text import parse_yaml, read_yaml
+
+#: How messages call values that came by an option of the command line.
+FLAGS = "command line"
+
+
+def load_recipe(
+    path: Path | None,
+    *,
+    flags: Mapping[str, Any] = {},
+    overrides: Sequence[str] = (),
+) -> Recipe:
+    """A recipe from all its sources; later sources win.
+
+    Args:
+        path: recipe file (YAML, sections with their keys; empty means defaults), or None.
+        flags: values of command-line options by dotted key; None means "not given".
+        overrides: ``KEY=VALUE`` texts of ``--set``, in order; VALUE is a YAML scalar or list, and
+            for an option that holds text it is taken literally unless it is null or quoted.
+
+    Raises:
+        UserError: a file that cannot be read, an unknown key, or a value that does not fit; the
+            message names the source, the key and the value.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}  # who set each key last, for messages
+
+    def add(source: str, settings: Mapping[str, Any]) -> None:
+        values.update(settings)
+        sources.update(dict.fromkeys(settings, source))
+
+    if path is not None:
+        source = f"recipe {path}"
+        add(source, dict(_leaves(read_yaml(path, source), source)))
+    given = {key: value for key, value in flags.items() if value is not None}
+    for key in given:
+        _check_key(key, FLAGS)
+    add(FLAGS, given)
+    for text in overrides:
+        key, value = _parse_override(text)
+        add(f"--set {text}", {key: value})
+    return _build(values, sources)
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Write every option of ``recipe`` to ``path`` as YAML that loads to an equal recipe.
+
+    Raises:
+        UserError: ``path`` cannot be written; an older file is then untouched.
+    """
+    text = yaml.safe_dump(
+        recipe.model_dump(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )
+    write_text(path, text)
+
+
+def update_recipe(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """``recipe`` with the values of ``changes`` by dotted key, checked like any other.
+
+    Raises:
+        UserError: an unknown key or a value that does not fit.
+    """
+    for key in changes:
+        _check_key(key, FLAGS)
+    return _build({**flat(recipe), **changes}, dict.fromkeys(changes, FLAGS))
+
+
+def _leaves(content: Any, source: str) -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values of a recipe file's content; an empty file or section has none."""
+    if content is None:
+        return
+    if not isinstance(content, dict):
+        raise UserError(
+            f"{source}: must hold sections such as 'optim:' with keys below them, "
+            f"got {shown(content)}"
+        )
+    for section, body in content.items():
+        if section not in sections():
+            key = str(section)
+            if isinstance(body, dict) and len(body) == 1:
+                key = f"{section}.{next(iter(body))}"
+            raise UserError(f"{source}: {unknown_key(key)}")
+        if body is None:
+            continue
+        if not isinstance(body, dict):
+            raise UserError(
+                f"{source}: {section} is a section and needs keys below it, got {shown(body)}"
+            )
+        for name, value in body.items():
+            key = f"{section}.{name}"
+            _check_key(key, source)
+            yield key, value
+
+
+def _parse_override(text: str) -> tuple[str, Any]:
+    """Key and value of one ``--set KEY=VALUE``."""
+    source = f"--set {text}"
+    key, equals, raw = text.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise UserError(f"{source}: must have the form KEY=VALUE, such as optim.lr=0.005")
+    _check_key(key, "--set")
+    if not takes_text(key):
+        return key, parse_yaml(raw, source)
+    # Paths are often not what YAML makes of them (2024, no, C: drives): only null and quoted
+    # text are YAML here.
+    raw = raw.strip()
+    if raw in ("", "~", "null", "Null", "NULL") or raw[0] in "'\"":
+        return key, parse_yaml(raw, source)
+    return key, raw
+
+
+def _check_key(key: str, source: str) -> None:
+    if key in option_keys():
+        return
+    if key in sections():
+        example = next(iter(sections()[key].model_fields))
+        raise UserError(f"{source}: {key} is a section; set one key of it, such as {key}.{example}")
+    raise UserError(f"{source}: {unknown_key(key)}")
+
+
+def _build(values: Mapping[str, Any], sources: Mapping[str, str]) -> Recipe:
+    """Validate ``values`` by dotted key; ``sources`` says who set each, later ones last."""
+    nested: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        section, name = key.split(".")
+        nested.setdefault(section, {})[name] = value
+    try:
+        return Recipe.model_validate(nested)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        source = _source_of(key_of(first["loc"][:2]), sources)
+        raise UserError(f"{source}: {complaint(first)}{more}") from error
+
+
+def _source_of(key: str, sources: Mapping[str, str]) -> str:
+    """Who set ``key``, or for a section whoever set one of its keys last."""
+    if key in sources:
+        return sources[key]
+    inside = [source for name, source in sources.items() if name.startswith(f"{key}.")]
+    return inside[-1] if inside else "recipe"

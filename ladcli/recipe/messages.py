@@ -1,0 +1,107 @@
+"""What is wrong with a recipe, in one line: validation errors and unknown keys as sentences."""
+
+from __future__ import annotations
+
+import difflib
+import reprlib
+from collections.abc import Mapping
+from typing import Any
+
+from ladcli.recipe.options import option_keys, sections
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_SHORT.maxlist = _SHORT.maxdict = 6
+_SHORT.maxlevel = 2
+
+#: What each kind of validation error demands; braces are filled from its context.
+_DEMANDS = {
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "finite_number": "must be a finite number",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a smaller whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text (put it in quotes)",
+    "string_unicode": "must be text that UTF-8 can hold",
+    "list_type": "must be a list, such as [1, 2]",
+    "too_short": "must have at least {min_length} item(s)",
+    "too_long": "must have at most {max_length} item(s)",
+    "literal_error": "must be {expected}",
+}
+
+
+def shown(value: Any) -> str:
+    """``value`` as a message quotes it: YAML's words, and never more than a line."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _SHORT.repr(value)
+
+
+def key_of(location: tuple[str | int, ...]) -> str:
+    """A validation error's location as a dotted key, items counted from 0: ``data.short[1]``."""
+    key = ""
+    for part in location:
+        key += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return key.removeprefix(".")
+
+
+def complaint(error: Mapping[str, Any]) -> str:
+    """One error of pydantic's list as ``KEY must be …, got VALUE``."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "value_error":
+        # The schema's own checks across keys: their sentences name the keys themselves.
+        return str(context.get("error", error["msg"]))
+    demand = _DEMANDS.get(kind)
+    # Limits of numbers come as floats: 0.0 reads better as 0.
+    limits = {k: f"{v:g}" if isinstance(v, float) else v for k, v in context.items()}
+    text = error["msg"] if demand is None else demand.format(**limits)
+    return f"{key_of(error['loc'])} {text}, got {shown(error['input'])}"
+
+
+def unknown_key(key: str) -> str:
+    """``unknown key …`` with the nearest valid name, or with the names that would be valid."""
+    return f"unknown key {shown(key)[1:-1]}; {_advice(key)}"
+
+
+def _advice(key: str) -> str:
+    if key in option_keys():  # a dotted key in a file, where keys are nested
+        section, name = key.split(".")
+        return f"write it nested, as {section}: {{{name}: …}}"
+    near = nearest(key)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    section = key.split(".")[0]
+    if section in sections():
+        return f"{section} has {', '.join(sections()[section].model_fields)}"
+    return f"the sections are {', '.join(sections())}"
+
+
+def nearest(key: str) -> list[str]:
+    """Valid names that ``key`` may have meant, best first; empty where nothing is near."""
+    keys = option_keys()
+    section, _, leaf = key.rpartition(".")
+    if not section:
+        near_section = difflib.get_close_matches(key, list(sections()), n=1, cutoff=0.75)
+        if near_section:
+            return near_section
+    same_leaf = [name for name in keys if name.split(".")[1] == leaf]
+    if same_leaf:
+        # optimizer.batch_size: of several homes of the leaf, the most similar section first.
+        return difflib.get_close_matches(key, same_leaf, n=3, cutoff=0.0)
+    inside = [name for name in keys if name.split(".")[0] == section]
+    near = difflib.get_close_matches(key, inside, n=1, cutoff=0.75)
+    near = near or difflib.get_close_matches(key, keys, n=1, cutoff=0.75)
+    if near:
+        return near
+    leaves = {name.split(".")[1]: name for name in reversed(keys)}
+    return [leaves[name] for name in difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.7)]
