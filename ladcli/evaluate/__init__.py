@@ -1,0 +1,1 @@
+"""How good are the detections: COCO results files, average precision, tables."""

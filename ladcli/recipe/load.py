@@ -64,9 +64,7 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
     Raises:
         UserError: ``path`` cannot be written; an older file is then untouched.
     """
-    text = yaml.safe_dump(
-        recipe.model_dump(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
-    )
+    text = yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True, width=100)
     write_text(path, text)
 
 

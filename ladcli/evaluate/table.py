@@ -1,0 +1,60 @@
+"""Metrics as tables for the terminal: points of 100, readable at 80 columns and without color."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ladcli.evaluate.coco import CocoMetrics
+
+#: What stands where a number is undefined (no ground truth of that kind).
+UNDEFINED = "–"
+PRECISIONS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+
+
+def metrics_table(metrics: CocoMetrics, *, per_class: bool) -> Table:
+    """AP and AR100 of all classes together and, with ``per_class``, of each one."""
+    columns = (*PRECISIONS, "AR100")
+    table = _empty("class", columns)
+    _add(table, "all classes", metrics.stats, columns, end_section=per_class)
+    if per_class:
+        for name, values in metrics.per_class.items():
+            _add(table, name, values, columns)
+    return table
+
+
+def comparison_table(rows: Sequence[tuple[str, CocoMetrics]]) -> Table:
+    """The AP numbers of several runs, one row each, under the names given."""
+    table = _empty("run", PRECISIONS)
+    for name, metrics in rows:
+        _add(table, name, metrics.stats, PRECISIONS)
+    return table
+
+
+def points(share: float | None) -> str:
+    """A share of 1 in points of 100 with one decimal."""
+    return UNDEFINED if share is None else f"{100 * share:.1f}"
+
+
+def _empty(first: str, columns: Iterable[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    # Long names wrap; numbers never do.
+    table.add_column(first, overflow="fold", min_width=8)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True, min_width=5)
+    return table
+
+
+def _add(
+    table: Table,
+    name: str,
+    values: Mapping[str, float | None],
+    columns: Iterable[str],
+    *,
+    end_section: bool = False,
+) -> None:
+    # Text, not str: a name such as "[red]" is no markup.
+    table.add_row(Text(name), *(points(values[c]) for c in columns), end_section=end_section)
