@@ -15,6 +15,7 @@ from ladcli.structures import (
     gather_per_anchor,
 )
 from ladcli.structures.boxes import decode_boxes, pair_giou
+from ladcli.structures.focal import focal_loss
 
 
 @torch.no_grad()
@@ -86,12 +87,8 @@ def cost_parts(
         Class part [N]: focal loss summed over all classes, one-hot target.  Box part [N]:
         ``box_weight`` times (1 - GIoU).
     """
-    own = labels.unsqueeze(1)  # [N, 1]
-    prob, log_prob, log_not_prob = cls.prob(), cls.log_prob(), cls.log_not_prob()
-    negative = prob.pow(gamma) * log_not_prob  # [N, C]
-    positive = (1 - prob.gather(1, own)).pow(gamma) * log_prob.gather(1, own)  # [N, 1]
-    others = (alpha - 1) * (negative.sum(dim=1) - negative.gather(1, own).squeeze(1))
-    cls_part = others - alpha * positive.squeeze(1)
+    everywhere = torch.ones_like(labels, dtype=torch.bool)
+    cls_part = focal_loss(cls, labels, everywhere, alpha=alpha, gamma=gamma)
     return cls_part, box_weight * (1 - pair_giou(boxes, gt_boxes))
 
 

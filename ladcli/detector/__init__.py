@@ -1,0 +1,1 @@
+"""The detector: backbone, pyramid, head, anchors, decoding and checkpoints."""

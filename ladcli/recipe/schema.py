@@ -282,10 +282,6 @@ class TrainConfig(Section):
         default=5.0,
         description="minutes between saved states inside an epoch; 0 saves at epoch ends only",
     )
-    probe_images: NonNegativeInt = Field(
-        default=4,
-        description="training images whose costs and positives are kept after every epoch",
-    )
 
 
 class InferenceConfig(Section):

@@ -16,7 +16,7 @@ MIN_LOG_PROB = -100.0
 class ClassOutput(Protocol):
     """Per-class Bernoulli outputs [B, A, C], whatever the head stores them as.
 
-    Consumers use these three methods only; all of them compute in float32.
+    Consumers use these methods only; all of them compute in float32.
     """
 
     @property
@@ -25,6 +25,8 @@ class ClassOutput(Protocol):
     def prob(self) -> Tensor: ...
 
     def log_prob(self) -> Tensor: ...
+
+    def log_prob_of(self, labels: Tensor) -> Tensor: ...
 
     def log_not_prob(self) -> Tensor: ...
 
@@ -44,6 +46,10 @@ class ClassLogits:
 
     def log_prob(self) -> Tensor:
         return F.logsigmoid(self.raw.float())
+
+    def log_prob_of(self, labels: Tensor) -> Tensor:
+        """log p of one class per anchor; labels [...] int64."""
+        return F.logsigmoid(self.raw.gather(-1, labels.unsqueeze(-1)).squeeze(-1).float())
 
     def log_not_prob(self) -> Tensor:
         return F.logsigmoid(-self.raw.float())
@@ -67,6 +73,11 @@ class ClassProbs:
 
     def log_prob(self) -> Tensor:
         return torch.log(self.raw.float()).clamp(min=MIN_LOG_PROB)
+
+    def log_prob_of(self, labels: Tensor) -> Tensor:
+        """log p of one class per anchor; labels [...] int64."""
+        own = self.raw.gather(-1, labels.unsqueeze(-1)).squeeze(-1).float()
+        return torch.log(own).clamp(min=MIN_LOG_PROB)
 
     def log_not_prob(self) -> Tensor:
         return torch.log1p(-self.raw.float()).clamp(min=MIN_LOG_PROB)

@@ -1,0 +1,208 @@
+"""Backbones from timm, cut to the features at strides 8, 16 and 32."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import load_file
+from timm.models import FeatureInfo
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ladcli.errors import UserError
+
+FEATURE_STRIDES = (8, 16, 32)
+
+
+class Backbone(nn.Module):
+    """A timm network that returns its last features at strides 8, 16 and 32.
+
+    Args:
+        name: a timm model that offers ``features_only``.
+        checkpoint_gradients: recompute activations in the backward pass.
+
+    Raises:
+        UserError: timm does not know the name, or the network has no such features.
+    """
+
+    def __init__(self, name: str, *, checkpoint_gradients: bool = False) -> None:
+        super().__init__()
+        self.net = _create(name)
+        self.channels = tuple(self.net.feature_info.channels())
+        self.name = name
+        self.frozen_batchnorm = False
+        if checkpoint_gradients:
+            _enable_checkpointing(self.net, name)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Three maps [B, channels, h, w] at strides 8, 16 and 32 of images [B, 3, H, W]."""
+        features: list[Tensor] = self.net(images)
+        if getattr(self.net, "output_fmt", "NCHW") == "NHWC":  # as Swin transformers have it
+            features = [f.permute(0, 3, 1, 2).contiguous() for f in features]
+        return features
+
+    def train(self, mode: bool = True) -> Backbone:
+        """As usual, except that frozen batch-norm layers stay in evaluation mode."""
+        super().train(mode)
+        if self.frozen_batchnorm:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def freeze(self, *, stride: int, batchnorm_statistics: bool) -> None:
+        """Fix the early layers, and the statistics of all batch-norm layers.
+
+        Args:
+            stride: layers up to and including the stage of this stride take no gradient.
+            batchnorm_statistics: keep running means and variances as they are.
+        """
+        for name in _parameters_up_to(self.net, stride):
+            self.net.get_parameter(name).requires_grad_(False)
+        self.frozen_batchnorm = batchnorm_statistics
+        self.train(self.training)
+
+
+def load_backbone_weights(backbone: Backbone, source: str) -> None:
+    """Fill ``backbone`` with pretrained weights.
+
+    Args:
+        source: a ``.safetensors`` or ``.pth`` file in timm's names, or ``timm`` to ask timm's hub.
+
+    Raises:
+        UserError: the file is missing, unreadable or belongs to another network, or the hub
+            cannot be reached.
+    """
+    state = _hub_weights(backbone.name) if source == "timm" else _read_weights(Path(source))
+    own = backbone.net.state_dict()
+    # Timm's feature extractors join nested names by "_" where the full network has ".".
+    renamed = {_feature_name(key, own): value for key, value in state.items()}
+    missing = [k for k in own if k not in renamed and not k.endswith("num_batches_tracked")]
+    if missing:
+        raise UserError(
+            f"{source}: holds no {missing[0]!r} (and {len(missing) - 1} more); these are not "
+            f"weights of {backbone.name}, name the network they were made for in model.backbone"
+        )
+    for key, value in own.items():
+        if key in renamed and renamed[key].shape != value.shape:
+            raise UserError(
+                f"{source}: {key} is {list(renamed[key].shape)}, but {backbone.name} needs "
+                f"{list(value.shape)}; these are weights of another network"
+            )
+    backbone.net.load_state_dict({k: v for k, v in renamed.items() if k in own}, strict=False)
+
+
+def pixel_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per RGB channel (pixels in 0..1) that ``name`` was trained on."""
+    config = timm.get_pretrained_cfg(name)
+    if config is None:
+        return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    return tuple(config.mean), tuple(config.std)
+
+
+def _create(name: str) -> nn.Module:
+    _check_name(name)
+    try:
+        info = timm.create_model(name, features_only=True).feature_info
+        net: nn.Module = timm.create_model(
+            name, features_only=True, out_indices=_last_of_each_stride(info, name)
+        )
+    except UserError:
+        raise
+    except (RuntimeError, AttributeError, AssertionError, TypeError, ValueError) as error:
+        raise UserError(
+            f"model.backbone {name!r} cannot return feature maps ({error}); choose a timm model "
+            "that offers features_only, such as resnet50"
+        ) from error
+    return net
+
+
+def _check_name(name: str) -> None:
+    if timm.is_model(name):
+        return
+    close = difflib.get_close_matches(name, timm.list_models(), n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "; timm.list_models() names them all"
+    raise UserError(f"model.backbone {name!r} is no model that timm knows{hint}")
+
+
+def _last_of_each_stride(info: FeatureInfo, name: str) -> tuple[int, ...]:
+    reductions: Sequence[int] = info.reduction()
+    last = {stride: index for index, stride in zip(info.out_indices, reductions, strict=True)}
+    absent = [stride for stride in FEATURE_STRIDES if stride not in last]
+    if absent:
+        raise UserError(
+            f"model.backbone {name!r} has no features at stride {absent[0]} (it has "
+            f"{sorted(last)}); choose a network with strides 8, 16 and 32"
+        )
+    return tuple(last[stride] for stride in FEATURE_STRIDES)
+
+
+def _parameters_up_to(net: nn.Module, stride: int) -> list[str]:
+    """Names of the parameters that come before the end of the stage of ``stride``.
+
+    Timm registers parameters in the order of the forward pass.
+    """
+    stages = [entry for entry in net.feature_info.info if entry["reduction"] <= stride]
+    if not stages or stride == 0:
+        return []
+    module = stages[-1]["module"]
+    prefixes = (f"{module}.", f"{module.replace('.', '_')}.")
+    names = [name for name, _ in net.named_parameters()]
+    inside = [i for i, name in enumerate(names) if name.startswith(prefixes)]
+    return names[: inside[-1] + 1] if inside else []
+
+
+def _enable_checkpointing(net: nn.Module, name: str) -> None:
+    switch = getattr(net, "set_grad_checkpointing", None)
+    if switch is None:
+        raise UserError(
+            f"model.backbone {name!r} cannot recompute activations; "
+            "set model.checkpoint_gradients to false"
+        )
+    switch(True)
+
+
+def _feature_name(key: str, own: dict[str, Tensor]) -> str:
+    """``key`` of a full network under the name that the feature extractor has for it."""
+    parts = key.split(".")
+    for joined in range(len(parts)):
+        candidate = ".".join(["_".join(parts[: joined + 1]), *parts[joined + 1 :]])
+        if candidate in own:
+            return candidate
+    return key
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such weights file; give model.weights a file that exists")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # every reader has its own family of errors
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"{path}: cannot be read as weights ({reason}); give a .safetensors or .pth file "
+            "that holds tensors only"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not any(isinstance(v, Tensor) for v in state.values()):
+        raise UserError(f"{path}: holds no table of tensors; give a file of model weights")
+    return {str(k): v for k, v in state.items() if isinstance(v, Tensor)}
+
+
+def _hub_weights(name: str) -> dict[str, Tensor]:
+    try:
+        return timm.create_model(name, pretrained=True).state_dict()
+    except Exception as error:  # network, hub and cache errors of several libraries
+        raise UserError(
+            f"timm's hub gave no weights for {name!r} ({type(error).__name__}); without a "
+            "network, give --weights a .safetensors or .pth file, or leave it out to start from "
+            "random weights"
+        ) from error

@@ -1,0 +1,135 @@
+"""Inference checkpoints: weights and everything needed to use them, as plain values.
+
+A checkpoint is read with ``weights_only=True``, so a file from elsewhere can never run code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ladcli.detector.model import Architecture, Detector
+from ladcli.errors import UserError
+from ladcli.files import atomic_path
+from ladcli.structures import ClassTable
+from ladcli.structures.fingerprint import fingerprint_tensors
+
+FORMAT = "lad-checkpoint"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class InputRule:
+    """How images are prepared for a network at inference."""
+
+    short: int  # pixels, short side after resizing
+    long: int  # pixels, limit of the long side
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network as it lies on disk."""
+
+    detector: Detector  # on the CPU, in evaluation mode
+    input_rule: InputRule
+    training: dict[str, Any]  # epoch, recipe and the like: information, not needed for use
+    path: Path
+
+
+def save_checkpoint(
+    path: Path, detector: Detector, input_rule: InputRule, training: dict[str, Any]
+) -> None:
+    """Write an inference checkpoint atomically.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "architecture": detector.architecture.to_plain(),
+        "classes": detector.classes.to_plain(),
+        "input": {"short": input_rule.short, "long": input_rule.long},
+        "training": training,
+        "model": {k: v.detach().cpu() for k, v in detector.state_dict().items()},
+    }
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint and build its network.
+
+    Raises:
+        UserError: the file is missing, is no checkpoint of this program, or does not fit itself.
+    """
+    content = read_plain_file(path, FORMAT, VERSION, what="checkpoint")
+    try:
+        architecture = Architecture.from_plain(content["architecture"])
+        classes = ClassTable.from_plain(content["classes"])
+        rule = InputRule(int(content["input"]["short"]), int(content["input"]["long"]))
+        state = content["model"]
+        detector = Detector(architecture, classes)
+        problem = architecture_difference(detector, state)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path}: is damaged ({type(error).__name__}: {error}); use another copy"
+        ) from error
+    if problem:
+        raise UserError(f"{path}: its weights do not fit its own architecture ({problem})")
+    detector.load_state_dict(state)
+    return Checkpoint(detector.eval(), rule, dict(content.get("training", {})), path)
+
+
+def architecture_difference(detector: Detector, state: dict[str, Any]) -> str | None:
+    """The first tensor in which ``state`` does not fit ``detector``, in words, or None."""
+    own = detector.state_dict()
+    for name, tensor in own.items():
+        if name not in state:
+            return f"no {name}"
+        if tuple(state[name].shape) != tuple(tensor.shape):
+            return f"{name} is {list(state[name].shape)}, needed is {list(tensor.shape)}"
+    extra = sorted(set(state) - set(own))
+    return f"unknown {extra[0]}" if extra else None
+
+
+def teacher_fingerprint(detector: Detector) -> str:
+    """Identifies a network by architecture, classes and inference tensors."""
+    plain = {
+        "architecture": detector.architecture.to_plain(),
+        "classes": list(detector.classes.names),
+    }
+    state = {k: v for k, v in detector.state_dict().items() if not k.endswith("_tracked")}
+    return fingerprint_tensors(state, plain)
+
+
+def read_plain_file(path: Path, file_format: str, version: int, *, what: str) -> dict[str, Any]:
+    """A file of tensors and plain values, checked for its format and version.
+
+    Raises:
+        UserError: missing, unreadable, of another format, or of a newer version.
+    """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name the {what} file in it")
+    if not path.exists():
+        raise UserError(f"{path}: no such {what}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch, pickle and zip have a family of errors each
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"{path}: cannot be read as a {what} of this program ({reason[:120]}); "
+            "only files of tensors and plain values are opened"
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != file_format:
+        raise UserError(f"{path}: is no {what} of this program")
+    found = content.get("version")
+    if found != version:
+        raise UserError(
+            f"{path}: has version {found}, this program reads version {version}; "
+            "use the program that wrote it"
+        )
+    return content

@@ -1,0 +1,84 @@
+"""The PAA head: two towers shared by all levels, and three outputs per anchor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ladcli.structures import ClassLogits, Predictions
+
+
+class PaaHead(nn.Module):
+    """Class logits, box deltas and an IoU logit for every anchor.
+
+    Args:
+        num_classes: C.
+        channels: of the pyramid, kept through the towers.
+        num_convs: 3×3 convolutions per tower, each with GroupNorm and ReLU.
+        norm_groups: groups of the GroupNorms.
+        prior: class probability that the initial bias gives every anchor, so that the focal loss
+            does not start with a flood of false positives.
+        num_levels: levels of the pyramid; each has its own scale for the box branch.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        channels: int,
+        *,
+        num_convs: int = 4,
+        norm_groups: int = 32,
+        prior: float = 0.01,
+        num_levels: int = 5,
+    ) -> None:
+        super().__init__()
+        self.cls_tower = nn.Sequential(
+            *(_TowerBlock(channels, norm_groups) for _ in range(num_convs))
+        )
+        self.box_tower = nn.Sequential(
+            *(_TowerBlock(channels, norm_groups) for _ in range(num_convs))
+        )
+        self.cls_out = nn.Conv2d(channels, num_classes, 3, padding=1)
+        self.box_out = nn.Conv2d(channels, 4, 3, padding=1)
+        self.iou_out = nn.Conv2d(channels, 1, 3, padding=1)
+        self.scales = nn.Parameter(torch.ones(num_levels))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, std=0.01)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.constant_(self.cls_out.bias, -math.log((1 - prior) / prior))  # type: ignore[arg-type]
+
+    def forward(self, levels: Sequence[Tensor]) -> Predictions:
+        """Predictions [B, A, …] of the pyramid's maps, in the order of the anchor grid."""
+        cls, box, iou = [], [], []
+        for scale, level in zip(self.scales.unbind(), levels, strict=True):
+            cls_features, box_features = self.cls_tower(level), self.box_tower(level)
+            cls.append(_per_anchor(self.cls_out(cls_features)))
+            box.append(_per_anchor(self.box_out(box_features) * scale))
+            iou.append(_per_anchor(self.iou_out(box_features)))
+        return Predictions(
+            ClassLogits(torch.cat(cls, dim=1)),
+            torch.cat(box, dim=1).float(),
+            torch.cat(iou, dim=1).squeeze(2).float(),
+        )
+
+
+class _TowerBlock(nn.Module):
+    """3×3 convolution, GroupNorm, ReLU."""
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.GroupNorm(groups, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x)).relu_()
+
+
+def _per_anchor(level: Tensor) -> Tensor:
+    """A map [B, K, h, w] as rows of anchors [B, h·w, K]."""
+    return level.flatten(2).transpose(1, 2)

@@ -1,0 +1,106 @@
+"""The detector: backbone, pyramid and head, and everything needed to build it again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from ladcli.detector.backbone import Backbone, load_backbone_weights, pixel_statistics
+from ladcli.detector.fpn import FeaturePyramid
+from ladcli.detector.head import PaaHead
+from ladcli.recipe.schema import ModelConfig
+from ladcli.structures import ClassTable, Predictions
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network is, apart from its weights.  Plain values only: checkpoints carry it."""
+
+    backbone: str  # timm's name
+    channels: int  # of pyramid and head
+    head_convs: int  # per tower
+    norm_groups: int
+    pixel_mean: tuple[float, ...]  # [3] RGB, pixels in 0..1
+    pixel_std: tuple[float, ...]  # [3]
+
+    def to_plain(self) -> dict[str, Any]:
+        """Lists instead of tuples, for JSON and checkpoints."""
+        plain = asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+
+    @staticmethod
+    def from_plain(plain: dict[str, Any]) -> Architecture:
+        """The reverse of `to_plain`."""
+        return Architecture(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+
+    @staticmethod
+    def from_config(config: ModelConfig) -> Architecture:
+        """The architecture a recipe asks for, with the backbone's own pixel statistics."""
+        mean, std = pixel_statistics(config.backbone)
+        return Architecture(
+            config.backbone,
+            config.channels,
+            config.head_convs,
+            config.norm_groups,
+            tuple(config.pixel_mean or mean),
+            tuple(config.pixel_std or std),
+        )
+
+
+class Detector(nn.Module):
+    """A one-stage detector with a PAA head.
+
+    Args:
+        architecture: see there.
+        classes: the classes it tells apart.
+        prior: initial class probability of every anchor.
+        checkpoint_gradients: recompute backbone activations in the backward pass.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        classes: ClassTable,
+        *,
+        prior: float = 0.01,
+        checkpoint_gradients: bool = False,
+    ) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.classes = classes
+        self.backbone = Backbone(architecture.backbone, checkpoint_gradients=checkpoint_gradients)
+        self.pyramid = FeaturePyramid(self.backbone.channels, architecture.channels)
+        self.head = PaaHead(
+            len(classes),
+            architecture.channels,
+            num_convs=architecture.head_convs,
+            norm_groups=architecture.norm_groups,
+            prior=prior,
+        )
+
+    def forward(self, images: Tensor) -> Predictions:
+        """Predictions [B, A, …] for normalised images [B, 3, H, W]; H, W multiples of 32."""
+        predictions: Predictions = self.head(self.pyramid(self.backbone(images)))
+        return predictions
+
+
+def build_detector(config: ModelConfig, classes: ClassTable) -> Detector:
+    """A new detector as the recipe asks for, with pretrained and frozen parts where it says so.
+
+    Raises:
+        UserError: an unknown backbone, or weights that do not fit.
+    """
+    detector = Detector(
+        Architecture.from_config(config),
+        classes,
+        prior=config.prior,
+        checkpoint_gradients=config.checkpoint_gradients,
+    )
+    if config.weights is not None:
+        load_backbone_weights(detector.backbone, config.weights)
+        detector.backbone.freeze(
+            stride=config.freeze_stride, batchnorm_statistics=config.freeze_bn
+        )
+    return detector
