@@ -1,0 +1,276 @@
+"""COCO instances JSON, read and checked.
+
+Three kinds of findings.  What would make a result meaningless (an unknown id, a missing key, a box
+that is no box) stops with one sentence.  A box that cannot be a target (no area, not finite,
+outside its image) is left out with a note.  What is merely odd is kept with a note.  Boxes that
+stick out of their image are kept as they are; the index clips them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ladcli.data.columns import Table, first_repeat, shorten
+from ladcli.data.file_names import unsafe_reason
+from ladcli.data.json_text import read_json
+from ladcli.errors import UserError
+from ladcli.structures import ClassTable
+
+#: Larger numbers are no pixel coordinates; float32 would lose whole pixels.
+MAX_SIDE = 10_000_000
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class CocoFile:
+    """The content of one file, in the order of the file.  N images, M usable annotations."""
+
+    path: Path
+    image_ids: np.ndarray  # [N] int64
+    file_names: list[str]  # N names that stay inside an image folder
+    hw: np.ndarray  # [N, 2] int64, height and width, pixels
+    classes: ClassTable
+    annotation_ids: np.ndarray  # [M] int64
+    image_row: np.ndarray  # [M] int64, row of the annotation's image
+    class_row: np.ndarray  # [M] int64 in 0..C-1
+    boxes: np.ndarray  # [M, 4] float64, x, y, width, height, as stored
+    area: np.ndarray  # [M] float64, square pixels; of the box where the file gives no usable one
+    crowd: np.ndarray  # [M] bool
+    notes: tuple[str, ...]  # what is odd, one line per kind
+
+
+def read_coco(path: Path, *, need_annotations: bool = True) -> CocoFile:
+    """Read a COCO instances file.
+
+    Args:
+        need_annotations: refuse a file without the key ``annotations``, as test sets have it.
+
+    Raises:
+        UserError: naming the file, the record and the value.
+    """
+    content = _instances(path, read_json(path))
+    images = _table(path, "image", "images", content)
+    categories = _table(path, "category", "categories", content)
+    if not need_annotations:
+        content.setdefault("annotations", [])
+    annotations = _table(path, "annotation", "annotations", content)
+    if not images.records:
+        raise UserError(f"{path}: 'images' is empty; there is nothing to work on")
+    if not categories.records:
+        raise UserError(f"{path}: 'categories' is empty; list the classes with id and name")
+    image_ids = images.integers("id")
+    images.refuse_repeats("id", image_ids)
+    names = _file_names(images)
+    hw = _sizes(images)
+    classes = _classes(categories)
+    annotation_ids = annotations.integers("id")
+    annotations.refuse_repeats("id", annotation_ids)
+    image_row = _rows(annotations, "image_id", image_ids, "images")
+    class_row = _rows(annotations, "category_id", np.array(classes.ids), "categories")
+    boxes = annotations.numbers("bbox", 4)
+    area, area_notes = _areas(annotations, boxes)
+    crowd = annotations.flags("iscrowd")
+    keep, box_notes = _usable(annotations, boxes, hw[image_row])
+    notes = (
+        *_file_name_notes(names),
+        *_class_notes(classes, class_row),
+        *box_notes,
+        *area_notes,
+        *_suspicions(annotations, boxes, class_row, image_row, keep),
+    )
+    return CocoFile(
+        path, image_ids, names, hw, classes, annotation_ids[keep], image_row[keep],
+        class_row[keep], boxes[keep], area[keep], crowd[keep],
+        tuple(f"{path}: {note}" for note in notes),
+    )  # fmt: skip
+
+
+def describe_some(kind: str, ids: list[Any]) -> str:
+    """The first few of ``ids``, as ``annotation 1, 5, 8, ...``."""
+    some = ", ".join(str(i) for i in ids[:_EXAMPLES])
+    return f"{kind} {some}{', ...' if len(ids) > _EXAMPLES else ''}"
+
+
+def _instances(path: Path, value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, list) and value and isinstance(value[0], dict) and "score" in value[0]:
+        raise UserError(
+            f"{path}: is a list of detections (a results file); "
+            "ground truth in COCO instances format is needed here"
+        )
+    raise UserError(
+        f"{path}: must hold an object with images, annotations and categories, "
+        f"got {shorten(value)}; use a COCO instances file"
+    )
+
+
+def _table(path: Path, kind: str, key: str, content: dict[str, Any]) -> Table:
+    if key not in content:
+        raise UserError(f"{path}: the key {key!r} is missing; use a COCO instances file")
+    return Table.from_plain(path, kind, key, content[key])
+
+
+def _file_names(images: Table) -> list[str]:
+    names = images.strings("file_name")
+    for row, name in enumerate(names):
+        reason = unsafe_reason(name)
+        if reason is not None:
+            raise images.error(
+                row,
+                f"has file_name {shorten(name)}, which {reason}; "
+                "write it relative to the image folder, with forward slashes",
+            )
+    return names
+
+
+def _sizes(images: Table) -> np.ndarray:
+    """[N, 2] int64 heights and widths."""
+    hw = np.stack([images.integers("height"), images.integers("width")], axis=1)
+    wrong = ((hw < 1) | (hw > MAX_SIDE)).any(axis=1)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise images.error(
+            row, f"has width {hw[row, 1]} and height {hw[row, 0]}; write the size in pixels"
+        )
+    return hw
+
+
+def _classes(categories: Table) -> ClassTable:
+    ids = categories.integers("id")
+    categories.refuse_repeats("id", ids)
+    names = categories.strings("name")
+    for row, name in enumerate(names):
+        if not name.strip():
+            raise categories.error(row, "has an empty name; classes are told apart by name")
+        first = names.index(name)
+        if first != row:
+            raise categories.error(
+                row, f"has the name {shorten(name)} of category {ids[first]}; rename one of them"
+            )
+    order = np.argsort(ids)
+    return ClassTable(tuple(ids[order].tolist()), tuple(names[i] for i in order.tolist()))
+
+
+def _rows(annotations: Table, key: str, known: np.ndarray, where: str) -> np.ndarray:
+    """[M] int64 rows in ``known`` (ids, any order) that ``key`` of the annotations names."""
+    wanted = annotations.integers(key)
+    order = np.argsort(known)
+    place = np.searchsorted(known[order], wanted).clip(max=len(known) - 1)
+    rows = order[place]
+    wrong = known[rows] != wanted
+    if wrong.any():
+        row = int(wrong.argmax())
+        more = f" ({int(wrong.sum())} annotations like this)" if wrong.sum() > 1 else ""
+        raise annotations.error(
+            row, f"has {key} {wanted[row]}, which is not in {where!r}{more}; correct or remove it"
+        )
+    return rows.astype(np.int64)
+
+
+def _areas(annotations: Table, boxes: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """[M] float64 areas, and notes about those that were replaced or look wrong."""
+    given = annotations.optional_numbers("area")
+    with np.errstate(all="ignore"):  # boxes are judged elsewhere, and may be infinite here
+        of_box = boxes[:, 2] * boxes[:, 3]
+        usable = np.isfinite(given) & (given >= 0)
+        stated = np.array(["area" in record for record in annotations.records], dtype=bool)
+        replaced = ~usable & stated
+        # Stored areas are often rounded.
+        larger = usable & (given > of_box * 1.01 + 1)
+    notes = _notes(
+        annotations,
+        (replaced, "have a negative or missing area, replaced by that of the box"),
+        (larger, "have an area larger than their box"),
+    )
+    return np.where(usable, given, of_box), notes
+
+
+def _usable(annotations: Table, boxes: np.ndarray, hw: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Which boxes [M] can be targets in images of ``hw`` [M, 2], and notes about the others."""
+    finite = np.isfinite(boxes).all(axis=1)
+    with np.errstate(invalid="ignore"):
+        sane = finite & (np.abs(boxes) <= MAX_SIDE).all(axis=1)
+        sized = sane & (boxes[:, 2:] > 0).all(axis=1)
+        low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+        limit = hw[:, ::-1]
+        inside = sized & ((high > 0) & (low < limit)).all(axis=1)
+        # Half a pixel: coordinates that were rounded are no finding.
+        sticking_out = inside & ((low < -0.5) | (high > limit + 0.5)).any(axis=1)
+    return inside, _notes(
+        annotations,
+        (~finite, "have a box that is not finite, left out"),
+        (finite & ~sane, "have a box that is beyond any image size, left out"),
+        (sane & ~sized, "have a box of no or negative size, left out"),
+        (sized & ~inside, "have a box wholly outside the image, left out"),
+        (sticking_out, "have a box that sticks out of the image, clipped"),
+    )
+
+
+def _suspicions(
+    annotations: Table,
+    boxes: np.ndarray,
+    class_row: np.ndarray,
+    image_row: np.ndarray,
+    keep: np.ndarray,
+) -> list[str]:
+    """Notes about sets of boxes that are valid one by one but hardly meant."""
+    if not keep.any():
+        return []
+    notes = []
+    kept = boxes[keep]
+    if (kept[:, 2:] < 1).all() and (kept[:, :2] <= 1).all():
+        notes.append(
+            "every box is smaller than one pixel; they look like fractions of the image size, "
+            "multiply them by width and height"
+        )
+    if _look_like_corners(kept, annotations.optional_numbers("area")[keep]):
+        notes.append(
+            "boxes look like x1, y1, x2, y2 (their area fits only so); COCO boxes are x, y, "
+            "width, height"
+        )
+    key = np.column_stack([image_row, class_row, boxes])[keep]
+    order = np.lexsort(key.T)
+    repeated = np.zeros(len(boxes), dtype=bool)
+    same = (key[order[1:]] == key[order[:-1]]).all(axis=1)
+    repeated[np.flatnonzero(keep)[order[1:][same]]] = True
+    return notes + _notes(annotations, (repeated, "repeat the box and class of another one"))
+
+
+def _look_like_corners(boxes: np.ndarray, area: np.ndarray) -> bool:
+    """Whether ``area`` [M] (NaN unknown) fits ``boxes`` [M, 4] as corners, and not as sizes."""
+    as_corners = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    fits = np.isclose(area, as_corners, rtol=0.01)
+    contrary = np.isclose(area, boxes[:, 2] * boxes[:, 3], rtol=0.01) & ~fits
+    return bool(fits.sum() > len(boxes) / 2 and contrary.sum() < fits.sum() / 10)
+
+
+def _file_name_notes(names: list[str]) -> list[str]:
+    again = first_repeat(np.array(names, dtype=object)) if len(set(names)) < len(names) else None
+    if again is None:
+        return []
+    count = len(names) - len(set(names))
+    return [f"{count} image(s) share the file of another one: {shorten(names[again])}"]
+
+
+def _class_notes(classes: ClassTable, class_row: np.ndarray) -> list[str]:
+    counts = np.bincount(class_row, minlength=len(classes))
+    unused = [classes.ids[i] for i in np.flatnonzero(counts == 0).tolist()]
+    if not unused or not len(class_row):
+        return []
+    return [f"{len(unused)} class(es) have no annotation: {describe_some('category', unused)}"]
+
+
+def _notes(annotations: Table, *findings: tuple[np.ndarray, str]) -> list[str]:
+    """A line for every finding (mask [M], words) that concerns anything."""
+    notes = []
+    for mask, words in findings:
+        rows = np.flatnonzero(mask).tolist()
+        if rows:
+            ids = [annotations.records[row]["id"] for row in rows[: _EXAMPLES + 1]]
+            notes.append(f"{len(rows)} annotation(s) {words}: {describe_some('annotation', ids)}")
+    return notes
