@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.results import Results
-
-if TYPE_CHECKING:
-    from ladcli.data.coco_json import CocoFile
 
 #: Positions on pycocotools' axes: thresholds .50 and .75, object sizes, limits of detections.
 _IOU_50, _IOU_75 = 0, 5
@@ -50,14 +47,14 @@ def coco_metrics(ground_truth: CocoFile, results: Results) -> CocoMetrics:
 
     Crowd regions are ignored as pycocotools does: they may take any number of detections, by
     their boxes, and are never missed.  Without detections all numbers are 0; where there is no
-    ground truth they are None.
+    ground truth they are None.  Class names are taken to be unique, as `read_coco` demands.
     """
     precision, recall = _curves(ground_truth, results)
     return CocoMetrics(
         stats=_stats(precision, recall),
         per_class={
             name: _class_stats(precision[:, :, k], recall[:, k])
-            for k, name in enumerate(_unique_names(ground_truth))
+            for k, name in enumerate(ground_truth.classes.names)
         },
     )
 
@@ -172,14 +169,4 @@ def _found(results: Results) -> list[dict[str, Any]]:
             "score": score,
         }
         for number, (image_id, category_id, box, score) in enumerate(columns, 1)
-    ]
-
-
-def _unique_names(ground_truth: CocoFile) -> list[str]:
-    """Class names, with the id added to those that several classes share."""
-    classes = ground_truth.classes
-    uses = Counter(classes.names)
-    return [
-        name if uses[name] == 1 else f"{name} (id {number})"
-        for number, name in zip(classes.ids, classes.names, strict=True)
     ]
