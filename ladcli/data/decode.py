@@ -24,7 +24,7 @@ from ladcli.errors import BadImageError
 #: Larger images are refused by their header, before memory is taken.
 MAX_PIXELS = 89_478_485
 #: Formats that are tried.  Pillow knows more, some of which start other programs.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 
 #: A JPEG is decoded at reduced size where it is this many times larger than the target ...
 _REDUCE_FROM = 4

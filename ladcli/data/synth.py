@@ -1,0 +1,157 @@
+"""A synthetic data set in COCO layout: shapes on textured ground, for demos and tests.
+
+It needs no download, is the same for the same seed, and is hard enough that detectors differ.  Ids
+are made awkward on purpose: category ids have gaps, image ids are not sorted.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ladcli.data.synth_scene import Scene, draw_scene
+from ladcli.data.synth_shapes import CLASSES
+from ladcli.errors import UserError
+from ladcli.files import writing_to
+
+_CATEGORY_IDS = (1, 3, 7, 8, 13, 21, 34, 55)
+_SPLITS = ("train", "val", "test")
+_MIN_SIZE = 32
+
+
+def write_synthetic(
+    out: Path,
+    *,
+    train: int,
+    val: int,
+    test: int,
+    size: tuple[int, int],
+    classes: int,
+    seed: int,
+    objects: tuple[int, int],
+    overwrite: bool = False,
+) -> None:
+    """Write ``annotations/{train,val,test}.json`` and ``images/*.jpg`` into ``out``.
+
+    The folder appears complete or not at all.
+
+    Args:
+        train: number of images; a split of 0 images gets no file.  Likewise ``val``, ``test``.
+        size: width and height in pixels.
+        classes: 1 to 8 kinds of shapes.
+        seed: every picture is a function of the seed, its split and its number.
+        objects: least and most objects of a picture.
+        overwrite: replace ``out`` where it exists.
+
+    Raises:
+        UserError: a value out of range, or ``out`` exists and is not empty.
+    """
+    counts = {"train": train, "val": val, "test": test}
+    _check(counts, size, classes, seed, objects)
+    if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: exists and is not empty; choose another folder or overwrite it")
+    temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
+    with writing_to(out):
+        try:
+            (temporary / "images").mkdir(parents=True)
+            (temporary / "annotations").mkdir()
+            for split, count in counts.items():
+                if count:
+                    _write_split(temporary, split, count, size, classes, seed, objects)
+            _replace(temporary, out)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check(
+    counts: dict[str, int],
+    size: tuple[int, int],
+    classes: int,
+    seed: int,
+    objects: tuple[int, int],
+) -> None:
+    for split, count in counts.items():
+        if count < 0:
+            raise UserError(f"synthetic set: {split} must be 0 or more images, got {count}")
+    if not any(counts.values()):
+        raise UserError("synthetic set: no images asked for; give train, val or test a number")
+    if min(size) < _MIN_SIZE:
+        raise UserError(
+            f"synthetic set: size must be at least {_MIN_SIZE}x{_MIN_SIZE} pixels, "
+            f"got {size[0]}x{size[1]}"
+        )
+    if not 1 <= classes <= len(CLASSES):
+        raise UserError(f"synthetic set: classes must be 1 to {len(CLASSES)}, got {classes}")
+    if seed < 0:
+        raise UserError(f"synthetic set: seed must be 0 or more, got {seed}")
+    if not 0 <= objects[0] <= objects[1]:
+        raise UserError(
+            f"synthetic set: objects must be a least and a most number, got {objects[0]} and "
+            f"{objects[1]}"
+        )
+
+
+def _write_split(
+    root: Path,
+    split: str,
+    count: int,
+    size: tuple[int, int],
+    classes: int,
+    seed: int,
+    objects: tuple[int, int],
+) -> None:
+    part = _SPLITS.index(split)
+    # Splits share no id; the order in the file is not that of the ids.
+    ids = np.random.default_rng([seed, part]).permutation(count) * len(_SPLITS) + part
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, image_id in enumerate(ids.tolist()):
+        rng = np.random.default_rng([seed, part, number])
+        scene = draw_scene(rng, size, classes, objects)
+        name = f"{split}_{number:05d}.jpg"
+        scene.picture.save(root / "images" / name, quality=int(rng.integers(75, 93)))
+        images.append({"id": image_id, "file_name": name, "width": size[0], "height": size[1]})
+        annotations.extend(_annotations(scene, image_id, first_id=len(annotations) + 1))
+    content = {
+        "info": {"description": f"synthetic shapes, {split} split, seed {seed}"},
+        "images": images,
+        "annotations": annotations,
+        "categories": [
+            {"id": i, "name": name, "supercategory": "shape"}
+            for i, name in list(zip(_CATEGORY_IDS, CLASSES, strict=True))[:classes]
+        ],
+    }
+    path = root / "annotations" / f"{split}.json"
+    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def _annotations(scene: Scene, image_id: int, first_id: int) -> list[dict[str, Any]]:
+    pairs = zip(scene.boxes.tolist(), scene.labels.tolist(), strict=True)
+    return [
+        {
+            "id": first_id + k,
+            "image_id": image_id,
+            "category_id": _CATEGORY_IDS[label],
+            "bbox": box,
+            "area": box[2] * box[3],
+            "iscrowd": 0,
+        }
+        for k, (box, label) in enumerate(pairs)
+    ]
+
+
+def _replace(temporary: Path, out: Path) -> None:
+    """Let ``temporary`` take the name of ``out``."""
+    old = temporary.with_suffix(".old")
+    if out.exists():
+        out.rename(old)
+    temporary.rename(out)
+    if old.is_dir():
+        shutil.rmtree(old)
+    else:
+        old.unlink(missing_ok=True)
