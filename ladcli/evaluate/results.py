@@ -130,21 +130,29 @@ def _list_of_objects(path: Path, content: Any) -> list[dict[str, Any]]:
 
 
 def _refuse(table: Table, wrong: np.ndarray, key: str, reason: str) -> None:
-    """Stop at the first record where ``wrong`` [D] is true, quoting its ``key``."""
-    if wrong.any():
-        row = int(wrong.argmax())
+    """Stop at the first record where ``wrong`` [D] or [D, 4] is true, quoting its ``key``."""
+    places = np.argwhere(wrong)
+    if len(places):
+        row = int(places[0, 0])
         raise table.error(row, f"has {key} {shorten(table.records[row][key])}, {reason}")
 
 
 def _boxes(table: Table) -> np.ndarray:
     """[D, 4] float64; finite, of pixel magnitude, without negative sizes."""
     boxes = table.numbers("bbox", 4)
-    with np.errstate(invalid="ignore"):  # comparisons with NaN
-        too_far = (np.abs(boxes) > MAX_COORDINATE).any(axis=1)
-        negative = (boxes[:, 2:] < 0).any(axis=1)
-    _refuse(table, (~np.isfinite(boxes)).any(axis=1), "bbox", "which must be finite; remove it")
-    _refuse(table, too_far, "bbox", f"which is beyond {MAX_COORDINATE:g} pixels; remove it")
-    _refuse(table, negative, "bbox", "a negative size; boxes are x, y, width, height; correct it")
+    _refuse(table, ~np.isfinite(boxes), "bbox", "which must be finite; correct it")
+    _refuse(
+        table,
+        np.abs(boxes) > MAX_COORDINATE,
+        "bbox",
+        f"which is beyond {MAX_COORDINATE:g} pixels; correct it",
+    )
+    _refuse(
+        table,
+        boxes[:, 2:] < 0,
+        "bbox",
+        "a negative size; boxes are x, y, width, height; correct it",
+    )
     return boxes
 
 

@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
 #: Technical limit of every whole number, so that none overflows in a tensor or a seed.
 MAX_INT = 2**31 - 1
@@ -36,6 +37,13 @@ def _number_of_text(value: Any) -> Any:
 def _list_of_one(value: Any) -> Any:
     """One number where a list is due, as in ``short: 800``."""
     return [value] if isinstance(value, int | float) else value
+
+
+def _no_switch(value: Any) -> Any:
+    """Refuse true and false, which a list of allowed numbers would take for 1 and 0."""
+    if isinstance(value, bool):
+        raise PydanticKnownError("int_type")
+    return value
 
 
 # Strict types: true is no number, 0 is no "false", and text is no whole number.
@@ -163,7 +171,7 @@ class ModelConfig(Section):
     prior: Probability = Field(
         default=0.01, description="class probability that the initial bias gives every anchor"
     )
-    freeze_stride: Literal[0, 2, 4, 8, 16, 32] = Field(
+    freeze_stride: Annotated[Literal[0, 2, 4, 8, 16, 32], BeforeValidator(_no_switch)] = Field(
         default=4,
         description="freeze the backbone up to and including the stage of this stride; 0 freezes "
         "nothing; without weights nothing is frozen",
