@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ladcli.data.coco_json import CocoFile, read_coco
+from ladcli.errors import UserError
+from tests.data.corpus import plain, write_json
+
+#: File of the corpus, and what its message must name.
+REJECTED = {
+    "ann_missing_bbox": ["annotation 2", "bbox"],
+    "ann_missing_category_id": ["annotation 2", "category_id"],
+    "ann_missing_id": ["annotation at position 1", "'id'"],
+    "ann_missing_image_id": ["annotation 2", "image_id"],
+    "annotations_null": ["annotations", "null"],
+    "bbox_dict": ["annotation 2", "object"],
+    "bbox_null": ["annotation 2", "null"],
+    "bbox_strings": ["annotation 2", "'50'"],
+    "bbox_three_numbers": ["annotation 2", "[50, 35, 35]"],
+    "categories_null": ["categories", "null"],
+    "category_missing_name": ["category 2", "name"],
+    "deeply_nested": ["invalid JSON", "nested"],
+    "duplicate_annotation_id": ["annotation id 1"],
+    "duplicate_category_id": ["category id 1"],
+    "duplicate_category_name": ["category 2", "red"],
+    "duplicate_image_id": ["image id 1"],
+    "empty_file": ["empty"],
+    "huge_integer": ["annotation 999", "400 characters", "64 bits"],
+    "image_missing_file_name": ["image 2", "file_name"],
+    "image_missing_id": ["image at position 1", "'id'"],
+    "image_missing_size": ["image 2", "height"],
+    "images_null": ["images", "null"],
+    "invalid_trailing_comma": ["line 29", "column 3"],
+    "invalid_truncated": ["line 33", "column"],
+    "latin1_bytes": ["encoding", "0xe9"],
+    "missing_annotations": ["annotations", "missing"],
+    "missing_categories": ["categories", "missing"],
+    "missing_images": ["images", "missing"],
+    "no_categories": ["categories", "empty"],
+    "no_images": ["images", "empty"],
+    "path_absolute": ["image 2", "/nonexistent/absolute.jpg", "absolute"],
+    "path_empty": ["image 2", "empty"],
+    "path_null_byte": ["image 2", "NUL"],
+    "path_traversal": ["image 2", "../../outside/secret.jpg", "leaves the image folder"],
+    "path_traversal_hidden": ["image 2", "sub/../../json/ok.json", "leaves the image folder"],
+    "path_url": ["image 2", "URL"],
+    "path_windows": ["image 2", "Windows"],
+    "results_instead_of_gt": ["results file"],
+    "size_string": ["image 2", "'64'"],
+    "size_zero": ["image 2", "width 0"],
+    "string_ids": ["image '1'", "integer", "quotes"],
+    "string_ids_mixed": ["annotation 1", "image_id '1'", "quotes"],
+    "top_level_list": ["object"],
+    "top_level_null": ["null"],
+    "unknown_category_id": ["annotation 2", "category_id 7"],
+    "unknown_image_id": ["annotation 3", "image_id 99"],
+    "utf16": ["UTF-16"],
+}
+
+#: File of the corpus, boxes that are kept, and what its notes must name, one entry per note.
+ACCEPTED: dict[str, tuple[int, list[list[str]]]] = {
+    "ok": (3, []),
+    "ann_missing_area_iscrowd": (3, []),
+    "area_negative": (3, [["negative", "annotation 2"]]),
+    "area_wrong": (3, []),
+    "bbox_huge": (2, [["beyond any image", "annotation 2"]]),
+    "bbox_inf": (2, [["not finite", "annotation 2"]]),
+    "bbox_nan": (2, [["not finite", "annotation 2"]]),
+    "bbox_negative_origin": (3, [["clipped", "annotation 1"]]),
+    "bbox_negative_width": (2, [["negative size", "annotation 2"], ["area larger"]]),
+    "bbox_normalised_by_mistake": (3, [["area larger"], ["fractions"]]),
+    "bbox_outside_fully": (2, [["outside", "annotation 2"]]),
+    "bbox_outside_partly": (3, [["clipped", "annotation 2"]]),
+    "bbox_subpixel": (3, []),
+    "bbox_xyxy_by_mistake": (3, [["clipped", "annotation 2"], ["x1, y1, x2, y2"]]),
+    "bbox_zero_area": (2, [["no or negative size", "annotation 2"]]),
+    "category_ids_gaps_unsorted": (3, []),
+    "category_without_annotations": (3, [["category 3"]]),
+    "duplicate_box": (4, [["repeat", "annotation 4"]]),
+    "duplicate_file_name": (3, [["good.jpg"]]),
+    "float_ids": (3, []),
+    "image_without_annotations": (2, []),
+    "iscrowd_only": (3, []),
+    "iscrowd_rle": (3, []),
+    "iscrowd_rle_compressed": (3, []),
+    "no_annotations": (0, []),
+    "utf8_bom": (3, []),
+    "zero_ids": (3, []),
+}
+#: Sound JSON whose fault lies in the images; see test_index.py.
+ABOUT_IMAGES = ("with_", "image_absent", "image_is_directory", "size_mismatch", "size_s")
+
+
+@pytest.mark.parametrize("name", sorted(REJECTED))
+def test_bad_file_is_rejected_in_one_sentence(shared: Path, name: str) -> None:
+    path = shared / "data/bad/json" / f"{name}.json"
+    with pytest.raises(UserError) as caught:
+        read_coco(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert "\0" not in message
+    for words in REJECTED[name]:
+        assert words in message
+
+
+@pytest.mark.parametrize("name", sorted(ACCEPTED))
+def test_odd_file_is_accepted_with_notes(shared: Path, name: str) -> None:
+    boxes, notes = ACCEPTED[name]
+    coco = read_coco(shared / "data/bad/json" / f"{name}.json")
+    assert len(coco.boxes) == boxes
+    assert np.isfinite(coco.boxes).all()
+    assert np.isfinite(coco.area).all()
+    assert len(coco.notes) == len(notes), coco.notes
+    for note, words in zip(coco.notes, notes, strict=True):
+        assert all(word in note for word in words), note
+
+
+def test_every_file_of_the_corpus_has_a_verdict(shared: Path) -> None:
+    for path in (shared / "data/bad/json").glob("*.json"):
+        known = path.stem in REJECTED or path.stem in ACCEPTED
+        assert known or path.stem.startswith(ABOUT_IMAGES), path.name
+
+
+def read_plain(folder: Path, content: Any) -> CocoFile:
+    return read_coco(write_json(folder, content))
+
+
+def test_content_keeps_the_order_of_the_file(tmp_path: Path) -> None:
+    coco = read_plain(tmp_path, plain())
+    assert coco.image_ids.tolist() == [9, 4, 7]
+    assert coco.file_names == ["wide.png", "tall.png", "bare.png"]
+    assert coco.hw.tolist() == [[48, 64], [64, 48], [48, 64]]
+    assert coco.classes.ids == (10, 20)
+    assert coco.classes.names == ("plate", "cup")
+    assert coco.annotation_ids.tolist() == [1, 2, 3, 4]
+    assert coco.image_row.tolist() == [0, 1, 0, 1]
+    assert coco.class_row.tolist() == [1, 0, 0, 1]
+    assert coco.boxes[2].tolist() == [40, 20, 40, 40]
+    assert coco.area.tolist() == [192, 768, 1600, 64]
+    assert coco.crowd.tolist() == [False, False, False, True]
+
+
+def test_prediction_needs_no_annotations(tmp_path: Path) -> None:
+    content = plain()
+    del content["annotations"]
+    path = write_json(tmp_path, content)
+    assert len(read_coco(path, need_annotations=False).boxes) == 0
+    with pytest.raises(UserError, match="annotations"):
+        read_coco(path)
+
+
+@pytest.mark.parametrize(
+    ("where", "key", "value", "words"),
+    [
+        ("images", "id", True, "integer"),
+        ("images", "id", 1.5, "integer"),
+        ("images", "id", float("nan"), "integer"),
+        ("images", "file_name", 5, "string"),
+        ("images", "file_name", "a\ud800.jpg", "Unicode"),
+        ("images", "file_name", "..", "leaves"),
+        ("images", "file_name", "a\\b.jpg", "Windows"),
+        ("images", "width", 10**9, "size"),
+        ("images", "height", 2**70, "64 bits"),
+        ("annotations", "iscrowd", "yes", "0 or 1"),
+        ("annotations", "iscrowd", float("nan"), "0 or 1"),
+        ("annotations", "iscrowd", 2, "0 or 1"),
+        ("annotations", "area", "12", "number"),
+        ("annotations", "area", [], "number"),
+        ("annotations", "bbox", [1, 2, True, 3], "4 numbers"),
+        ("annotations", "bbox", [1, 2, 10**400, 3], "4 numbers"),
+        ("annotations", "bbox", "1234", "4 numbers"),
+        ("annotations", "image_id", None, "integer"),
+        ("annotations", "image_id", {}, "integer"),
+        ("categories", "name", "", "empty name"),
+        ("categories", "name", ["cup"], "string"),
+    ],
+)
+def test_wrong_value_names_its_record(
+    tmp_path: Path, where: str, key: str, value: Any, words: str
+) -> None:
+    content = plain()
+    content[where][1][key] = value
+    with pytest.raises(UserError, match=words) as caught:
+        read_plain(tmp_path, content)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["images", "annotations", "categories"])
+@pytest.mark.parametrize("record", [None, 3, "x", []])
+def test_record_that_is_no_object(tmp_path: Path, where: str, record: Any) -> None:
+    content = plain()
+    content[where][1] = record
+    with pytest.raises(UserError, match=rf"{where}\[1\] must be an object"):
+        read_plain(tmp_path, content)
+
+
+def test_number_of_thousands_of_digits(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"images": ' + "9" * 10_000 + "}")
+    with pytest.raises(UserError, match=r"a\.json"):
+        read_coco(path)
+
+
+@pytest.mark.parametrize("name", ["absent.json", "", "nul\0.json"])
+def test_file_that_cannot_be_opened(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError):
+        read_coco(tmp_path / name)
+
+
+def test_real_data_has_no_notes(shared: Path) -> None:
+    for split, boxes in (("train", 2804), ("val", 1137), ("test", 945)):
+        coco = read_coco(shared / f"data/bccd/annotations/{split}.json")
+        assert len(coco.boxes) == boxes
+        assert coco.notes == ()
+
+
+def test_random_damage_never_ends_in_another_error(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    odd: list[Any] = [None, True, -1, 0, 1e400, "", "x", [], {}, [None], 2**64, float("nan"), 0.5]
+    for _ in range(300):
+        content = plain()
+        records = content[str(rng.choice(list(content)))]
+        record = records[int(rng.integers(len(records)))]
+        key = str(rng.choice(list(record)))
+        if rng.random() < 0.2:
+            del record[key]
+        else:
+            record[key] = odd[int(rng.integers(len(odd)))]
+        path = tmp_path / "damaged.json"
+        path.write_text(json.dumps(content))
+        try:
+            assert np.isfinite(read_coco(path).boxes).all()
+        except UserError:
+            continue

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ladcli.data.index import check_files, for_training, load_index
+from ladcli.errors import UserError
+from tests.data.corpus import index_of, plain, write_images, write_json
+
+
+def test_images_are_sorted_and_boxes_clipped_corners(tmp_path: Path) -> None:
+    index = index_of(tmp_path)
+    assert index.image_ids.tolist() == [4, 7, 9]
+    assert [index.file_name(row) for row in range(3)] == ["tall.png", "bare.png", "wide.png"]
+    assert index.path(2) == tmp_path / "wide.png"
+    boxes, labels, crowd = index.targets(2)
+    assert boxes.tolist() == [[4, 8, 20, 20], [40, 20, 64, 48]]
+    assert labels.tolist() == [1, 0]
+    assert crowd.shape == (0, 4)
+    boxes, labels, crowd = index.targets(0)
+    assert boxes.tolist() == [[0, 0, 24, 32]]
+    assert crowd.tolist() == [[8, 8, 16, 16]]
+    assert index.targets(1)[0].shape == (0, 4)
+    assert any("clipped" in note for note in index.notes)
+
+
+def test_real_data_loads_whole(shared: Path) -> None:
+    folder = shared / "data/bccd"
+    index = load_index(folder / "annotations/train.json", folder / "images")
+    content = json.loads((folder / "annotations/train.json").read_text())
+    assert len(index) == 205
+    boxes = {}
+    for annotation in content["annotations"]:
+        x, y, w, h = annotation["bbox"]
+        boxes.setdefault(annotation["image_id"], []).append([x, y, x + w, y + h])
+    for row, image_id in enumerate(index.image_ids.tolist()):
+        assert index.targets(row)[0].tolist() == boxes[image_id]
+
+
+def test_subset_keeps_what_belongs_to_its_images(tmp_path: Path) -> None:
+    index = index_of(tmp_path)
+    part = index.subset([2, 0])
+    assert part.image_ids.tolist() == [9, 4]
+    assert part.file_name(1) == "tall.png"
+    assert part.targets(0)[0].tolist() == index.targets(2)[0].tolist()
+    assert part.targets(1)[2].tolist() == index.targets(0)[2].tolist()
+    assert len(index.subset([])) == 0
+    assert index.subset([0, 1, 2]).fingerprint() == index.fingerprint()
+
+
+def _unchanged(content: dict[str, Any]) -> None:
+    content["images"].reverse()
+    content["categories"].reverse()
+    for record in content["annotations"]:
+        record.update(id=record["id"] + 100, area=1, extra="x")
+    # Each image's boxes keep their order; those of different images may mix.
+    a = content["annotations"]
+    content["annotations"] = [a[1], a[0], a[3], a[2]]
+
+
+CHANGES: dict[str, Any] = {
+    "image id": lambda c: (c["images"][2].update(id=8),),
+    "file name": lambda c: c["images"][2].update(file_name="bar.png"),
+    "size": lambda c: c["images"][2].update(width=65),
+    "box": lambda c: c["annotations"][0]["bbox"].__setitem__(0, 4.5),
+    "label": lambda c: c["annotations"][0].update(category_id=10),
+    "crowd": lambda c: c["annotations"][3].update(iscrowd=0),
+    "owner": lambda c: c["annotations"][3].update(image_id=7),
+    "missing box": lambda c: c["annotations"].pop(),
+    "order of boxes": lambda c: c["annotations"].reverse(),
+    "class name": lambda c: c["categories"][0].update(name="mug"),
+    "missing image": lambda c: c["images"].pop(),
+}
+
+
+def test_fingerprint_ignores_layout_and_place(tmp_path: Path) -> None:
+    expected = index_of(tmp_path).fingerprint()
+    content = plain()
+    _unchanged(content)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert index_of(elsewhere, content).fingerprint() == expected
+    assert len(expected) == 64
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_fingerprint_notices_content(tmp_path: Path, change: str) -> None:
+    content = plain()
+    expected = load_index(write_json(tmp_path, content, "a.json"), tmp_path).fingerprint()
+    CHANGES[change](content)
+    assert load_index(write_json(tmp_path, content, "b.json"), tmp_path).fingerprint() != expected
+
+
+def test_training_can_leave_empty_images_out(tmp_path: Path) -> None:
+    index = index_of(tmp_path)
+    assert len(for_training(index, skip_empty=False)) == 3
+    assert for_training(index, skip_empty=True).image_ids.tolist() == [4, 9]
+
+
+@pytest.mark.parametrize("name", ["no_annotations", "iscrowd_only"])
+def test_training_needs_a_box(shared: Path, name: str) -> None:
+    bad = shared / "data/bad"
+    index = load_index(bad / "json" / f"{name}.json", bad / "images")
+    with pytest.raises(UserError, match="nothing to train on"):
+        for_training(index, skip_empty=False)
+
+
+@pytest.mark.parametrize(("width", "kept"), [(0.05, 0), (0.4, 1), (1e-30, 0)])
+def test_box_thinner_than_the_minimum_is_no_target(tmp_path: Path, width: float, kept: int) -> None:
+    content = plain()
+    content["annotations"] = [
+        {"id": 5, "image_id": 7, "category_id": 10, "bbox": [30, 30, width, 9]}
+    ]
+    index = load_index(write_json(tmp_path, content), tmp_path)
+    assert len(index.boxes) == kept
+    assert (index.boxes[:, 2:] > index.boxes[:, :2]).all()
+    assert any("thinner" in note and "annotation 5" in note for note in index.notes) == (not kept)
+
+
+def test_missing_image_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such image folder"):
+        load_index(write_json(tmp_path, plain()), tmp_path / "absent")
+
+
+BAD_FILES = {
+    "image_absent": ["not_there.jpg", "no such file"],
+    "image_is_directory": ["directory.jpg", "folder"],
+    "size_mismatch": ["96x64", "640x480"],
+    "size_swapped_exif": ["exif_rotated_6.jpg", "EXIF"],
+    "with_empty_jpg": ["empty.jpg", "empty"],
+    "with_text_jpg": ["text.jpg", "not an image"],
+}
+#: Truncated pixels cannot be seen in the header.
+GOOD_HEADERS = ("size_stored_exif", "with_animated_gif", "with_cmyk_jpg", "with_truncated_jpg")
+
+
+@pytest.mark.parametrize("name", sorted(BAD_FILES))
+def test_bad_files_are_found_before_the_first_step(shared: Path, name: str) -> None:
+    bad = shared / "data/bad"
+    index = load_index(bad / "json" / f"{name}.json", bad / "images")
+    with pytest.raises(UserError) as caught:
+        check_files(index, skip_bad=False)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(str(index.annotations))
+    for words in ["1 of 2", "skip_bad_images", *BAD_FILES[name]]:
+        assert words in message
+    kept = check_files(index, skip_bad=True)
+    assert kept.image_ids.tolist() == [1]
+    assert "left out" in kept.notes[-1]
+
+
+@pytest.mark.parametrize("name", GOOD_HEADERS)
+def test_sound_headers_pass(shared: Path, name: str) -> None:
+    bad = shared / "data/bad"
+    index = load_index(bad / "json" / f"{name}.json", bad / "images")
+    assert check_files(index, skip_bad=False) is index
+
+
+def test_no_image_left_is_an_error(tmp_path: Path) -> None:
+    index = load_index(write_json(tmp_path, plain()), tmp_path)
+    with pytest.raises(UserError, match="3 of 3"):
+        check_files(index, skip_bad=True)
+
+
+def test_header_bomb_is_refused(shared: Path) -> None:
+    bad = shared / "data/bad"
+    content = copy.deepcopy(json.loads((bad / "json/ok.json").read_text()))
+    content["images"][1].update(file_name="bomb_header.png", width=60000, height=60000)
+    index = load_index(bad / "json/ok.json", bad / "images")
+    names = b"good.jpgbomb_header.png"
+    index = type(index)(
+        **{
+            **index.__dict__,
+            "name_bytes": np.frombuffer(names, np.uint8),
+            "name_ptr": np.array([0, 8, len(names)]),
+        }
+    )
+    with pytest.raises(UserError, match="million pixels"):
+        check_files(index, skip_bad=False)
+
+
+def test_names_may_hold_any_letter(tmp_path: Path) -> None:
+    content = plain()
+    content["images"][0]["file_name"] = "a b, é/日本.png"
+    (tmp_path / "a b, é").mkdir()
+    write_images(tmp_path, content)
+    index = load_index(write_json(tmp_path, content), tmp_path)
+    assert index.file_name(2) == "a b, é/日本.png"
+    assert len(check_files(index, skip_bad=False)) == 3

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ladcli.data.folder import find_split
+from ladcli.data.index import check_files, load_index
+from ladcli.data.synth import write_synthetic
+from ladcli.data.synth_scene import draw_scene
+from ladcli.errors import UserError
+from ladcli.recipe.schema import DataConfig
+
+SMALL: dict[str, Any] = {
+    "train": 6, "val": 3, "test": 0, "size": (160, 120), "classes": 8, "seed": 5, "objects": (1, 6),
+}  # fmt: skip
+
+
+def digests(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_set_is_sound_and_found(tmp_path: Path) -> None:
+    write_synthetic(tmp_path / "shapes", **SMALL)
+    data = DataConfig(dir=str(tmp_path / "shapes"))
+    for split, count in (("train", 6), ("val", 3)):
+        files = find_split(data, split)  # type: ignore[arg-type]
+        assert files is not None
+        index = check_files(load_index(files.annotations, files.images), skip_bad=False)
+        assert len(index) == count
+        assert len(index.boxes) > 0
+        assert not [note for note in index.notes if "no annotation" not in note]
+        assert index.classes.ids == (1, 3, 7, 8, 13, 21, 34, 55)
+    assert find_split(data, "test") is None
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_same_seed_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_synthetic(tmp_path / name, **SMALL)
+    write_synthetic(tmp_path / "c", **{**SMALL, "seed": 6})
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    assert digests(tmp_path / "a") != digests(tmp_path / "c")
+
+
+def test_ids_are_awkward_and_disjoint(tmp_path: Path) -> None:
+    write_synthetic(tmp_path / "s", **SMALL)
+    ids = {}
+    for split in ("train", "val"):
+        content = json.loads((tmp_path / f"s/annotations/{split}.json").read_text())
+        ids[split] = [image["id"] for image in content["images"]]
+    assert ids["train"] != sorted(ids["train"])
+    assert not set(ids["train"]) & set(ids["val"])
+
+
+def test_boxes_hold_what_is_seen() -> None:
+    sides = []
+    for seed in range(40):
+        scene = draw_scene(np.random.default_rng(seed), (320, 240), 8, (1, 8))
+        low, high = scene.boxes[:, :2], scene.boxes[:, :2] + scene.boxes[:, 2:]
+        assert (low >= 0).all()
+        assert (high <= (320, 240)).all()
+        assert (scene.boxes[:, 2:] >= 1).all()
+        assert len(scene.labels) == len(scene.boxes) <= 8
+        sides.extend(scene.boxes[:, 2:].max(axis=1).tolist())
+    assert min(sides) < 20
+    assert max(sides) > 120
+
+
+def test_fewer_classes_are_the_first_ones(tmp_path: Path) -> None:
+    write_synthetic(tmp_path / "s", **{**SMALL, "classes": 2})
+    content = json.loads((tmp_path / "s/annotations/train.json").read_text())
+    assert [category["id"] for category in content["categories"]] == [1, 3]
+    assert {annotation["category_id"] for annotation in content["annotations"]} <= {1, 3}
+
+
+def test_existing_folder_is_kept_unless_told(tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    out.mkdir()
+    write_synthetic(out, **SMALL)  # an empty folder is in nobody's way
+    (out / "mine.txt").touch()
+    with pytest.raises(UserError, match="not empty"):
+        write_synthetic(out, **SMALL)
+    assert (out / "mine.txt").exists()
+    write_synthetic(out, **SMALL, overwrite=True)
+    assert not (out / "mine.txt").exists()
+    assert (out / "annotations/train.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"classes": 0}, "classes"),
+        ({"classes": 9}, "classes"),
+        ({"train": -1}, "train"),
+        ({"train": 0, "val": 0}, "no images"),
+        ({"size": (10, 200)}, "size"),
+        ({"objects": (5, 2)}, "objects"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_values_out_of_range(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        write_synthetic(tmp_path / "s", **{**SMALL, **change})
+    assert not list(tmp_path.iterdir())
