@@ -43,7 +43,9 @@ def load_recipe(
 
     def add(source: str, settings: Mapping[str, Any]) -> None:
         values.update(settings)
-        sources.update(dict.fromkeys(settings, source))
+        for key in settings:
+            sources.pop(key, None)  # so that the order of keys is the order of speaking
+            sources[key] = source
 
     if path is not None:
         source = f"recipe {path}"
@@ -54,7 +56,7 @@ def load_recipe(
     add(FLAGS, given)
     for text in overrides:
         key, value = _parse_override(text)
-        add(f"--set {text}", {key: value})
+        add(_name_override(text), {key: value})
     return _build(values, sources)
 
 
@@ -108,7 +110,7 @@ def _leaves(content: Any, source: str) -> Iterator[tuple[str, Any]]:
 
 def _parse_override(text: str) -> tuple[str, Any]:
     """Key and value of one ``--set KEY=VALUE``."""
-    source = f"--set {text}"
+    source = _name_override(text)
     key, equals, raw = text.partition("=")
     key = key.strip()
     if not equals or not key:
@@ -122,6 +124,11 @@ def _parse_override(text: str) -> tuple[str, Any]:
     if raw in ("", "~", "null", "Null", "NULL") or raw[0] in "'\"":
         return key, parse_yaml(raw, source)
     return key, raw
+
+
+def _name_override(text: str) -> str:
+    """How messages call one ``--set``; on one line whatever it holds."""
+    return f"--set {text if text.isprintable() else ascii(text)}"
 
 
 def _check_key(key: str, source: str) -> None:

@@ -163,6 +163,9 @@ class TestWrongValues:
         # A check over two keys blames who spoke last.
         with pytest.raises(UserError, match=r"^--set data\.short=1000: data\.long \(900\) must"):
             load_recipe(file, overrides=["data.short=1000"])
+        file.write_text("data: {long: 1400, short: 1000}")
+        with pytest.raises(UserError, match=r"^--set data\.long=900: data\.long \(900\) must"):
+            load_recipe(file, overrides=["data.long=900"])
         file.write_text("data: {long: 900, short: 1000}")
         with pytest.raises(UserError, match=r"^recipe .*: data\.long \(900\) must"):
             load_recipe(file, overrides=["optim.lr=1"])
@@ -231,7 +234,7 @@ class TestBrokenInput:
             ("data: {dir: \x01}", ["line 1, column 13", "control character"]),
             ("- a\n- b\n", ["must hold sections", "['a', 'b']"]),
             ("just text", ["must hold sections", "'just text'"]),
-            ("{" * 3000, ["nested too deep"]),
+            ("[" * 1000, ["nested too deep"]),
             ("data: &d {dir: *d}", ["data.dir must be text"]),
             ("? {a: 1}\n: 2\n", ["line 1, column"]),
             (b"data: {dir: \xe9t\xe9}", ["not UTF-8", "0xe9"]),
@@ -256,6 +259,9 @@ class TestBrokenInput:
     @pytest.mark.parametrize("text", ["optim.lr", "=3", ""])
     def test_set_needs_key_and_value(self, text: str) -> None:
         assert "KEY=VALUE" in set_refusal(text)
+
+    def test_set_with_line_breaks_is_quoted(self) -> None:
+        assert set_refusal("optim.lr=a\nb").startswith(r"--set 'optim.lr=a\nb': optim.lr must be")
 
     def test_set_with_broken_yaml(self) -> None:
         assert set_refusal("optim.lr=[1").startswith("--set optim.lr=[1: not valid YAML in line 1")
