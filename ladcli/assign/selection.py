@@ -47,7 +47,7 @@ def cheapest_samples(
         topk: candidates per ground truth and level.
     """
     owner = torch.arange(num_gt, device=costs.values.device).view(1, num_gt, 1)
-    finite = torch.nan_to_num(costs.values, nan=torch.inf, neginf=torch.inf)
+    finite = torch.where(costs.values.isfinite(), costs.values, torch.inf)
     cost, anchor, start = [], [], 0
     for length in grid.level_lengths:  # five levels, a static loop
         level = slice(start, start + length)

@@ -1,0 +1,107 @@
+"""What a candidate costs, by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ladcli.assign.candidates import iou_candidates
+from ladcli.assign.cost import cost_parts, detection_cost
+from ladcli.structures import Candidates, ClassLogits, ClassProbs, Predictions, Targets
+from tests.assign.scenes import random_scene
+
+UNIT = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+
+
+def logit(p: float) -> float:
+    return math.log(p / (1 - p))
+
+
+def test_class_part_by_hand() -> None:
+    cls = ClassLogits(torch.tensor([[logit(0.9), logit(0.2), 0.0]]))
+    cls_part, _ = cost_parts(cls, UNIT, torch.tensor([0]), UNIT)
+    own = 0.25 * 0.1**2 * -math.log(0.9)
+    others = 0.75 * (0.2**2 * -math.log(0.8) + 0.5**2 * -math.log(0.5))
+    assert cls_part.tolist() == pytest.approx([own + others], rel=1e-5)
+
+
+def test_alpha_and_gamma_enter_the_class_part() -> None:
+    cls = ClassLogits(torch.tensor([[logit(0.9), logit(0.2)]]))
+    cls_part, _ = cost_parts(cls, UNIT, torch.tensor([1]), UNIT, alpha=0.5, gamma=1.0)
+    own = 0.5 * 0.8 * -math.log(0.2)
+    other = 0.5 * 0.9 * -math.log(0.1)
+    assert cls_part.tolist() == pytest.approx([own + other], rel=1e-5)
+
+
+def test_logits_and_probabilities_cost_the_same() -> None:
+    draw = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(20, 5, generator=draw), torch.arange(20) % 5
+    boxes = UNIT.expand(20, 4)
+    of_logits = cost_parts(ClassLogits(logits), boxes, labels, boxes)[0]
+    of_probs = cost_parts(ClassProbs(logits.sigmoid()), boxes, labels, boxes)[0]
+    torch.testing.assert_close(of_logits, of_probs, rtol=1e-5, atol=1e-6)
+
+
+# box, weight, box part
+BOXES = [
+    ((0.0, 0.0, 1.0, 1.0), 1.3, 0.0),
+    ((0.0, 0.0, 1.0, 0.5), 1.3, 1.3 * 0.5),
+    ((3.0, 0.0, 4.0, 1.0), 1.3, 1.3 * 1.5),
+    ((3.0, 0.0, 4.0, 1.0), 2.0, 3.0),
+    ((3.0, 0.0, 4.0, 1.0), 0.0, 0.0),
+]
+
+
+@pytest.mark.parametrize(("box", "weight", "expected"), BOXES)
+def test_box_part_by_hand(box: tuple[float, ...], weight: float, expected: float) -> None:
+    cls = ClassLogits(torch.zeros(1, 2))
+    _, box_part = cost_parts(cls, torch.tensor([box]), torch.tensor([0]), UNIT, box_weight=weight)
+    assert box_part.tolist() == pytest.approx([expected], abs=1e-5)
+
+
+def test_a_network_that_finds_the_box_pays_for_the_class_alone() -> None:
+    scene = random_scene(1, boxes_per_image=(1,))
+    # No deltas: every predicted box is its anchor.  The ground truth is the first anchor.
+    targets = Targets.from_lists([scene.grid.anchors[:1]], [torch.tensor([2])])
+    candidates = Candidates(torch.full((1, scene.grid.num_anchors), -1))
+    candidates.gt_index[0, 0] = 0
+    logits = torch.full((1, scene.grid.num_anchors, 3), logit(0.5))
+    predictions = Predictions(ClassLogits(logits), torch.zeros(1, scene.grid.num_anchors, 4), None)
+
+    values = detection_cost(candidates, predictions, targets, scene.grid).values
+    expected = (0.25 + 2 * 0.75) * 0.25 * math.log(2)
+    assert values[0, 0] == pytest.approx(expected, rel=1e-5)
+    assert torch.isposinf(values[0, 1:]).all()
+
+
+def test_costs_lie_beside_the_candidates_and_carry_no_gradient() -> None:
+    scene = random_scene(2)
+    scene.predictions.cls.raw.requires_grad_()
+    candidates = iou_candidates(scene.targets, scene.grid, scene.valid)
+    costs = detection_cost(candidates, scene.predictions, scene.targets, scene.grid)
+    assert torch.equal(costs.values.isfinite(), candidates.mask)
+    assert costs.values.dtype is torch.float32
+    assert not costs.values.requires_grad
+
+
+def test_images_without_boxes_cost_nothing_and_do_not_fail() -> None:
+    scene = random_scene(2, boxes_per_image=(0, 0))
+    candidates = iou_candidates(scene.targets, scene.grid, scene.valid)
+    costs = detection_cost(candidates, scene.predictions, scene.targets, scene.grid)
+    assert torch.isposinf(costs.values).all()
+
+
+def test_half_precision_outputs_are_priced_in_single() -> None:
+    scene = random_scene(4)
+    candidates = iou_candidates(scene.targets, scene.grid, scene.valid)
+    halves = Predictions(
+        ClassLogits(scene.predictions.cls.raw.half()), scene.predictions.box_deltas.half(), None
+    )
+    singles = Predictions(ClassLogits(halves.cls.raw.float()), halves.box_deltas.float(), None)
+    of_halves = detection_cost(candidates, halves, scene.targets, scene.grid).values
+    assert of_halves.dtype is torch.float32
+    assert torch.equal(
+        of_halves, detection_cost(candidates, singles, scene.targets, scene.grid).values
+    )
