@@ -117,7 +117,12 @@ class Table:
 
     def optional_numbers(self, key: str) -> np.ndarray:
         """``key`` of all records as [N] float64, NaN where absent or null."""
-        values = [record.get(key) for record in self.records]
+        values = [record.get(key, np.nan) for record in self.records]
+        if set(map(type, values)) <= {int, float}:
+            try:
+                return np.array(values, dtype=np.float64)
+            except OverflowError:
+                pass
         for row, value in enumerate(values):
             if value is not None and not _are_numbers([value], 1):
                 raise self.error(row, f"has {key} {shorten(value)}, which must be a number")
@@ -126,6 +131,8 @@ class Table:
     def flags(self, key: str) -> np.ndarray:
         """``key`` of all records as [N] bool from 0, 1, false or true; absent is False."""
         values = [record.get(key, 0) for record in self.records]
+        if set(map(type, values)) <= {int, bool} and set(values) <= {0, 1}:
+            return np.array(values, dtype=bool)
         for row, value in enumerate(values):
             if not isinstance(value, (int, float)) or value not in (0, 1):
                 raise self.error(row, f"has {key} {shorten(value)}, which must be 0 or 1")

@@ -66,7 +66,7 @@ REJECTED = {
 ACCEPTED: dict[str, tuple[int, list[list[str]]]] = {
     "ok": (3, []),
     "ann_missing_area_iscrowd": (3, []),
-    "area_negative": (3, [["negative", "annotation 2"]]),
+    "area_negative": (3, [["impossible area", "annotation 2"]]),
     "area_wrong": (3, []),
     "bbox_huge": (2, [["beyond any image", "annotation 2"]]),
     "bbox_inf": (2, [["not finite", "annotation 2"]]),

@@ -64,7 +64,7 @@ def _unchanged(content: dict[str, Any]) -> None:
 
 
 CHANGES: dict[str, Any] = {
-    "image id": lambda c: (c["images"][2].update(id=8),),
+    "image id": lambda c: c["images"][2].update(id=8),
     "file name": lambda c: c["images"][2].update(file_name="bar.png"),
     "size": lambda c: c["images"][2].update(width=65),
     "box": lambda c: c["annotations"][0]["bbox"].__setitem__(0, 4.5),
