@@ -1,4 +1,4 @@
-"""The two errors a user can see as one line, and nothing else."""
+"""The errors that a user sees as one line, and nothing else."""
 
 
 class UserError(Exception):
@@ -24,3 +24,19 @@ class BadImageError(UserError):
     def __reduce__(self) -> tuple[type, tuple[str, str]]:
         # Raised in a loader's worker process: it must survive pickling with both arguments.
         return (type(self), (self.path, self.reason))
+
+
+class RunError(Exception):
+    """The work itself failed (training diverged, say), in one line; exit code 1."""
+
+
+class Interrupted(Exception):
+    """The user asked to stop, and what was done so far is safe; exit code 130.
+
+    Attributes:
+        advice: how to go on.
+    """
+
+    def __init__(self, advice: str = "the same command goes on where it stopped") -> None:
+        super().__init__(f"interrupted; {advice}")
+        self.advice = advice

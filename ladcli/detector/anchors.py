@@ -21,9 +21,7 @@ def level_sizes(canvas_hw: tuple[int, int]) -> tuple[tuple[int, int], ...]:
 
 
 @lru_cache(maxsize=64)
-def anchor_grid(
-    canvas_hw: tuple[int, int], device: torch.device | str = "cpu"
-) -> AnchorGrid:
+def anchor_grid(canvas_hw: tuple[int, int], device: torch.device | str = "cpu") -> AnchorGrid:
     """All anchors for one canvas.
 
     Centers lie at (column × stride, row × stride), without half a stride; sides are 8 strides;

@@ -100,7 +100,5 @@ def build_detector(config: ModelConfig, classes: ClassTable) -> Detector:
     )
     if config.weights is not None:
         load_backbone_weights(detector.backbone, config.weights)
-        detector.backbone.freeze(
-            stride=config.freeze_stride, batchnorm_statistics=config.freeze_bn
-        )
+        detector.backbone.freeze(stride=config.freeze_stride, batchnorm_statistics=config.freeze_bn)
     return detector

@@ -58,9 +58,7 @@ def postprocess(
     kept = _best_per_level(scores, grid, per_level)  # [B, K]
     options = _Options(score_threshold, nms_iou, max_detections, voting)
     # The number of detections differs between images, so each image is closed on its own.
-    return [
-        _detect(scores[i, kept[i]], boxes[i, kept[i]], options) for i in range(scores.shape[0])
-    ]
+    return [_detect(scores[i, kept[i]], boxes[i, kept[i]], options) for i in range(scores.shape[0])]
 
 
 @dataclass(frozen=True)
@@ -117,15 +115,15 @@ def _suppress(boxes: Tensor, labels: Tensor, scores: Tensor, options: _Options) 
         # in float32 perturbs IoUs near the threshold.
         span = boxes[head].max() + 1 if len(boxes) else boxes.new_zeros(())
         shift = labels[head].double() * span.double()
-        keep = nms(boxes[head].double() + shift.unsqueeze(1), scores[head].double(), options.nms_iou)
+        keep = nms(
+            boxes[head].double() + shift.unsqueeze(1), scores[head].double(), options.nms_iou
+        )
         if len(keep) >= options.max_detections or chunk >= len(boxes):
             return keep[: options.max_detections]
         chunk *= 2
 
 
-def _vote(
-    kept: Tensor, labels: Tensor, boxes: Tensor, scores: Tensor, threshold: float
-) -> Tensor:
+def _vote(kept: Tensor, labels: Tensor, boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
     """Weighted means of the boxes of the same class that overlap each kept box (PAA, 3.3).
 
     Args:

@@ -23,6 +23,7 @@ FLAGS = "command line"
 def load_recipe(
     path: Path | None,
     *,
+    layers: Sequence[tuple[str, Mapping[str, Any]]] = (),
     flags: Mapping[str, Any] = {},
     overrides: Sequence[str] = (),
 ) -> Recipe:
@@ -30,6 +31,7 @@ def load_recipe(
 
     Args:
         path: recipe file (YAML, sections with their keys; empty means defaults), or None.
+        layers: the same content from elsewhere, each with the name that messages give it.
         flags: values of command-line options by dotted key; None means "not given".
         overrides: ``KEY=VALUE`` texts of ``--set``, in order; VALUE is a YAML scalar or list, and
             for an option that holds text it is taken literally unless it is null or quoted.
@@ -50,6 +52,8 @@ def load_recipe(
     if path is not None:
         source = f"recipe {path}"
         add(source, dict(_leaves(read_yaml(path, source), source)))
+    for source, content in layers:
+        add(source, dict(_leaves(content, source)))
     given = {key: value for key, value in flags.items() if value is not None}
     for key in given:
         _check_key(key, FLAGS)

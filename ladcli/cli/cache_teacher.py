@@ -1,0 +1,87 @@
+"""`lad cache-teacher`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ladcli.cli import options as o
+from ladcli.cli.failures import friendly
+
+if TYPE_CHECKING:
+    from ladcli.distill.cache_reader import CacheInfo
+
+
+@friendly
+def cache_teacher(
+    teacher: Annotated[
+        Path | None, typer.Option(metavar="CKPT", help="Checkpoint of the teacher.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="HDF5 file to make.")
+    ] = None,
+    info: Annotated[
+        Path | None,
+        typer.Option("--info", metavar="FILE", help="Show what a cache holds, and run nothing."),
+    ] = None,
+    data: o.DataDir = None,
+    train_json: o.TrainJson = None,
+    images: o.Images = None,
+    skip_bad_images: o.SkipBadImages = False,
+    workers: o.Workers = None,
+    recipe: o.RecipeFile = None,
+    precision: o.PrecisionOption = None,
+    sets: o.Sets = None,
+    device: o.Device = None,
+    overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
+    as_json: o.AsJson = False,
+    debug: o.Debug = False,
+) -> None:
+    """Run a teacher over every view of the training images and store which anchors it chooses.
+
+    Views are the scales and flips that training will draw from, so use the recipe (or the data.*
+    and assign.* options) of the student. A build that was stopped goes on when the same command is
+    given again.
+
+    Example:
+
+        lad cache-teacher --teacher runs/teacher/checkpoints/model/last.pt --data coco --out t.h5
+    """
+    if info is not None:
+        from ladcli.distill.cache_reader import read_cache_info
+
+        _show(read_cache_info(info), as_json=as_json)
+        return
+    if teacher is None or out is None:
+        raise typer.BadParameter("give --teacher CKPT and --out FILE, or --info FILE")
+
+    from ladcli.recipe import load_recipe
+    from ladcli.stages.cache_teacher import cache_teacher as run
+
+    flags = o.recipe_flags(
+        data=data,
+        train_json=train_json,
+        images=images,
+        skip_bad_images=skip_bad_images,
+        workers=workers,
+        precision=precision,
+        device=device,
+    )
+    resolved = load_recipe(recipe, flags=flags, overrides=sets or [])
+    _show(run(resolved, teacher, out, overwrite=overwrite, quiet=quiet), as_json=as_json)
+
+
+def _show(info: CacheInfo, *, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        print(json.dumps(info.to_json()))
+        return
+    print(f"{info.path}: level {info.level}, {info.precision}")
+    print(f"{info.num_images} images x {info.num_views} views, {info.num_positives} positives")
+    print(f"{info.num_bytes} bytes, {info.bytes_per_image_view:.0f} per image view")
+    for name, digest in info.fingerprints.items():
+        print(f"{name:<10} {digest}")

@@ -1,0 +1,120 @@
+"""`lad eval`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ladcli.cli import options as o
+from ladcli.cli.failures import friendly
+
+if TYPE_CHECKING:
+    from ladcli.stages.evaluate import Evaluation
+
+
+class SplitName(str, Enum):
+    """Sets of a data folder."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
+@friendly
+def evaluate(
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="CKPT", help="Network to run and measure.")
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="COCO results file to measure, instead of a network."),
+    ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Ground truth.", rich_help_panel=o.DATA),
+    ] = None,
+    split: Annotated[
+        SplitName, typer.Option(help="Set of the data folder.", rich_help_panel=o.DATA)
+    ] = SplitName.val,
+    data: o.DataDir = None,
+    images: o.Images = None,
+    skip_bad_images: o.SkipBadImages = False,
+    workers: o.Workers = None,
+    sets: o.Sets = None,
+    per_class: Annotated[bool, typer.Option("--per-class", help="A row for every class.")] = False,
+    precision: o.PrecisionOption = None,
+    device: o.Device = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for predictions.json and metrics.json. Default: in the run of CKPT.",
+            rich_help_panel=o.RUN,
+        ),
+    ] = None,
+    quiet: o.Quiet = False,
+    as_json: o.AsJson = False,
+    debug: o.Debug = False,
+) -> None:
+    """COCO metrics of a checkpoint, or of any COCO results file.
+
+    Examples:
+
+        lad eval --checkpoint runs/student/checkpoints/model/last.pt --data coco --split val
+
+        lad eval --predictions results.json --annotations instances_val.json --json
+    """
+    if (checkpoint is None) == (predictions is None):
+        raise typer.BadParameter("give either --checkpoint CKPT or --predictions FILE")
+    if predictions is not None:
+        if annotations is None:
+            raise typer.BadParameter("--predictions needs --annotations FILE")
+        from ladcli.stages.evaluate import evaluate_results
+
+        _show(evaluate_results(predictions, annotations), per_class=per_class, as_json=as_json)
+        return
+    assert checkpoint is not None
+
+    from ladcli.recipe import load_recipe
+    from ladcli.stages.datasets import choose_evaluation_set
+    from ladcli.stages.evaluate import evaluate_checkpoint
+
+    flags = o.recipe_flags(
+        data=data,
+        images=images,
+        skip_bad_images=skip_bad_images,
+        workers=workers,
+        precision=precision,
+        device=device,
+    )
+    recipe = load_recipe(None, flags=flags, overrides=sets or [])
+    evaluation = evaluate_checkpoint(
+        checkpoint,
+        choose_evaluation_set(recipe.data, split.value, annotations),
+        inference=recipe.inference,
+        out=out,
+        device=recipe.train.device,
+        precision=recipe.train.precision,
+        workers=recipe.data.workers,
+        skip_bad_images=skip_bad_images,
+        quiet=quiet,
+    )
+    _show(evaluation, per_class=per_class, as_json=as_json)
+
+
+def _show(evaluation: Evaluation, *, per_class: bool, as_json: bool) -> None:
+    import json
+
+    from ladcli.cli.console import print_notes, print_table
+    from ladcli.evaluate.table import metrics_table
+
+    print_notes(evaluation.notes)
+    if as_json:
+        print(json.dumps(evaluation.metrics.to_json()))
+        return
+    print_table(metrics_table(evaluation.metrics, per_class=per_class))
+    if evaluation.folder is not None:
+        print(f"predictions and metrics in {evaluation.folder}")

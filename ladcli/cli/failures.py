@@ -1,0 +1,56 @@
+"""How commands end: exit codes, and errors as one line instead of a traceback."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import typer
+
+from ladcli.errors import Interrupted, RunError, UserError
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def friendly(command: Command) -> Command:
+    """Turn exceptions into one line and an exit code.
+
+    0 done, 1 the work failed, 2 the user can mend it, 130 interrupted (state saved where there is
+    a state).  With ``--debug`` the traceback is shown as well.
+    """
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except (typer.Exit, typer.Abort):
+            raise
+        except UserError as error:
+            _leave(str(error), BAD_INPUT, kwargs)
+        except RunError as error:
+            _leave(str(error), FAILED, kwargs)
+        except Interrupted as error:
+            _leave(str(error), INTERRUPTED, kwargs)
+        except KeyboardInterrupt:
+            _leave("interrupted", INTERRUPTED, kwargs)
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read our output has gone
+            raise typer.Exit(FAILED) from None
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            text = f"unexpected {type(error).__name__}: {reason}; --debug shows where"
+            _leave(text, FAILED, kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def _leave(text: str, code: int, options: dict[str, Any]) -> None:
+    if options.get("debug"):
+        traceback.print_exc()
+    print(f"lad: {text}", file=sys.stderr)
+    raise typer.Exit(code)

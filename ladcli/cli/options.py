@@ -1,0 +1,216 @@
+"""Options that several commands share, with the help that explains them."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DATA, MODEL, TRAINING, RUN = "Data", "Model", "Training", "Run"
+
+
+class Schedule(str, Enum):
+    """Training lengths of the paper: 12, 24 and 36 epochs."""
+
+    x1 = "1x"
+    x2 = "2x"
+    x3 = "3x"
+
+
+class Precision(str, Enum):
+    """Precision of the network; costs, boxes and losses stay in fp32."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="COCO-layout folder: annotations/{train,val,test}.json and images/.",
+        rich_help_panel=DATA,
+    ),
+]
+TrainJson = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Training annotations, instead of DIR's own.", rich_help_panel=DATA
+    ),
+]
+ValJson = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Validation annotations, instead of DIR's own.", rich_help_panel=DATA
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Image folder, instead of DIR's own.", rich_help_panel=DATA),
+]
+SkipBadImages = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad-images",
+        help="Leave out images that cannot be read, and count them, instead of stopping.",
+        rich_help_panel=DATA,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Loader processes; 0 loads in the main one. Default: 2.",
+        rich_help_panel=DATA,
+    ),
+]
+Backbone = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Any timm model that offers features_only. Default: resnet50.",
+        rich_help_panel=MODEL,
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Backbone weights: a .safetensors or .pth file in timm's names, or 'timm' for its "
+        "hub. Without, training starts from random weights and nothing is frozen.",
+        rich_help_panel=MODEL,
+    ),
+]
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--recipe",
+        metavar="FILE",
+        help="Recipe (YAML). Precedence: defaults < recipe < options < --set.",
+        rich_help_panel=TRAINING,
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any option of the recipe, such as --set optim.lr=0.005; may be repeated. "
+        "docs/recipe.md lists them all.",
+        rich_help_panel=TRAINING,
+    ),
+]
+ScheduleOption = Annotated[
+    Schedule | None,
+    typer.Option(
+        "--schedule",
+        help="12, 24 or 36 epochs with the paper's learning rate falls. Default: 1x.",
+        rich_help_panel=TRAINING,
+    ),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Images per optimizer step. Default: 16.", rich_help_panel=TRAINING
+    ),
+]
+LearningRate = Annotated[
+    float | None,
+    typer.Option(
+        "--lr",
+        metavar="X",
+        help="Learning rate after warm-up. Default: 0.01, meant for a batch of 16.",
+        rich_help_panel=TRAINING,
+    ),
+]
+PrecisionOption = Annotated[
+    Precision | None,
+    typer.Option(
+        "--precision", help="Precision of the network. Default: fp32.", rich_help_panel=TRAINING
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Seed of every random draw. Default: 0.", rich_help_panel=RUN),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="auto, cpu, cuda or cuda:N. Default: auto.", rich_help_panel=RUN
+    ),
+]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Folder of the run.", rich_help_panel=RUN)
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with the run in --out.", rich_help_panel=RUN),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace what --out holds.", rich_help_panel=RUN),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress display.", rich_help_panel=RUN)
+]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print the result as one JSON object instead of a table.",
+        rich_help_panel=RUN,
+    ),
+]
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=RUN),
+]
+
+
+def recipe_flags(
+    *,
+    data: Path | None = None,
+    train_json: Path | None = None,
+    val_json: Path | None = None,
+    images: Path | None = None,
+    skip_bad_images: bool = False,
+    workers: int | None = None,
+    backbone: str | None = None,
+    weights: str | None = None,
+    schedule: Schedule | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    precision: Precision | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+) -> dict[str, Any]:
+    """Options of the command line by the recipe's dotted keys; None where not given."""
+    from ladcli.recipe import SCHEDULES
+
+    flags: dict[str, Any] = {
+        "data.dir": _text(data),
+        "data.train_json": _text(train_json),
+        "data.val_json": _text(val_json),
+        "data.images": _text(images),
+        "data.skip_bad_images": skip_bad_images or None,
+        "data.workers": workers,
+        "model.backbone": backbone,
+        "model.weights": weights,
+        "train.batch_size": batch_size,
+        "optim.lr": lr,
+        "train.precision": precision.value if precision else None,
+        "train.seed": seed,
+        "train.device": device,
+    }
+    if schedule is not None:
+        epochs, decays = SCHEDULES[schedule.value]
+        flags |= {"schedule.epochs": epochs, "schedule.decay_epochs": list(decays)}
+    return flags
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

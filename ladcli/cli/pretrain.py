@@ -1,0 +1,64 @@
+"""`lad pretrain`."""
+
+from __future__ import annotations
+
+from ladcli.cli import options as o
+from ladcli.cli.failures import friendly
+
+
+@friendly
+def pretrain(
+    out: o.Out,
+    data: o.DataDir = None,
+    train_json: o.TrainJson = None,
+    val_json: o.ValJson = None,
+    images: o.Images = None,
+    skip_bad_images: o.SkipBadImages = False,
+    workers: o.Workers = None,
+    backbone: o.Backbone = None,
+    weights: o.Weights = None,
+    recipe: o.RecipeFile = None,
+    schedule: o.ScheduleOption = None,
+    batch_size: o.BatchSize = None,
+    lr: o.LearningRate = None,
+    precision: o.PrecisionOption = None,
+    sets: o.Sets = None,
+    seed: o.Seed = None,
+    device: o.Device = None,
+    resume: o.Resume = False,
+    overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
+    as_json: o.AsJson = False,
+    debug: o.Debug = False,
+) -> None:
+    """Train a PAA detector: a baseline, or a teacher.
+
+    The run folder gets the resolved recipe, metrics.jsonl, checkpoints/model/{last,best}.pt and the
+    evaluation on the validation set.
+
+    Example:
+
+        lad pretrain --data coco --weights timm --schedule 1x --out runs/teacher
+    """
+    from ladcli.cli.training import resolve_recipe, show_result
+    from ladcli.stages.pretrain import pretrain as run
+    from ladcli.stages.training import RunOptions
+
+    flags = o.recipe_flags(
+        data=data,
+        train_json=train_json,
+        val_json=val_json,
+        images=images,
+        skip_bad_images=skip_bad_images,
+        workers=workers,
+        backbone=backbone,
+        weights=weights,
+        schedule=schedule,
+        batch_size=batch_size,
+        lr=lr,
+        precision=precision,
+        seed=seed,
+        device=device,
+    )
+    options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet)
+    show_result(run(resolve_recipe(recipe, flags, sets or [], options), options), as_json=as_json)

@@ -1,0 +1,78 @@
+"""`lad run`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ladcli.cli import options as o
+from ladcli.cli.failures import friendly
+
+
+@friendly
+def run(
+    pipeline: Annotated[
+        str, typer.Argument(metavar="PIPELINE", help="A YAML file, or a shipped name such as demo.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder of all stages. Default: runs/NAME.", rich_help_panel=o.RUN
+        ),
+    ] = None,
+    data: o.DataDir = None,
+    skip_bad_images: o.SkipBadImages = False,
+    workers: o.Workers = None,
+    weights: o.Weights = None,
+    precision: o.PrecisionOption = None,
+    sets: o.Sets = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Added to every seed of the pipeline.", rich_help_panel=o.RUN
+        ),
+    ] = 0,
+    device: o.Device = None,
+    quiet: o.Quiet = False,
+    as_json: o.AsJson = False,
+    debug: o.Debug = False,
+) -> None:
+    """Run the stages of a pipeline in order and compare what comes out.
+
+    Finished stages are skipped, and a stage that was stopped goes on: give the same command again.
+
+    Example:
+
+        lad run demo --out runs/demo
+    """
+    from ladcli.cli.console import print_table
+    from ladcli.evaluate.summary import summary_table, verdict
+    from ladcli.recipe.pipeline import find_pipeline, load_pipeline
+    from ladcli.stages.run import PipelineOptions, run_pipeline
+
+    path = find_pipeline(pipeline)
+    loaded = load_pipeline(path)
+    folder = out or Path("runs") / path.stem
+    flags = o.recipe_flags(
+        data=data,
+        skip_bad_images=skip_bad_images,
+        workers=workers,
+        weights=weights,
+        precision=precision,
+        device=device,
+    )
+    options = PipelineOptions(folder, flags, sets or [], seed, quiet)
+    measured = run_pipeline(loaded, str(path), options)
+    if as_json:
+        rows = [
+            {"run": m.run, "set": m.split, "seed": m.seed, **m.metrics.to_json()} for m in measured
+        ]
+        print(json.dumps(rows))
+        return
+    print_table(summary_table(measured, baseline=loaded.baseline))
+    for line in verdict(measured, baseline=loaded.baseline):
+        print(line)
+    print(f"everything is in {folder}, all numbers in {folder / 'summary.json'}")

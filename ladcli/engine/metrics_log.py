@@ -1,0 +1,43 @@
+"""`metrics.jsonl`: one JSON object per logged step or evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ladcli.files import write_text, writing_to
+
+
+class MetricsLog:
+    """Appends lines to a run's `metrics.jsonl`.
+
+    Args:
+        path: the file.
+        keep_steps: lines of later optimiser steps are dropped: they belong to work that a resumed
+            run does again.  0 starts an empty file.
+    """
+
+    def __init__(self, path: Path, *, keep_steps: int) -> None:
+        self.path = path
+        kept = [line for line in read_metrics(path) if line["step"] <= keep_steps]
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept if keep_steps))
+
+    def write(self, kind: str, step: int, **values: Any) -> None:
+        """Append one object with its kind (``train`` or ``eval``) and optimiser step."""
+        line = json.dumps({"kind": kind, "step": step, **values})
+        with writing_to(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """All objects of a metrics file; a last line that was cut off is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return lines

@@ -1,0 +1,54 @@
+"""SGD with the paper's schedule: linear warm-up, then a fall after given epochs."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ladcli.recipe.schema import OptimConfig, ScheduleConfig
+
+
+def build_optimizer(model: nn.Module, config: OptimConfig, *, batch_size: int) -> torch.optim.SGD:
+    """SGD over everything that trains.
+
+    Args:
+        model: parameters that need no gradient are left out.
+        config: learning rate and the like.
+        batch_size: for linear scaling, see `base_lr`.
+    """
+    decayed, plain = [], []
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            # Weights of convolutions and linear layers have two axes or more; norms and biases one.
+            is_weight = parameter.ndim > 1
+            (decayed if is_weight or config.decay_norm_and_bias else plain).append(parameter)
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}]
+    if plain:
+        groups.append({"params": plain, "weight_decay": 0.0})
+    return torch.optim.SGD(groups, lr=base_lr(config, batch_size), momentum=config.momentum)
+
+
+def base_lr(config: OptimConfig, batch_size: int) -> float:
+    """The learning rate after warm-up, scaled linearly where ``optim.lr_batch`` asks for it."""
+    return config.lr * batch_size / config.lr_batch if config.lr_batch else config.lr
+
+
+def lr_factor(optim: OptimConfig, schedule: ScheduleConfig, *, step: int, epoch: int) -> float:
+    """Share of the base learning rate for one step.
+
+    Args:
+        step: optimiser steps made before this one, over the whole run.
+        epoch: epochs finished before this one.
+    """
+    falls = sum(epoch >= decay for decay in schedule.decay_epochs)
+    factor = schedule.decay_factor**falls
+    if step < optim.warmup_steps:
+        progress = step / optim.warmup_steps
+        factor *= optim.warmup_start + (1 - optim.warmup_start) * progress
+    return factor
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Give every parameter group the same learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr

@@ -1,0 +1,157 @@
+"""The folder of one run: what lies where, and when it may be written to."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ladcli.errors import UserError
+from ladcli.files import write_json, writing_to
+from ladcli.recipe import flat, save_recipe
+from ladcli.recipe.schema import Recipe
+
+#: What a run may hold; `--overwrite` removes these and nothing else.
+ENTRIES = (
+    "recipe.yaml",
+    "run.json",
+    "metrics.jsonl",
+    "checkpoints",
+    "eval",
+    "probes",
+    "report.html",
+)
+#: Options that may differ between a run and its continuation: they do not change the result.
+FREE_KEYS = ("train.device", "train.log_every", "train.save_every_minutes", "data.workers")
+_PACKAGES = ("ladcli", "torch", "torchvision", "timm", "numpy", "pillow", "h5py", "pycocotools")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths of a run, and the notes it keeps about itself in `run.json`."""
+
+    root: Path
+
+    @property
+    def recipe(self) -> Path:
+        return self.root / "recipe.yaml"
+
+    @property
+    def notes(self) -> Path:
+        return self.root / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.jsonl"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "checkpoints" / "state.pt"
+
+    def checkpoint(self, name: str, net: str = "model") -> Path:
+        """``last`` or ``best`` of a network."""
+        return self.root / "checkpoints" / net / f"{name}.pt"
+
+    def evaluation(self, split: str, net: str = "model") -> Path:
+        """Folder of the predictions and metrics on one set."""
+        return self.root / "eval" / net / split
+
+    def read_notes(self) -> dict[str, Any]:
+        """`run.json`, or nothing where there is none."""
+        if not self.notes.exists():
+            return {}
+        try:
+            notes = json.loads(self.notes.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"{self.notes}: is damaged ({error}); start anew with --overwrite"
+            ) from error
+        return notes if isinstance(notes, dict) else {}
+
+    def update_notes(self, **values: Any) -> None:
+        """Change some entries of `run.json`."""
+        write_json(self.notes, {**self.read_notes(), **values})
+
+    def holds_run(self) -> bool:
+        """True where a run was started here before."""
+        return self.notes.exists() or self.recipe.exists()
+
+    def check_free(self, *, resume: bool, overwrite: bool) -> None:
+        """Refuse a folder that holds something this run must not touch.  Writes nothing.
+
+        Raises:
+            UserError: a run is there and neither flag is given, there is none to resume, or the
+                folder holds foreign files.
+        """
+        if resume and overwrite:
+            raise UserError("--resume and --overwrite exclude each other; choose one")
+        if self.root.exists() and not self.root.is_dir():
+            raise UserError(f"{self.root}: is a file; choose another --out")
+        if self.holds_run():
+            if not resume and not overwrite:
+                status = self.read_notes().get("status", "unknown")
+                raise UserError(
+                    f"{self.root}: already holds a run ({status}); continue it with --resume, "
+                    "replace it with --overwrite, or choose another --out"
+                )
+            return
+        if resume:
+            raise UserError(f"{self.root}: holds no run to resume; leave --resume out")
+        if self.root.exists() and any(self.root.iterdir()):
+            raise UserError(f"{self.root}: holds other files; choose an empty folder as --out")
+
+    def check_same_recipe(self, recipe: Recipe, saved: Recipe) -> None:
+        """Refuse to continue a run under other options.
+
+        Raises:
+            UserError: names the first option that differs.
+        """
+        mine, theirs = flat(recipe), flat(saved)
+        for key, value in mine.items():
+            if key not in FREE_KEYS and theirs.get(key) != value:
+                raise UserError(
+                    f"{self.root}: was started with {key}={theirs.get(key)!r}, not {value!r}; "
+                    "resume without changing it, or choose another --out"
+                )
+
+    def create(self, recipe: Recipe, *, stage: str, overwrite: bool, resumed: bool) -> None:
+        """Make the folder and write down what will run in it."""
+        if overwrite:
+            self._clear()
+        with writing_to(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+        save_recipe(recipe, self.recipe)
+        started = {} if resumed else {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        self.update_notes(
+            stage=stage,
+            status="running",
+            command=sys.argv,
+            seed=recipe.train.seed,
+            versions=_versions(),
+            **started,
+        )
+
+    def _clear(self) -> None:
+        with writing_to(self.root):
+            for name in ENTRIES:
+                entry = self.root / name
+                if entry.is_dir():
+                    shutil.rmtree(entry)
+                elif entry.exists():
+                    entry.unlink()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found

@@ -1,0 +1,20 @@
+"""From the recipe's assignment options to an assigner."""
+
+from __future__ import annotations
+
+from ladcli.assign import Assigner, paa_assigner
+from ladcli.recipe.schema import AssignConfig
+from ladcli.structures.fingerprint import fingerprint_plain
+
+
+def build_assigner(config: AssignConfig) -> Assigner:
+    """The assigner a recipe asks for."""
+    return paa_assigner(**config.model_dump())
+
+
+def assigner_fingerprint(assigner: Assigner) -> str:
+    """Identifies everything that decides which anchors become positives.
+
+    The engine of the mixture is left out: both give the same positives.
+    """
+    return fingerprint_plain([list(option) for option in assigner.options])

@@ -1,0 +1,134 @@
+"""`lad cache-teacher`: run a teacher over every view of the training set and store what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ladcli.data.index import CocoIndex
+from ladcli.data.loader import load_batches
+from ladcli.data.plan import Plan, plan_views
+from ladcli.data.views import ViewGrid
+from ladcli.distill.cache_format import Fingerprints, require_match
+from ladcli.distill.cache_reader import CacheInfo, read_cache_info
+from ladcli.distill.cache_writer import CacheWriter, discard_parts
+from ladcli.distill.teacher import OnlineTeacher
+from ladcli.engine.device import autocast, choose_device
+from ladcli.engine.interrupt import stop_on_signal
+from ladcli.engine.progress import progress
+from ladcli.errors import Interrupted, UserError
+from ladcli.recipe.schema import Recipe
+from ladcli.stages.assigner import build_assigner
+from ladcli.stages.datasets import open_training_set
+from ladcli.stages.teachers import cache_fingerprints, input_fingerprint, open_teacher_network
+
+#: Batches whose results are written together; after a kill at most these are done again.
+BATCHES_PER_PART = 8
+
+
+def cache_teacher(
+    recipe: Recipe,
+    teacher: Path,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    keep: bool = False,
+    quiet: bool = False,
+) -> CacheInfo:
+    """Build the cache ``out``, or go on with a build that was stopped.
+
+    Args:
+        recipe: data, views, assignment and device.
+        teacher: its checkpoint.
+        out: the HDF5 file to make.
+        overwrite: replace ``out`` and forget an unfinished build.
+        keep: an ``out`` that exists and fits is the result; nothing is run.
+
+    Returns:
+        What the finished cache holds.
+
+    Raises:
+        UserError: bad input, or ``out`` exists already (unless ``overwrite``).
+        Interrupted: stopped by the user; the next call goes on.
+    """
+    if out.exists() and not overwrite and not keep:
+        raise UserError(f"{out}: exists; replace it with --overwrite, or choose another --out")
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder; name a file")
+    device = choose_device(recipe.train.device)
+    input_fingerprint(recipe.data)  # refuses continuous scales before any work
+    index = open_training_set(recipe.data)
+    detector = open_teacher_network(teacher, index).to(device)
+    if recipe.train.channels_last:
+        detector = detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    assigner = build_assigner(recipe.assign)
+    fingerprints = cache_fingerprints(detector, index, recipe.data, assigner)
+    if keep and out.exists():
+        info = read_cache_info(out)
+        require_match(out, info.fingerprints, fingerprints.to_plain())
+        return info
+    source = OnlineTeacher(detector, assigner, autocast=autocast(recipe.train.precision, device))
+    plan = plan_views(index, recipe.data, batch_size=recipe.inference.batch_size)
+    parts = [plan[i : i + BATCHES_PER_PART] for i in range(0, len(plan), BATCHES_PER_PART)]
+    if overwrite:
+        discard_parts(out)
+    writer = CacheWriter(
+        out,
+        _attributes(recipe, index, fingerprints),
+        image_ids=index.image_ids,
+        view_ids=ViewGrid.from_config(recipe.data).view_ids(),
+        num_parts=len(parts),
+    )
+    _run_missing_parts(recipe, source, index, parts, writer, device=device, quiet=quiet)
+    writer.finish()
+    return read_cache_info(out)
+
+
+def _attributes(recipe: Recipe, index: CocoIndex, fingerprints: Fingerprints) -> dict[str, Any]:
+    """What the cache says of itself."""
+    return {
+        "level": "assignments",
+        "fingerprints": fingerprints.to_plain(),
+        "precision": recipe.train.precision,
+        "classes": index.classes.to_plain(),
+        "views": ViewGrid.from_config(recipe.data).to_plain(),
+        "batch_size": recipe.inference.batch_size,
+    }
+
+
+def _run_missing_parts(
+    recipe: Recipe,
+    teacher: OnlineTeacher,
+    index: CocoIndex,
+    parts: list[Plan],
+    writer: CacheWriter,
+    *,
+    device: torch.device,
+    quiet: bool,
+) -> None:
+    """Let the teacher see every batch of the parts that are not there yet."""
+    missing = writer.missing_parts()
+    ends = {sum(len(parts[k]) for k in missing[: i + 1]): k for i, k in enumerate(missing)}
+    loader = load_batches(
+        index,
+        [batch for k in missing for batch in parts[k]],
+        mean=teacher.detector.architecture.pixel_mean,
+        std=teacher.detector.architecture.pixel_std,
+        workers=recipe.data.workers,
+        skip_bad_images=recipe.data.skip_bad_images,
+        pin_memory=device.type == "cuda",
+    )
+    total = sum(map(len, parts))
+    before = total - len(loader)
+    with progress("cache teacher", total, quiet=quiet) as bar, stop_on_signal() as stop:
+        for done, batch in enumerate(loader, start=1):
+            if len(batch):
+                batch = batch.to(device)
+                writer.add(batch, teacher.assign(batch))
+            if done in ends:
+                writer.close_part(ends[done])
+            bar.update(before + done)
+            if stop and done < len(loader):
+                raise Interrupted

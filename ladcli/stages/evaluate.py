@@ -1,0 +1,127 @@
+"""`lad eval`: COCO metrics of a checkpoint, or of any results file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ladcli.data.coco_json import read_coco
+from ladcli.detector.checkpoint import InputRule, load_checkpoint
+from ladcli.detector.model import Detector
+from ladcli.engine.device import choose_device
+from ladcli.engine.inference import detect_all
+from ladcli.errors import UserError
+from ladcli.evaluate.coco import CocoMetrics, coco_metrics
+from ladcli.evaluate.results import detections_to_results, load_results, save_results
+from ladcli.files import write_json
+from ladcli.recipe.schema import InferenceConfig
+from ladcli.stages.datasets import EvaluationSet, require_same_classes
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics, and where they and the predictions were written."""
+
+    metrics: CocoMetrics
+    folder: Path | None
+    notes: tuple[str, ...] = ()
+
+
+def evaluate_results(predictions: Path, annotations: Path) -> Evaluation:
+    """Metrics of a COCO results file.
+
+    Raises:
+        UserError: one of the files is unsound.
+    """
+    truth = read_coco(annotations)
+    results = load_results(predictions, truth)
+    return Evaluation(coco_metrics(truth, results), None, (*truth.notes, *results.notes))
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    where: EvaluationSet,
+    *,
+    inference: InferenceConfig,
+    out: Path | None,
+    device: str = "auto",
+    precision: str = "fp32",
+    workers: int = 2,
+    skip_bad_images: bool = False,
+    quiet: bool = False,
+) -> Evaluation:
+    """Run a checkpoint over a set and measure it.
+
+    Args:
+        out: folder for predictions and metrics; by default inside the run that the checkpoint
+            belongs to.
+
+    Raises:
+        UserError: the checkpoint is unsound or knows other classes than the set.
+    """
+    loaded = load_checkpoint(checkpoint)
+    require_same_classes(
+        where.truth.classes, f"the set {where.truth.path}", loaded.detector.classes, checkpoint
+    )
+    chosen = choose_device(device)
+    folder = out or default_folder(checkpoint, where.name)
+    return evaluate_detector(
+        loaded.detector.to(chosen),
+        where,
+        input_rule=loaded.input_rule,
+        inference=inference,
+        device=chosen,
+        folder=folder,
+        precision=precision,
+        workers=workers,
+        skip_bad_images=skip_bad_images,
+        quiet=quiet,
+    )
+
+
+def evaluate_detector(
+    detector: Detector,
+    where: EvaluationSet,
+    *,
+    input_rule: InputRule,
+    inference: InferenceConfig,
+    device: torch.device,
+    folder: Path,
+    precision: str = "fp32",
+    workers: int = 0,
+    skip_bad_images: bool = False,
+    quiet: bool = False,
+) -> Evaluation:
+    """Run a network over a set; write ``predictions.json`` and ``metrics.json`` to ``folder``."""
+    image_ids, detections = detect_all(
+        detector,
+        where.index,
+        input_rule=input_rule,
+        inference=inference,
+        device=device,
+        precision=precision,
+        workers=workers,
+        skip_bad_images=skip_bad_images,
+        title=f"evaluate {where.name}",
+        quiet=quiet,
+    )
+    results = detections_to_results(detections, image_ids, where.truth.classes)
+    save_results(folder / "predictions.json", results)
+    # Measured from the file, so that anyone who measures the file finds the same numbers.
+    metrics = coco_metrics(where.truth, load_results(folder / "predictions.json", where.truth))
+    write_json(folder / "metrics.json", metrics.to_json())
+    return Evaluation(metrics, folder, where.index.notes)
+
+
+def default_folder(checkpoint: Path, split: str) -> Path:
+    """``eval/NET/SET`` of the run that ``checkpoints/NET/NAME.pt`` belongs to.
+
+    Raises:
+        UserError: the checkpoint lies in no run, so there is no natural place.
+    """
+    net, checkpoints = checkpoint.absolute().parent, checkpoint.absolute().parent.parent
+    if checkpoints.name != "checkpoints":
+        raise UserError(f"{checkpoint}: lies in no run folder, so say where results go with --out")
+    return checkpoints.parent / "eval" / net.name / split

@@ -1,0 +1,209 @@
+"""`lad run`: the stages of a pipeline in order, each once, and one table at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ladcli.data.synth import write_synthetic
+from ladcli.engine.progress import announce
+from ladcli.engine.run_directory import RunDirectory
+from ladcli.errors import UserError
+from ladcli.evaluate.summary import Measured
+from ladcli.files import write_json
+from ladcli.recipe import load_recipe
+from ladcli.recipe.pipeline import Pipeline, Stage
+from ladcli.recipe.schema import Recipe
+from ladcli.stages.cache_teacher import cache_teacher
+from ladcli.stages.datasets import EvaluationSet, open_evaluation_set
+from ladcli.stages.distill import distill
+from ladcli.stages.evaluate import evaluate_checkpoint
+from ladcli.stages.pretrain import pretrain
+from ladcli.stages.training import RunOptions
+from ladcli.structures.fingerprint import fingerprint_plain
+
+
+@dataclass(frozen=True)
+class PipelineOptions:
+    """What the command line adds to a pipeline file."""
+
+    out: Path
+    flags: dict[str, Any]  # options by dotted key, for every stage; None where not given
+    overrides: Sequence[str] = ()
+    seed: int = 0  # added to every seed of the file
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of a stage: a stage with several seeds has several."""
+
+    stage: Stage
+    name: str
+    seed: int
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        return RunDirectory(self.folder).checkpoint("last")
+
+    @property
+    def cache_file(self) -> Path:
+        return self.folder / "teacher.h5"
+
+    @property
+    def label(self) -> Path:
+        """Says that the run is finished, and what it was."""
+        return self.folder / "stage.json"
+
+
+def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> list[Measured]:
+    """Run what is not finished yet, then measure every trained network.
+
+    Everything goes to one folder per run below ``options.out``.  Calling it again skips finished
+    runs and goes on with the one that was stopped.
+
+    Args:
+        pipeline: the stages.
+        name: how messages call the pipeline file.
+
+    Raises:
+        UserError: bad input; a finished run that was made with other options is never replaced.
+        Interrupted: stopped by the user; the next call goes on.
+    """
+    runs = _expand(pipeline, options)
+    recipes = {run.name: _recipe_of(run, runs, pipeline, name, options) for run in runs}
+    for run in runs:
+        if run.stage.trains and recipes[run.name].data.dir is None:
+            raise UserError(f"pipeline {name}: needs a data folder; name it with --data")
+    for number, run in enumerate(runs, start=1):
+        headline = f"[{number}/{len(runs)}] {run.name} ({run.stage.run})"
+        _run_once(run, runs, recipes[run.name], headline, options)
+    return _measure(pipeline, runs, recipes, options)
+
+
+def _expand(pipeline: Pipeline, options: PipelineOptions) -> list[_Run]:
+    return [
+        _Run(stage, name, seed + options.seed, options.out / name)
+        for stage in pipeline.stages
+        for name, seed in zip(stage.run_names(), stage.seeds, strict=True)
+    ]
+
+
+def _recipe_of(
+    run: _Run, runs: list[_Run], pipeline: Pipeline, name: str, options: PipelineOptions
+) -> Recipe:
+    """The recipe of one run: the pipeline's, then the stage's, then the command line's."""
+    synthetic = [r for r in runs if r.stage.run == "synth"]
+    flags = {"train.seed": run.seed, **options.flags}
+    if flags.get("data.dir") is None and synthetic:
+        flags["data.dir"] = str(synthetic[0].folder / "data")
+    by_name = {r.name: r for r in runs}
+    if run.stage.cache is not None:
+        source = by_name[run.stage.cache]
+        flags["distill.cache"] = str(source.cache_file)
+        # The cache must be of the teacher that this pipeline trained: the stage compares them.
+        flags["distill.teacher"] = str(by_name[str(source.stage.teacher)].checkpoint)
+    elif run.stage.run == "distill":
+        flags["distill.teacher"] = str(by_name[str(run.stage.teacher)].checkpoint)
+    return load_recipe(
+        None,
+        layers=[
+            (f"pipeline {name}, recipe", pipeline.recipe),
+            (f"pipeline {name}, stage {run.stage.name}", run.stage.recipe),
+        ],
+        flags=flags,
+        overrides=options.overrides,
+    )
+
+
+def _run_once(
+    run: _Run, runs: list[_Run], recipe: Recipe, headline: str, options: PipelineOptions
+) -> None:
+    """Run one stage unless it is finished; refuse one that was finished under other options."""
+    identity = _identity(run, recipe)
+    if run.label.exists():
+        if json.loads(run.label.read_text(encoding="utf-8")).get("identity") != identity:
+            raise UserError(
+                f"{run.folder}: this stage was run with other options; choose another --out, or "
+                "remove the folder to run it anew"
+            )
+        announce(f"{headline}: finished before", quiet=options.quiet)
+        return
+    announce(headline, quiet=options.quiet)
+    match run.stage.run:
+        case "synth":
+            _write_data(run)
+        case "cache-teacher":
+            teacher = next(r for r in runs if r.name == run.stage.teacher).checkpoint
+            cache_teacher(recipe, teacher, run.cache_file, quiet=options.quiet, keep=True)
+        case _:
+            resume = RunDirectory(run.folder).holds_run()
+            stage = pretrain if run.stage.run == "pretrain" else distill
+            stage(recipe, RunOptions(run.folder, resume=resume, quiet=options.quiet))
+    write_json(run.label, {"identity": identity, "stage": run.stage.name, "seed": run.seed})
+
+
+def _identity(run: _Run, recipe: Recipe) -> str:
+    """Changes with everything that changes the result of a run."""
+    plain = recipe.model_dump()
+    for section, key in (("train", "device"), ("train", "log_every"), ("data", "workers")):
+        del plain[section][key]
+    return fingerprint_plain([run.stage.run, run.seed, run.stage.synth.model_dump(), plain])
+
+
+def _write_data(run: _Run) -> None:
+    synth = run.stage.synth
+    write_synthetic(
+        run.folder / "data",
+        train=synth.train,
+        val=synth.val,
+        test=synth.test,
+        size=(synth.width, synth.height),
+        classes=synth.classes,
+        seed=run.seed,
+        objects=(synth.objects[0], synth.objects[1]),
+        overwrite=True,
+    )
+
+
+def _measure(
+    pipeline: Pipeline, runs: list[_Run], recipes: dict[str, Recipe], options: PipelineOptions
+) -> list[Measured]:
+    """Metrics of every trained network on every set that the pipeline names."""
+    sets: dict[tuple[str | None, str], EvaluationSet] = {}
+    measured = []
+    for run in runs:
+        if not run.stage.trains:
+            continue
+        recipe = recipes[run.name]
+        for split in pipeline.evaluate:
+            key = (recipe.data.dir, split)
+            if key not in sets:
+                opened = open_evaluation_set(recipe.data, split)
+                assert opened is not None  # required sets raise
+                sets[key] = opened
+            metrics = evaluate_checkpoint(
+                run.checkpoint,
+                sets[key],
+                inference=recipe.inference,
+                out=None,
+                device=recipe.train.device,
+                precision=recipe.train.precision,
+                workers=recipe.data.workers,
+                skip_bad_images=recipe.data.skip_bad_images,
+                quiet=options.quiet,
+            ).metrics
+            title = run.stage.title or run.stage.name
+            measured.append(Measured(run.stage.name, title, run.name, run.seed, split, metrics))
+    write_json(
+        options.out / "summary.json",
+        [
+            {"run": m.run, "stage": m.stage, "seed": m.seed, "set": m.split, **m.metrics.to_json()}
+            for m in measured
+        ],
+    )
+    return measured
