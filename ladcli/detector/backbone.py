@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -31,8 +32,8 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, *, checkpoint_gradients: bool = False) -> None:
         super().__init__()
-        self.net = _create(name)
-        self.channels = tuple(self.net.feature_info.channels())
+        self.net: Any = _create(name)  # of timm's own class, which has no type hints
+        self.channels: tuple[int, ...] = tuple(self.net.feature_info.channels())
         self.name = name
         self.frozen_batchnorm = False
         if checkpoint_gradients:
@@ -104,11 +105,11 @@ def pixel_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(config.mean), tuple(config.std)
 
 
-def _create(name: str) -> nn.Module:
+def _create(name: str) -> Any:
     _check_name(name)
     try:
-        info = timm.create_model(name, features_only=True).feature_info
-        net: nn.Module = timm.create_model(
+        info: Any = timm.create_model(name, features_only=True).feature_info
+        return timm.create_model(
             name, features_only=True, out_indices=_last_of_each_stride(info, name)
         )
     except UserError:
@@ -118,7 +119,6 @@ def _create(name: str) -> nn.Module:
             f"model.backbone {name!r} cannot return feature maps ({error}); choose a timm model "
             "that offers features_only, such as resnet50"
         ) from error
-    return net
 
 
 def _check_name(name: str) -> None:
@@ -141,7 +141,7 @@ def _last_of_each_stride(info: FeatureInfo, name: str) -> tuple[int, ...]:
     return tuple(last[stride] for stride in FEATURE_STRIDES)
 
 
-def _parameters_up_to(net: nn.Module, stride: int) -> list[str]:
+def _parameters_up_to(net: Any, stride: int) -> list[str]:
     """Names of the parameters that come before the end of the stage of ``stride``.
 
     Timm registers parameters in the order of the forward pass.
@@ -156,7 +156,7 @@ def _parameters_up_to(net: nn.Module, stride: int) -> list[str]:
     return names[: inside[-1] + 1] if inside else []
 
 
-def _enable_checkpointing(net: nn.Module, name: str) -> None:
+def _enable_checkpointing(net: Any, name: str) -> None:
     switch = getattr(net, "set_grad_checkpointing", None)
     if switch is None:
         raise UserError(

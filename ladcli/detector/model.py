@@ -33,7 +33,10 @@ class Architecture:
     @staticmethod
     def from_plain(plain: dict[str, Any]) -> Architecture:
         """The reverse of `to_plain`."""
-        return Architecture(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()
+        }
+        return Architecture(**values)
 
     @staticmethod
     def from_config(config: ModelConfig) -> Architecture:

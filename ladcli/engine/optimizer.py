@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -16,13 +18,14 @@ def build_optimizer(model: nn.Module, config: OptimConfig, *, batch_size: int) -
         config: learning rate and the like.
         batch_size: for linear scaling, see `base_lr`.
     """
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for parameter in model.parameters():
         if parameter.requires_grad:
             # Weights of convolutions and linear layers have two axes or more; norms and biases one.
             is_weight = parameter.ndim > 1
             (decayed if is_weight or config.decay_norm_and_bias else plain).append(parameter)
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}]
+    groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": config.weight_decay}]
     if plain:
         groups.append({"params": plain, "weight_decay": 0.0})
     return torch.optim.SGD(groups, lr=base_lr(config, batch_size), momentum=config.momentum)

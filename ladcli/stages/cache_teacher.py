@@ -62,7 +62,7 @@ def cache_teacher(
     index = open_training_set(recipe.data)
     detector = open_teacher_network(teacher, index).to(device)
     if recipe.train.channels_last:
-        detector = detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        detector = detector.to(memory_format=torch.channels_last)
     assigner = build_assigner(recipe.assign)
     fingerprints = cache_fingerprints(detector, index, recipe.data, assigner)
     if keep and out.exists():

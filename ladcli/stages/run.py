@@ -11,7 +11,7 @@ from typing import Any
 from ladcli.data.synth import write_synthetic
 from ladcli.engine.progress import announce
 from ladcli.engine.run_directory import RunDirectory
-from ladcli.errors import UserError
+from ladcli.errors import Interrupted, UserError
 from ladcli.evaluate.summary import Measured
 from ladcli.files import write_json
 from ladcli.recipe import load_recipe
@@ -143,7 +143,10 @@ def _run_once(
         case _:
             resume = RunDirectory(run.folder).holds_run()
             stage = pretrain if run.stage.run == "pretrain" else distill
-            stage(recipe, RunOptions(run.folder, resume=resume, quiet=options.quiet))
+            try:
+                stage(recipe, RunOptions(run.folder, resume=resume, quiet=options.quiet))
+            except Interrupted:
+                raise Interrupted from None  # a pipeline goes on without --resume
     write_json(run.label, {"identity": identity, "stage": run.stage.name, "seed": run.seed})
 
 

@@ -38,7 +38,7 @@ def make_online_teacher(path: Path, prepared: Prepared, assigner: Assigner) -> O
     """A teacher network that runs on every batch of a student's run."""
     detector = open_teacher_network(path, prepared.index).to(prepared.device)
     if prepared.recipe.train.channels_last:
-        detector = detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        detector = detector.to(memory_format=torch.channels_last)
     architecture = prepared.student.architecture
     return OnlineTeacher(
         detector,

@@ -131,7 +131,7 @@ def prepare(recipe: Recipe) -> Prepared:
     torch.manual_seed(recipe.train.seed)
     student = build_detector(recipe.model, index.classes).to(device)
     if recipe.train.channels_last:
-        student = student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        student = student.to(memory_format=torch.channels_last)
     return Prepared(recipe, device, index, validation, student)
 
 
