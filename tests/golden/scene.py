@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +47,9 @@ def for_each(pattern: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("path", found, ids=names, indirect=True)
 
 
+@lru_cache(maxsize=32)
 def load(path: Path) -> Arrays:
-    """All arrays of an ``.npz`` file by name."""
+    """All arrays of an ``.npz`` file by name, shared by the tests: nobody writes to them."""
     with np.load(path) as file:
         return {name: file[name] for name in file.files}
 
@@ -69,9 +70,9 @@ class Maps:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
-    """Inputs that several golden files share."""
+    """Inputs that several golden files share.  Compared by identity, so that results are cached."""
 
     arrays: Arrays
 
@@ -138,7 +139,12 @@ class Scene:
 
 def load_scene(path: Path) -> Scene:
     """The scene in ``path``; the test ends where the file is absent."""
-    return Scene(load(places.require(path)))
+    return _shared_scene(places.require(path))
+
+
+@lru_cache(maxsize=8)
+def _shared_scene(path: Path) -> Scene:
+    return Scene(load(path))
 
 
 def scene_file(path: Path) -> Path:

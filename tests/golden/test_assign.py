@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,13 @@ FILES = "assign_*.npz"
 each_network = pytest.mark.parametrize("network", NETWORKS)
 
 
+@lru_cache(maxsize=32)
 def assign_batched(scene: Scene, network: str) -> Assignment:
     assigner = paa_assigner()
     return assigner.assign(scene.predictions(network), scene.targets, scene.grid, scene.valid)
 
 
+@lru_cache(maxsize=32)
 def assign_sklearn(scene: Scene, network: str) -> Assignment:
     assigner = paa_assigner(mixture="sklearn")
     return assigner.assign(scene.predictions(network), scene.targets, scene.grid, scene.valid)

@@ -6,6 +6,7 @@ so that only sane behavior can be asked for.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,10 @@ def stable_rows(arrays: Arrays) -> NDArray:
     return arrays["stable"] & (arrays["f32_status"] == 0) & (arrays["f64_status"] == 0)
 
 
-def fit_of(engine: MixtureEngine, arrays: Arrays) -> tuple[MixtureFit, Tensor, Tensor]:
-    costs, valid = problems(arrays)
+@lru_cache
+def fit_of(engine: MixtureEngine, path: Path) -> tuple[MixtureFit, Tensor, Tensor]:
+    """The fit with its costs and samples; scikit-learn takes a second for it."""
+    costs, valid = problems(load(path))
     return engine(costs, valid), costs, valid
 
 
@@ -45,7 +48,7 @@ def fit_of(engine: MixtureEngine, arrays: Arrays) -> tuple[MixtureFit, Tensor, T
 @each_engine
 def test_parameters_of_stable_rows(path: Path, engine: MixtureEngine) -> None:
     arrays = load(path)
-    fit, _, _ = fit_of(engine, arrays)
+    fit, _, _ = fit_of(engine, path)
     stable = stable_rows(arrays)
     assert stable.any()
     for name in ("means", "variances", "weights"):
@@ -59,7 +62,7 @@ def test_parameters_of_stable_rows(path: Path, engine: MixtureEngine) -> None:
 @each_engine
 def test_components_and_densities_of_stable_rows(path: Path, engine: MixtureEngine) -> None:
     arrays = load(path)
-    fit, _, valid = fit_of(engine, arrays)
+    fit, _, valid = fit_of(engine, path)
     stable = stable_rows(arrays)
     component = fit.component.numpy()[stable]
     np.testing.assert_array_equal(component, arrays["f64_component"][stable])
@@ -76,7 +79,7 @@ def test_positives_of_stable_rows(
     path: Path, engine: MixtureEngine, rule: Rule, name: str, precision: str
 ) -> None:
     arrays = load(path)
-    fit, costs, valid = fit_of(engine, arrays)
+    fit, costs, valid = fit_of(engine, path)
     positive = select_samples(fit, costs, valid, rule=rule).numpy()
     stable = stable_rows(arrays)
     np.testing.assert_array_equal(positive[stable], arrays[f"{precision}_{name}"][stable])
@@ -86,7 +89,7 @@ def test_positives_of_stable_rows(
 @each_engine
 @pytest.mark.parametrize("rule", ["density-peak", "mean"])
 def test_all_rows_are_sane(path: Path, engine: MixtureEngine, rule: Rule) -> None:
-    fit, costs, valid = fit_of(engine, load(path))
+    fit, costs, valid = fit_of(engine, path)
     for name in ("means", "variances", "weights"):
         assert getattr(fit, name).isfinite().all(), name
     assert fit.log_density[valid].isfinite().all()

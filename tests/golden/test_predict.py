@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from ladcli.detector.postprocess import postprocess
 from ladcli.structures import Detections
@@ -25,13 +25,17 @@ from tests.golden.scene import (
 VARIANTS = [("vote", True, False), ("novote", False, False), ("vote_rescaled", True, True)]
 
 
-def detect(scene: Scene, network: str, scale: NDArray | None, *, voting: bool) -> list[Detections]:
+@lru_cache(maxsize=64)
+def detect(
+    scene: Scene, network: str, *, voting: bool, scale: tuple[float, float] | None = None
+) -> list[Detections]:
+    """Detections per image; with ``scale`` the boxes are divided by it in x and y."""
     size = (scene.num_images, 2)
     return postprocess(
         scene.predictions(network),
         scene.grid,
         scene.valid_hw,
-        scale_wh=None if scale is None else torch.from_numpy(scale).expand(size),
+        scale_wh=None if scale is None else torch.tensor(scale).double().expand(size),
         voting=voting,
     )
 
@@ -43,8 +47,8 @@ def test_detections(
     path: Path, scene: Scene, network: str, variant: str, voting: bool, rescaled: bool
 ) -> None:
     arrays = load(path)
-    scale = arrays["scale_factor_wh"] if rescaled else None
-    found = detect(scene, network, scale, voting=voting)
+    scale = tuple(arrays["scale_factor_wh"].tolist()) if rescaled else None
+    found = detect(scene, network, voting=voting, scale=scale)
     ptr = arrays[f"{network}_{variant}_ptr"]
     assert len(found) == len(ptr) - 1
     for image, detections in enumerate(found):
@@ -73,7 +77,7 @@ def assert_same(found: Detections, arrays: Arrays, prefix: str, rows: slice) -> 
 @for_each("predict_*.npz")
 @pytest.mark.parametrize("network", NETWORKS)
 def test_detections_are_finite_and_sorted(path: Path, scene: Scene, network: str) -> None:
-    for detections in detect(scene, network, None, voting=True):
+    for detections in detect(scene, network, voting=True, scale=None):
         assert detections.boxes.isfinite().all()
         assert (detections.scores.diff() <= 0).all()
         assert detections.labels.dtype is torch.int64
