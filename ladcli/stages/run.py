@@ -98,7 +98,8 @@ def _recipe_of(
 ) -> Recipe:
     """The recipe of one run: the pipeline's, then the stage's, then the command line's."""
     synthetic = [r for r in runs if r.stage.run == "synth"]
-    flags = {"train.seed": run.seed, **options.flags}
+    # The seed comes last: options that were not given are there too, as None.
+    flags = {**options.flags, "train.seed": run.seed}
     if flags.get("data.dir") is None and synthetic:
         flags["data.dir"] = str(synthetic[0].folder / "data")
     by_name = {r.name: r for r in runs}
