@@ -61,6 +61,9 @@ class Backbone(nn.Module):
         Args:
             stride: layers up to and including the stage of this stride take no gradient.
             batchnorm_statistics: keep running means and variances as they are.
+
+        Raises:
+            UserError: the network hides where that stage ends.
         """
         for name in _parameters_up_to(self.net, stride):
             self.net.get_parameter(name).requires_grad_(False)
@@ -80,7 +83,6 @@ def load_backbone_weights(backbone: Backbone, source: str) -> None:
     """
     state = _hub_weights(backbone.name) if source == "timm" else _read_weights(Path(source))
     own = backbone.net.state_dict()
-    # Timm's feature extractors join nested names by "_" where the full network has ".".
     renamed = {_feature_name(key, own): value for key, value in state.items()}
     missing = [k for k in own if k not in renamed and not k.endswith("num_batches_tracked")]
     if missing:
@@ -144,36 +146,56 @@ def _last_of_each_stride(info: FeatureInfo, name: str) -> tuple[int, ...]:
 def _parameters_up_to(net: Any, stride: int) -> list[str]:
     """Names of the parameters that come before the end of the stage of ``stride``.
 
-    Timm registers parameters in the order of the forward pass.
+    Timm registers modules in the order of the forward pass.  A stage may end with a layer that has
+    no parameters, such as an activation.
+
+    Raises:
+        UserError: the network hides where its stage ends.
     """
     stages = [entry for entry in net.feature_info.info if entry["reduction"] <= stride]
     if not stages or stride == 0:
         return []
-    module = stages[-1]["module"]
-    prefixes = (f"{module}.", f"{module.replace('.', '_')}.")
-    names = [name for name, _ in net.named_parameters()]
-    inside = [i for i, name in enumerate(names) if name.startswith(prefixes)]
-    return names[: inside[-1] + 1] if inside else []
+    paths = _spellings(stages[-1]["module"])
+    names: list[str] = []
+    inside = False
+    for path, module in net.named_modules():
+        belongs = path in paths or path.startswith(tuple(f"{p}." for p in paths))
+        if inside and not belongs:
+            return names
+        inside = inside or belongs
+        own = (name for name, _ in module.named_parameters(recurse=False))
+        names.extend(f"{path}.{name}" if path else name for name in own)
+    if not inside:
+        raise UserError(
+            f"model.freeze_stride: this backbone does not say where its stage of stride {stride} "
+            "ends; set model.freeze_stride=0"
+        )
+    return names
 
 
 def _enable_checkpointing(net: Any, name: str) -> None:
-    switch = getattr(net, "set_grad_checkpointing", None)
-    if switch is None:
+    try:
+        net.set_grad_checkpointing(True)
+    except (AttributeError, AssertionError, NotImplementedError) as error:
         raise UserError(
             f"model.backbone {name!r} cannot recompute activations; "
             "set model.checkpoint_gradients to false"
-        )
-    switch(True)
+        ) from error
 
 
 def _feature_name(key: str, own: dict[str, Tensor]) -> str:
     """``key`` of a full network under the name that the feature extractor has for it."""
-    parts = key.split(".")
-    for joined in range(len(parts)):
-        candidate = ".".join(["_".join(parts[: joined + 1]), *parts[joined + 1 :]])
-        if candidate in own:
-            return candidate
-    return key
+    return next((spelling for spelling in _spellings(key) if spelling in own), key)
+
+
+def _spellings(name: str) -> list[str]:
+    """What ``a.b.c`` of a full network may be called in one of timm's feature extractors.
+
+    Some join nested names by "_" (``a_b.c``), others hold the network as a whole.
+    """
+    parts = name.split(".")
+    joined = [".".join(["_".join(parts[:n]), *parts[n:]]) for n in range(1, len(parts) + 1)]
+    return [f"{holder}{path}" for holder in ("", "model.", "body.") for path in joined]
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
