@@ -1,0 +1,56 @@
+"""Which anchors a canvas has, and in which order."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ladcli.detector.anchors import anchor_grid, level_sizes
+
+CANVAS = (64, 96)
+SIZES = ((8, 12), (4, 6), (2, 3), (1, 2), (1, 1))
+
+
+def test_level_sizes_by_hand() -> None:
+    assert level_sizes(CANVAS) == SIZES
+    assert level_sizes((33, 129)) == ((5, 17), (3, 9), (2, 5), (1, 3), (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("index", "center", "side"),
+    [
+        (0, (0, 0), 64),
+        (1, (8, 0), 64),
+        (12, (0, 8), 64),
+        (95, (88, 56), 64),
+        (96 + 2 * 6 + 3, (48, 32), 128),
+        (96 + 24 + 5, (64, 32), 256),
+        (96 + 24 + 6 + 1, (64, 0), 512),
+        (96 + 24 + 6 + 2, (0, 0), 1024),
+    ],
+)
+def test_anchors_by_hand(index: int, center: tuple[int, int], side: int) -> None:
+    x, y = center
+    half = side / 2
+    anchors = anchor_grid(CANVAS).anchors
+    assert anchors.dtype is torch.float32
+    assert anchors[index].tolist() == [x - half, y - half, x + half, y + half]
+
+
+def test_cells_go_level_by_level_and_row_by_row() -> None:
+    grid = anchor_grid(CANVAS)
+    assert grid.num_anchors == 96 + 24 + 6 + 2 + 1
+    assert grid.level_sizes == SIZES
+    assert grid.canvas_hw == CANVAS
+    start = 0
+    for stride, (rows, cols) in zip((8, 16, 32, 64, 128), SIZES, strict=True):
+        level = slice(start, start + rows * cols)
+        assert grid.stride[level].tolist() == [stride] * (rows * cols)
+        assert grid.row[level].tolist() == [r for r in range(rows) for _ in range(cols)]
+        assert grid.col[level].tolist() == list(range(cols)) * rows
+        start += rows * cols
+
+
+def test_a_grid_is_made_once_per_canvas() -> None:
+    assert anchor_grid(CANVAS) is anchor_grid((64, 96))
+    assert anchor_grid(CANVAS).canvas_hw != anchor_grid((96, 64)).canvas_hw
