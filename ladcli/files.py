@@ -37,7 +37,7 @@ def writing_to(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = " ".join((error.strerror or str(error)).split())[:120]
         raise UserError(
             f"{path}: cannot be written ({reason}); free some space or choose another folder"
         ) from error

@@ -12,7 +12,6 @@ from ladcli.structures import (
     Costs,
     Predictions,
     Targets,
-    gather_per_anchor,
 )
 from ladcli.structures.boxes import decode_boxes, pair_giou
 from ladcli.structures.focal import focal_loss
@@ -45,12 +44,16 @@ def detection_cost(
     Returns:
         Costs [B, A], +inf where the anchor is no candidate.
     """
+    rows = _rows_to_price(candidates)  # [N], into the flattened [B·A]
     gt_index = candidates.gt_index
-    rows = _rows_to_price(candidates)
-    labels = gather_per_anchor(targets.labels, gt_index).flatten()[rows]
-    gt_boxes = gather_per_anchor(targets.boxes, gt_index).flatten(0, 1)[rows]
-    anchors = grid.anchors.repeat(gt_index.shape[0], 1)[rows]
-    boxes = decode_boxes(anchors, predictions.box_deltas.flatten(0, 1)[rows].float())
+    num_anchors = gt_index.shape[1]
+    image = rows // num_anchors
+    gt_row = gt_index.flatten().index_select(0, rows).clamp(min=0)
+    labels, gt_boxes = _of_each_pair(targets, image, gt_row)
+    boxes = decode_boxes(
+        grid.anchors.index_select(0, rows - image * num_anchors),
+        predictions.box_deltas.flatten(0, 1).index_select(0, rows).float(),
+    )
     cls_part, box_part = cost_parts(
         predictions.cls.rows(rows),
         boxes,
@@ -90,6 +93,16 @@ def cost_parts(
     everywhere = torch.ones_like(labels, dtype=torch.bool)
     cls_part = focal_loss(cls, labels, everywhere, alpha=alpha, gamma=gamma)
     return cls_part, box_weight * (1 - pair_giou(boxes, gt_boxes))
+
+
+def _of_each_pair(targets: Targets, image: Tensor, gt_row: Tensor) -> tuple[Tensor, Tensor]:
+    """Labels [N] and boxes [N, 4] of ground truths ``gt_row`` [N] of images ``image`` [N]."""
+    num_gt = targets.labels.shape[1]
+    if num_gt == 0:
+        return torch.zeros_like(image), targets.boxes.new_zeros(len(image), 4)
+    row = image * num_gt + gt_row
+    labels = targets.labels.flatten().index_select(0, row)
+    return labels, targets.boxes.flatten(0, 1).index_select(0, row)
 
 
 def _rows_to_price(candidates: Candidates) -> Tensor:

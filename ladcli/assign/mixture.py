@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 TOLERANCE = 1e-3
 MAX_STEPS = 100
@@ -21,7 +22,8 @@ VARIANCE_FLOOR = 1e-6
 #: On the CPU, steps between two looks at whether all rows have converged.
 STEPS_PER_LOOK = 4
 
-_LOG_2PI = math.log(2 * math.pi)
+_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+#: scikit-learn adds this to the sum of responsibilities, so that an empty component divides.
 _EMPTY = 10 * torch.finfo(torch.float64).eps
 
 
@@ -42,18 +44,6 @@ class MixtureFit:
 MixtureEngine = Callable[[Tensor, Tensor], MixtureFit]
 
 
-@dataclass
-class _State:
-    """Parameters of all rows; rows that have converged no longer change."""
-
-    means: Tensor  # [N, 2]
-    variances: Tensor  # [N, 2]
-    weights: Tensor  # [N, 2]
-    bound: Tensor  # [N] mean log density of the last E step
-    num_iter: Tensor  # [N]
-    converged: Tensor  # [N]
-
-
 @torch.no_grad()
 def fit_mixtures(costs: Tensor, valid: Tensor) -> MixtureFit:
     """Fit one mixture per row.
@@ -63,7 +53,7 @@ def fit_mixtures(costs: Tensor, valid: Tensor) -> MixtureFit:
     steps, since asking would make the host wait.  The result is the same.
 
     Args:
-        costs: [N, K], finite where valid.
+        costs: [N, K], finite where valid; K is at least 1.
         valid: [N, K] bool, which entries are samples.  A row without any gives an empty fit.
 
     Returns:
@@ -71,69 +61,58 @@ def fit_mixtures(costs: Tensor, valid: Tensor) -> MixtureFit:
     """
     x = torch.where(valid, costs.double(), 0.0)
     mask = valid.double()
-    count = mask.sum(dim=1).clamp(min=1)
-    state = _start(x, valid)
+    mean_weight = mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
+    converged = ~valid.any(dim=1, keepdim=True)  # [N, 1]
+    parameters = _start(x, valid)  # [3, 2, N, 1]: means, variances, weights
+    bound = torch.full_like(parameters[0, 0], -torch.inf)  # [N, 1]
+    num_iter = torch.zeros_like(converged, dtype=torch.int64)
     on_cpu = x.device.type == "cpu" and not torch.compiler.is_compiling()
     for step in range(MAX_STEPS):
-        _advance(state, x, mask, count)
-        if on_cpu and step % STEPS_PER_LOOK == 0 and bool(state.converged.all()):
+        log_density, log_odds = _e_step(parameters, x)
+        new_bound = (log_density * mean_weight).sum(dim=1, keepdim=True)
+        parameters = torch.where(converged, parameters, _m_step(log_odds, x, mask))
+        num_iter += ~converged  # rows that have converged no longer change
+        converged = converged | ((new_bound - bound).abs() < TOLERANCE)
+        bound = new_bound
+        if on_cpu and step % STEPS_PER_LOOK == 0 and bool(converged.all()):
             break
-    log_joint = _log_joint(state, x)
-    component = (log_joint[..., 1] > log_joint[..., 0]).long()
+    log_density, log_odds = _e_step(parameters, x)
+    means, variances, weights = parameters.squeeze(3).transpose(1, 2)
     return MixtureFit(
-        state.means,
-        state.variances,
-        state.weights,
-        state.num_iter,
-        state.converged,
-        component.masked_fill(~valid, -1),
-        torch.logaddexp(log_joint[..., 0], log_joint[..., 1]).masked_fill(~valid, -torch.inf),
+        means,
+        variances,
+        weights,
+        num_iter.squeeze(1),
+        converged.squeeze(1),
+        (log_odds > 0).long().masked_fill(~valid, -1),
+        log_density.masked_fill(~valid, -torch.inf),
     )
 
 
-def _start(x: Tensor, valid: Tensor) -> _State:
-    """Components at the smallest and the largest cost, equal weights, unit variances."""
-    empty = ~valid.any(dim=1)
-    low = x.masked_fill(~valid, torch.inf).amin(dim=1).masked_fill(empty, 0.0)
-    high = x.masked_fill(~valid, -torch.inf).amax(dim=1).masked_fill(empty, 0.0)
-    means = torch.stack([low, high], dim=1)
-    return _State(
-        means=means,
-        variances=torch.ones_like(means),
-        weights=torch.full_like(means, 0.5),
-        bound=torch.full_like(low, -torch.inf),
-        num_iter=torch.zeros_like(low, dtype=torch.int64),
-        converged=empty,
-    )
+def _start(x: Tensor, valid: Tensor) -> Tensor:
+    """Components at the smallest and the largest cost, unit variances, equal weights."""
+    empty = ~valid.any(dim=1, keepdim=True)
+    low = x.masked_fill(~valid, torch.inf).amin(dim=1, keepdim=True).masked_fill(empty, 0.0)
+    high = x.masked_fill(~valid, -torch.inf).amax(dim=1, keepdim=True).masked_fill(empty, 0.0)
+    means = torch.stack([low, high])  # [2, N, 1]
+    return torch.stack([means, torch.ones_like(means), torch.full_like(means, 0.5)])
 
 
-def _advance(state: _State, x: Tensor, mask: Tensor, count: Tensor) -> None:
-    """One E step and one M step for the rows that have not converged."""
-    log_joint = _log_joint(state, x)  # [N, K, 2]
-    log_density = torch.logaddexp(log_joint[..., 0], log_joint[..., 1])  # [N, K]
-    bound = (log_density * mask).sum(dim=1) / count
-
-    share = (log_joint - log_density.unsqueeze(2)).exp() * mask.unsqueeze(2)  # [N, K, 2]
-    total = share.sum(dim=1) + _EMPTY  # [N, 2]
-    means = (share * x.unsqueeze(2)).sum(dim=1) / total
-    deviation = (x.unsqueeze(2) - means.unsqueeze(1)).square_()
-    variances = (share * deviation).sum(dim=1) / total + VARIANCE_FLOOR
-    weights = total / total.sum(dim=1, keepdim=True)
-
-    running = ~state.converged
-    keep = running.unsqueeze(1)
-    change = (bound - state.bound).abs()
-    state.means = torch.where(keep, means, state.means)
-    state.variances = torch.where(keep, variances, state.variances)
-    state.weights = torch.where(keep, weights, state.weights)
-    state.num_iter = state.num_iter + running
-    state.converged = state.converged | (running & (change < TOLERANCE))
-    state.bound = torch.where(running, bound, state.bound)
+def _e_step(parameters: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Log density of the mixture, and log odds of component 1 over 0, each [N, K]."""
+    means, variances, weights = parameters
+    constant = (weights * variances.rsqrt()).log() - _HALF_LOG_2PI  # [2, N, 1]
+    log_joint = torch.addcmul(constant, (x - means).square_(), -0.5 / variances)  # [2, N, K]
+    log_odds = log_joint[1] - log_joint[0]
+    # The threshold only keeps exp() from overflowing; softplus is exact below and above it.
+    return log_joint[0] + F.softplus(log_odds, threshold=700), log_odds
 
 
-def _log_joint(state: _State, x: Tensor) -> Tensor:
-    """log(weight · density) of every sample under both components, [N, K, 2]."""
-    constant = state.weights.log() - 0.5 * (state.variances.log() + _LOG_2PI)  # [N, 2]
-    half_precision = 0.5 / state.variances
-    deviation = (x.unsqueeze(2) - state.means.unsqueeze(1)).square_()
-    return constant.unsqueeze(1) - half_precision.unsqueeze(1) * deviation
+def _m_step(log_odds: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+    """New means, variances and weights, [3, 2, N, 1]."""
+    share = torch.stack([-log_odds, log_odds]).sigmoid_().mul_(mask)  # [2, N, K]
+    total = share.sum(dim=2, keepdim=True).add_(_EMPTY)  # [2, N, 1]
+    means = (share * x).sum(dim=2, keepdim=True).div_(total)
+    deviation = (x - means).square_().mul_(share)
+    variances = deviation.sum(dim=2, keepdim=True).div_(total).add_(VARIANCE_FLOOR)
+    return torch.stack([means, variances, total / total.sum(dim=0)])

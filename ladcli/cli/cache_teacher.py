@@ -9,6 +9,7 @@ import typer
 
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
+from ladcli.errors import UserError
 
 if TYPE_CHECKING:
     from ladcli.distill.cache_reader import CacheInfo
@@ -56,7 +57,7 @@ def cache_teacher(
         _show(read_cache_info(info), as_json=as_json)
         return
     if teacher is None or out is None:
-        raise typer.BadParameter("give --teacher CKPT and --out FILE, or --info FILE")
+        raise UserError("give --teacher CKPT and --out FILE, or --info FILE")
 
     from ladcli.recipe import load_recipe
     from ladcli.stages.cache_teacher import cache_teacher as run

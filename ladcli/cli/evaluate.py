@@ -10,6 +10,7 @@ import typer
 
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
+from ladcli.errors import UserError
 
 if TYPE_CHECKING:
     from ladcli.stages.evaluate import Evaluation
@@ -68,10 +69,10 @@ def evaluate(
         lad eval --predictions results.json --annotations instances_val.json --json
     """
     if (checkpoint is None) == (predictions is None):
-        raise typer.BadParameter("give either --checkpoint CKPT or --predictions FILE")
+        raise UserError("give either --checkpoint CKPT or --predictions FILE")
     if predictions is not None:
         if annotations is None:
-            raise typer.BadParameter("--predictions needs --annotations FILE")
+            raise UserError("--predictions needs --annotations FILE")
         from ladcli.stages.evaluate import evaluate_results
 
         _show(evaluate_results(predictions, annotations), per_class=per_class, as_json=as_json)

@@ -230,5 +230,6 @@ def _as_is(item: Any) -> Any:
 def _start_worker(_: int) -> None:
     # Ctrl-C reaches the whole process group; the main process alone decides what to do about it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # Workers are the parallelism; more threads would only fight over the cores.
     torch.set_num_threads(1)

@@ -56,8 +56,7 @@ def save_checkpoint(
         "training": training,
         "model": {k: v.detach().cpu() for k, v in detector.state_dict().items()},
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    write_plain_file(path, content)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -104,6 +103,22 @@ def teacher_fingerprint(detector: Detector) -> str:
     }
     state = {k: v for k, v in detector.state_dict().items() if not k.endswith("_tracked")}
     return fingerprint_tensors(state, plain)
+
+
+def write_plain_file(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain values atomically.
+
+    Raises:
+        UserError: the file cannot be written, or the disk is full; an older file stays.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            # Torch's writer hides the system's error behind one of its own.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def read_plain_file(path: Path, file_format: str, version: int, *, what: str) -> dict[str, Any]:

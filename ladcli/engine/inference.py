@@ -63,7 +63,7 @@ def detect_all(
     with progress(title, len(plan), quiet=quiet) as reporter, stop_on_signal() as stop:
         for number, batch in enumerate(loader, start=1):
             if stop:
-                raise Interrupted
+                raise Interrupted("the same command evaluates anew")
             if len(batch) == 0:
                 continue
             batch = batch.to(device)

@@ -19,10 +19,15 @@ class StopWish:
         return self.wanted
 
 
+_open_wishes: list[StopWish] = []
+
+
 @contextmanager
 def stop_on_signal() -> Iterator[StopWish]:
     """Catch the first Ctrl-C or SIGTERM as a wish; a second one interrupts at once.
 
+    Where one such block runs inside another, the wish is made to both: the inner loop may be at
+    its end and not look again.
     Outside the main thread, where Python allows no handlers, the wish is never made.
     """
     wish = StopWish()
@@ -33,11 +38,14 @@ def stop_on_signal() -> Iterator[StopWish]:
     def handle(number: int, frame: FrameType | None) -> None:
         if wish.wanted:
             raise KeyboardInterrupt
-        wish.wanted = True
+        for each in _open_wishes:
+            each.wanted = True
 
+    _open_wishes.append(wish)
     before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield wish
     finally:
+        _open_wishes.remove(wish)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -56,6 +56,8 @@ def train(run: Training, reporter: Reporter) -> None:
     with stop_on_signal() as stop:
         while run.position.epoch < run.recipe.schedule.epochs:
             _train_epoch(run, reporter, stop)
+            # If the evaluation is stopped, it alone is done again.
+            run.save(run.position)
             run.position.epoch += 1
             run.position.batch = 0
             run.finish_epoch(run.position)

@@ -27,8 +27,15 @@ ENTRIES = (
     "probes",
     "report.html",
 )
-#: Options that may differ between a run and its continuation: they do not change the result.
-FREE_KEYS = ("train.device", "train.log_every", "train.save_every_minutes", "data.workers")
+#: Options that may differ between a run and its continuation: they do not change the result, or
+#: (the last) are what a run that stopped at a bad image is told to go on with.
+FREE_KEYS = (
+    "train.device",
+    "train.log_every",
+    "train.save_every_minutes",
+    "data.workers",
+    "data.skip_bad_images",
+)
 _PACKAGES = ("ladcli", "torch", "torchvision", "timm", "numpy", "pillow", "h5py", "pycocotools")
 
 
@@ -105,6 +112,19 @@ class RunDirectory:
             raise UserError(f"{self.root}: holds no run to resume; leave --resume out")
         if self.root.exists() and any(self.root.iterdir()):
             raise UserError(f"{self.root}: holds other files; choose an empty folder as --out")
+
+    def check_same_stage(self, stage: str) -> None:
+        """Refuse to continue a run as something else.
+
+        Raises:
+            UserError: names the command that the run was started with.
+        """
+        started_as = self.read_notes().get("stage", stage)
+        if started_as != stage:
+            raise UserError(
+                f"{self.root}: holds a run of lad {started_as}; resume it with that command, or "
+                "choose another --out"
+            )
 
     def check_same_recipe(self, recipe: Recipe, saved: Recipe) -> None:
         """Refuse to continue a run under other options.

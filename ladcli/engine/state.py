@@ -7,10 +7,9 @@ from pathlib import Path
 
 import torch
 
-from ladcli.detector.checkpoint import read_plain_file
+from ladcli.detector.checkpoint import read_plain_file, write_plain_file
 from ladcli.detector.model import Detector
 from ladcli.errors import UserError
-from ladcli.files import atomic_path
 
 FORMAT = "lad-state"
 VERSION = 1
@@ -51,8 +50,7 @@ def save_state(path: Path, learner: Learner, position: Position) -> None:
         "scaler": learner.scaler.state_dict(),
         "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    write_plain_file(path, content)
 
 
 def load_state(path: Path, learner: Learner) -> Position:

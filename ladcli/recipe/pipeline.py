@@ -66,15 +66,20 @@ class Pipeline(Section):
     @model_validator(mode="after")
     def _references_exist(self) -> Pipeline:
         runs: dict[str, str] = {}  # earlier runs by name, and what they do
-        names: set[str] = set()
+        stages: dict[str, Stage] = {}
         for stage in self.stages:
-            if stage.name in names:
+            if stage.name in stages:
                 raise ValueError(f"two stages are called {stage.name!r}; names must differ")
-            names.add(stage.name)
+            stages[stage.name] = stage
             _check_stage(stage, runs)
+            _check_sets(stage, self.evaluate)
             runs.update(dict.fromkeys(stage.run_names(), stage.run))
-        if self.baseline is not None and self.baseline not in names:
+        if self.baseline is not None and self.baseline not in stages:
             raise ValueError(f"baseline names {self.baseline!r}, which is no stage")
+        if self.baseline is not None and not stages[self.baseline].trains:
+            raise ValueError(
+                f"baseline names {self.baseline!r}, which trains no network; name a stage that does"
+            )
         return self
 
 
@@ -127,6 +132,12 @@ def shipped_folders() -> list[Path]:
 
 def _check_stage(stage: Stage, earlier: dict[str, str]) -> None:
     """Refuse references that cannot work; ``earlier`` maps run names to what they do."""
+    for name in stage.run_names():
+        if name in earlier or stage.run_names().count(name) > 1:
+            raise ValueError(
+                f"stage {stage.name!r} has a run {name!r}, and so had something before it; "
+                "names and seeds must differ"
+            )
     needs = {"cache-teacher": ("teacher",), "distill": ()}.get(stage.run)
     given = {"teacher": stage.teacher, "cache": stage.cache}
     for key, value in given.items():
@@ -144,3 +155,15 @@ def _check_stage(stage: Stage, earlier: dict[str, str]) -> None:
         raise ValueError(f"stage {stage.name!r} needs a teacher")
     if stage.run == "distill" and stage.teacher is None and stage.cache is None:
         raise ValueError(f"stage {stage.name!r} needs a teacher or a cache")
+
+
+def _check_sets(stage: Stage, wanted: list[Split]) -> None:
+    """Refuse to draw images without a set that will be evaluated."""
+    if stage.run != "synth":
+        return
+    for split in wanted:
+        if not getattr(stage.synth, split):
+            raise ValueError(
+                f"evaluate names {split!r}, but stage {stage.name!r} draws no image of it; "
+                f"set synth.{split}"
+            )

@@ -17,7 +17,7 @@ from ladcli.distill.cache_writer import CacheWriter, discard_parts
 from ladcli.distill.teacher import OnlineTeacher
 from ladcli.engine.device import autocast, choose_device
 from ladcli.engine.interrupt import stop_on_signal
-from ladcli.engine.progress import progress
+from ladcli.engine.progress import announce, progress
 from ladcli.errors import Interrupted, UserError
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
@@ -122,8 +122,10 @@ def _run_missing_parts(
     )
     total = sum(map(len, parts))
     before = total - len(loader)
+    skipped: set[str] = set()
     with progress("cache teacher", total, quiet=quiet) as bar, stop_on_signal() as stop:
         for done, batch in enumerate(loader, start=1):
+            skipped.update(batch.skipped)
             if len(batch):
                 batch = batch.to(device)
                 writer.add(batch, teacher.assign(batch))
@@ -132,3 +134,5 @@ def _run_missing_parts(
             bar.update(before + done)
             if stop and done < len(loader):
                 raise Interrupted
+    if skipped:
+        announce(f"note: {len(skipped)} image(s) left out of the cache: {min(skipped)}")

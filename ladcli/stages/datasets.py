@@ -44,9 +44,13 @@ def open_evaluation_set(
     """
     files = find_split(data, split)
     if files is None:
+        if required and data.dir is None:
+            raise UserError(
+                "no data to evaluate on: name a folder with --data, or a file with --annotations"
+            )
         if required:
             raise UserError(
-                f"{data.dir or 'the recipe'}: has no {split} set; name an annotation file with "
+                f"{data.dir}: has no {split} set; name an annotation file with "
                 "--annotations, or choose another --split"
             )
         return None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ladcli.data.coco_json import read_coco
+from ladcli.data.coco_json import describe_some, read_coco
 from ladcli.detector.checkpoint import InputRule, load_checkpoint
 from ladcli.detector.model import Detector
 from ladcli.engine.device import choose_device
@@ -112,7 +112,17 @@ def evaluate_detector(
     # Measured from the file, so that anyone who measures the file finds the same numbers.
     metrics = coco_metrics(where.truth, load_results(folder / "predictions.json", where.truth))
     write_json(folder / "metrics.json", metrics.to_json())
-    return Evaluation(metrics, folder, where.index.notes)
+    return Evaluation(metrics, folder, where.index.notes + _unread_notes(where, image_ids))
+
+
+def _unread_notes(where: EvaluationSet, image_ids: list[int]) -> tuple[str, ...]:
+    unread = sorted(set(where.index.image_ids.tolist()) - set(image_ids))
+    if not unread:
+        return ()
+    return (
+        f"{where.truth.path}: {len(unread)} image(s) could not be read, so whatever they show "
+        f"counts as missed: {describe_some('image', unread)}",
+    )
 
 
 def default_folder(checkpoint: Path, split: str) -> Path:

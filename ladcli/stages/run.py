@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ladcli.data.folder import find_split
 from ladcli.data.synth import write_synthetic
 from ladcli.engine.progress import announce
 from ladcli.engine.run_directory import RunDirectory
@@ -16,7 +17,7 @@ from ladcli.evaluate.summary import Measured
 from ladcli.files import write_json
 from ladcli.recipe import load_recipe
 from ladcli.recipe.pipeline import Pipeline, Stage
-from ladcli.recipe.schema import Recipe
+from ladcli.recipe.schema import Recipe, TrainConfig
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.datasets import EvaluationSet, open_evaluation_set
 from ladcli.stages.distill import distill
@@ -79,6 +80,7 @@ def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> lis
     for run in runs:
         if run.stage.trains and recipes[run.name].data.dir is None:
             raise UserError(f"pipeline {name}: needs a data folder; name it with --data")
+    _check_sets(pipeline, runs, recipes)
     for number, run in enumerate(runs, start=1):
         headline = f"[{number}/{len(runs)}] {run.name} ({run.stage.run})"
         _run_once(run, runs, recipes[run.name], headline, options)
@@ -107,7 +109,8 @@ def _recipe_of(
         source = by_name[run.stage.cache]
         flags["distill.cache"] = str(source.cache_file)
         # The cache must be of the teacher that this pipeline trained: the stage compares them.
-        flags["distill.teacher"] = str(by_name[str(source.stage.teacher)].checkpoint)
+        teacher = run.stage.teacher or source.stage.teacher
+        flags["distill.teacher"] = str(by_name[str(teacher)].checkpoint)
     elif run.stage.run == "distill":
         flags["distill.teacher"] = str(by_name[str(run.stage.teacher)].checkpoint)
     return load_recipe(
@@ -156,6 +159,9 @@ def _identity(run: _Run, recipe: Recipe) -> str:
     plain = recipe.model_dump()
     for section, key in (("train", "device"), ("train", "log_every"), ("data", "workers")):
         del plain[section][key]
+    # What may differ between a run and its continuation is no difference here either.
+    plain["data"]["skip_bad_images"] = False
+    plain["train"]["save_every_minutes"] = TrainConfig().save_every_minutes
     return fingerprint_plain([run.stage.run, run.seed, run.stage.synth.model_dump(), plain])
 
 
@@ -174,18 +180,35 @@ def _write_data(run: _Run) -> None:
     )
 
 
+def _check_sets(pipeline: Pipeline, runs: list[_Run], recipes: dict[str, Recipe]) -> None:
+    """Refuse a set that is not there before the training, not after it.
+
+    A folder that this pipeline makes itself is not there yet.
+    """
+    for run in runs:
+        data = recipes[run.name].data
+        if not run.stage.trains or not Path(str(data.dir)).is_dir():
+            continue
+        for split in pipeline.evaluate:
+            if find_split(data, split) is None:
+                raise UserError(
+                    f"{data.dir}: has no {split} set, on which the pipeline evaluates; add it, or "
+                    "change 'evaluate' in a copy of the pipeline"
+                )
+
+
 def _measure(
     pipeline: Pipeline, runs: list[_Run], recipes: dict[str, Recipe], options: PipelineOptions
 ) -> list[Measured]:
     """Metrics of every trained network on every set that the pipeline names."""
-    sets: dict[tuple[str | None, str], EvaluationSet] = {}
+    sets: dict[tuple[str | None, ...], EvaluationSet] = {}
     measured = []
     for run in runs:
         if not run.stage.trains:
             continue
         recipe = recipes[run.name]
         for split in pipeline.evaluate:
-            key = (recipe.data.dir, split)
+            key = (recipe.data.dir, recipe.data.val_json, recipe.data.images, split)
             if key not in sets:
                 opened = open_evaluation_set(recipe.data, split)
                 assert opened is not None  # required sets raise

@@ -25,6 +25,7 @@ from ladcli.engine.run_directory import RunDirectory
 from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.errors import BadImageError, Interrupted
 from ladcli.evaluate.coco import CocoMetrics
+from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import EvaluationSet, open_evaluation_set, open_training_set
@@ -81,6 +82,10 @@ def run_training(
     """
     run = RunDirectory(options.out)
     run.check_free(resume=options.resume, overwrite=options.overwrite)
+    if options.resume:
+        run.check_same_stage(stage)
+        if run.recipe.exists():
+            run.check_same_recipe(recipe, load_recipe(run.recipe))
     prepared = prepare(recipe)
     teacher, teacher_notes = make_teacher(prepared)
     learner = _build_learner(prepared)
@@ -102,19 +107,15 @@ def run_training(
         num_images=len(prepared.index),
         save=lambda at: save_state(run.state, learner, at),
         finish_epoch=finisher,
+        skipped=set(run.read_notes().get("skipped_images", [])),
     )
     finisher.log = training.log
     with progress(stage, training.num_images * recipe.schedule.epochs, quiet=options.quiet) as bar:
         finisher.reporter = bar
         _train_and_note(run, training, bar)
-    run.update_notes(
-        status="finished",
-        finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        skipped_images=sorted(training.skipped),
-    )
-    return TrainingResult(
-        run, finisher.metrics, position.step, len(training.skipped), prepared.index.notes
-    )
+    run.update_notes(status="finished", finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    notes = (*prepared.index.notes, *finisher.notes)
+    return TrainingResult(run, finisher.metrics, position.step, len(training.skipped), notes)
 
 
 def prepare(recipe: Recipe) -> Prepared:
@@ -157,6 +158,8 @@ def _train_and_note(run: RunDirectory, training: Training, bar: Reporter) -> Non
     except Exception:
         run.update_notes(status="failed", epoch=training.position.epoch)
         raise
+    finally:
+        run.update_notes(skipped_images=sorted(training.skipped))
 
 
 def _build_learner(prepared: Prepared) -> Learner:
@@ -197,6 +200,7 @@ class _EpochFinisher:
         self.prepared = prepared
         self.quiet = quiet
         self.metrics: CocoMetrics | None = None
+        self.notes = prepared.validation.index.notes if prepared.validation else ()
         self.log: MetricsLog | None = None
         self.reporter: Reporter | None = None
 
@@ -232,7 +236,7 @@ class _EpochFinisher:
             skip_bad_images=recipe.data.skip_bad_images,
             quiet=True,
         )
-        self.metrics = evaluation.metrics
+        self.metrics, self.notes = evaluation.metrics, evaluation.notes
         stats = self.metrics.stats
         if self.log is not None:
             self.log.write(

@@ -56,7 +56,7 @@ class ClassLogits:
 
     def rows(self, index: Tensor) -> ClassLogits:
         """Rows ``index`` [N] of the outputs flattened to [B·A, C]."""
-        return ClassLogits(self.raw.flatten(0, -2)[index])
+        return ClassLogits(self.raw.flatten(0, -2).index_select(0, index))
 
     def detach(self) -> ClassLogits:
         return ClassLogits(self.raw.detach())
@@ -84,7 +84,7 @@ class ClassProbs:
 
     def rows(self, index: Tensor) -> ClassProbs:
         """Rows ``index`` [N] of the outputs flattened to [B·A, C]."""
-        return ClassProbs(self.raw.flatten(0, -2)[index])
+        return ClassProbs(self.raw.flatten(0, -2).index_select(0, index))
 
     def detach(self) -> ClassProbs:
         return ClassProbs(self.raw.detach())
