@@ -73,14 +73,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
         state = content["model"]
         detector = Detector(architecture, classes)
         problem = architecture_difference(detector, state)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        training = dict(content.get("training", {}))
+    except UserError as error:
+        raise UserError(f"{path}: its network cannot be built here ({error})") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{path}: is damaged ({type(error).__name__}: {error}); use another copy"
+            f"{path}: is damaged ({type(error).__name__}: {reason}); use another copy"
         ) from error
     if problem:
         raise UserError(f"{path}: its weights do not fit its own architecture ({problem})")
     detector.load_state_dict(state)
-    return Checkpoint(detector.eval(), rule, dict(content.get("training", {})), path)
+    return Checkpoint(detector.eval(), rule, training, path)
 
 
 def architecture_difference(detector: Detector, state: dict[str, Any]) -> str | None:
