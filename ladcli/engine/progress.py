@@ -110,4 +110,5 @@ def _clock(seconds: float) -> str:
 def announce(text: str, *, quiet: bool = False) -> None:
     """One line about what comes next, on standard error."""
     if not quiet:
-        Console(stderr=True).print(text, style="bold", markup=False, highlight=False)
+        console = Console(stderr=True)
+        console.print(text, style="bold", markup=False, highlight=False, soft_wrap=True)

@@ -203,6 +203,7 @@ def _measure(
     """Metrics of every trained network on every set that the pipeline names."""
     sets: dict[tuple[str | None, ...], EvaluationSet] = {}
     measured = []
+    notes: set[str] = set()
     for run in runs:
         if not run.stage.trains:
             continue
@@ -213,7 +214,7 @@ def _measure(
                 opened = open_evaluation_set(recipe.data, split)
                 assert opened is not None  # required sets raise
                 sets[key] = opened
-            metrics = evaluate_checkpoint(
+            evaluation = evaluate_checkpoint(
                 run.checkpoint,
                 sets[key],
                 inference=recipe.inference,
@@ -223,9 +224,15 @@ def _measure(
                 workers=recipe.data.workers,
                 skip_bad_images=recipe.data.skip_bad_images,
                 quiet=options.quiet,
-            ).metrics
+            )
+            for note in evaluation.notes:
+                if note not in notes:
+                    announce(f"note: {note}", quiet=options.quiet)
+            notes.update(evaluation.notes)
             title = run.stage.title or run.stage.name
-            measured.append(Measured(run.stage.name, title, run.name, run.seed, split, metrics))
+            measured.append(
+                Measured(run.stage.name, title, run.name, run.seed, split, evaluation.metrics)
+            )
     write_json(
         options.out / "summary.json",
         [
