@@ -6,9 +6,13 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich import box
+from rich.console import JustifyMethod
 from rich.table import Table
+from rich.text import Text
 
 from ladcli.evaluate.coco import CocoMetrics
+from ladcli.evaluate.table import UNDEFINED
 
 _COLUMNS = ("AP", "AP50", "AP75")
 
@@ -44,29 +48,37 @@ class _Spread:
 
 
 def summary_table(measured: Sequence[Measured], *, baseline: str | None) -> Table:
-    """A row for every stage: AP, AP50 and AP75 on every set, mean ± deviation over its seeds.
+    """A row for every set and stage: AP, AP50 and AP75, mean ± deviation over its seeds.
 
     Args:
         measured: in the order of the stages.
-        baseline: the stage whose AP the others are compared with, or None.
+        baseline: the stage over which the others' gain in AP is shown, or None.
     """
     splits = list(dict.fromkeys(m.split for m in measured))
-    table = Table(title="COCO metrics, points of 100")
-    table.add_column("method", no_wrap=True)
-    table.add_column("seeds", no_wrap=True)
-    for split in splits:
-        for key in _COLUMNS:
-            table.add_column(f"{split}\n{key}", justify="right", no_wrap=True)
-        if baseline is not None:
-            table.add_column(f"{split}\nvs base", justify="right", no_wrap=True)
-    for stage, rows in _by_stage(measured).items():
-        cells = [rows[0].title, ", ".join(str(s) for s in dict.fromkeys(m.seed for m in rows))]
-        for split in splits:
-            here = [m for m in rows if m.split == split]
-            cells += [str(_Spread.of(here, key)) for key in _COLUMNS]
-            if baseline is not None:
-                cells.append(_against(measured, here, stage, baseline, split))
-        table.add_row(*cells)
+    rows = [
+        _row(measured, stage, split, baseline)
+        for split in splits
+        for stage in _by_stage([m for m in measured if m.split == split])
+    ]
+    headers = ["set", "method", "seeds", *_COLUMNS, *(["gain"] if baseline else [])]
+    table = Table(
+        title="COCO metrics, points of 100",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        collapse_padding=True,
+    )
+    for number, header in enumerate(headers):
+        # Names wrap on a narrow terminal; numbers are always shown whole.
+        if header in ("method", "seeds"):
+            table.add_column(header, overflow="fold", min_width=len(header))
+        else:
+            width = max(len(cell) for cell in (header, *(row[number] for row in rows)))
+            justify: JustifyMethod = "left" if header == "set" else "right"
+            table.add_column(header, justify=justify, no_wrap=True, min_width=width)
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
+        # Text, not str: a title such as "[red]" is no markup.
+        table.add_row(*map(Text, row), end_section=after is not None and after[0] != row[0])
     return table
 
 
@@ -100,10 +112,15 @@ def _by_stage(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
     return groups
 
 
-def _against(
-    measured: Sequence[Measured], here: Sequence[Measured], stage: str, baseline: str, split: str
-) -> str:
-    if stage == baseline:
-        return "–"
+def _row(measured: Sequence[Measured], stage: str, split: str, baseline: str | None) -> list[str]:
+    """The cells of one stage on one set."""
+    here = [m for m in measured if m.stage == stage and m.split == split]
     base = [m for m in measured if m.stage == baseline and m.split == split]
-    return f"{_Spread.of(here, 'AP').mean - _Spread.of(base, 'AP').mean:+.1f}"
+    cells = [split, here[0].title, ", ".join(str(m.seed) for m in here)]
+    cells += [str(_Spread.of(here, key)) for key in _COLUMNS]
+    if stage == baseline:
+        cells.append(UNDEFINED)
+    elif baseline is not None:
+        gain = _Spread.of(here, "AP").mean - _Spread.of(base, "AP").mean
+        cells.append(f"{gain:+.1f}")
+    return cells
