@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,14 +66,14 @@ class TeacherCache:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _open(path) as file:
+        with _open(path) as file, _damage_in_words(path):
             self.info = _read_info(path, file)
             self.image_ids: np.ndarray = file["image_ids"][:]
             self._column = {int(v): c for c, v in enumerate(file["view_ids"][:])}
             self._start: np.ndarray = file["start"][:]
             self._count: np.ndarray = file["count"][:]
             self._canvas: np.ndarray = file["canvas"][:]
-            _check_table(path, self._start, self._count, file)
+            _check_tables(self._start, self._count, self._canvas, file)
         self._file: h5py.File | None = None
 
     def positives(
@@ -98,7 +99,8 @@ class TeacherCache:
         begin = int(self._start[row, column])
         span = slice(begin, begin + int(self._count[row, column]))
         file = self._opened()
-        return file["anchor"][span], file["gt"][span]
+        with _damage_in_words(self.path):
+            return file["anchor"][span], file["gt"][span]
 
     def _opened(self) -> h5py.File:
         # Opened at the first read, so that a copy of this object in another process has its own.
@@ -122,6 +124,9 @@ class CachedTeacher:
         # Ragged positives are laid out on the host and cross to the device in one copy.
         for i, (row, view) in enumerate(zip(batch.image_rows, batch.view_ids, strict=True)):
             anchor, gt = self.cache.positives(row, view, batch.canvas_hw)
+            with _damage_in_words(self.cache.path):
+                _check_range(anchor, grid.num_anchors)
+                _check_range(gt, batch.targets.labels.shape[1])
             gt_index[i, torch.from_numpy(anchor.astype(np.int64))] = torch.from_numpy(
                 gt.astype(np.int64)
             )
@@ -154,6 +159,18 @@ def _open(path: Path) -> h5py.File:
         ) from error
 
 
+@contextmanager
+def _damage_in_words(path: Path) -> Iterator[None]:
+    """Turn what a damaged file makes of h5py and of us into a sentence."""
+    try:
+        yield
+    except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(
+            f"{path}: is damaged ({reason}); build the cache again with lad cache-teacher"
+        ) from error
+
+
 def _read_info(path: Path, file: h5py.File) -> CacheInfo:
     attrs = file.attrs
     if attrs.get("format") != FORMAT:
@@ -163,13 +180,16 @@ def _read_info(path: Path, file: h5py.File) -> CacheInfo:
             f"{path}: has version {attrs['version']}, this program reads version {VERSION}; "
             "build the cache again with lad cache-teacher"
         )
-    absent = [name for name in _TABLES if not isinstance(file.get(name), h5py.Dataset)]
-    if absent:
-        raise UserError(f"{path}: is damaged (no table {absent[0]!r}); build the cache again")
+    for name in _TABLES:
+        if not isinstance(file.get(name), h5py.Dataset):
+            raise ValueError(f"no table {name!r}")
+    fingerprints = json.loads(attrs["fingerprints"])
+    if not isinstance(fingerprints, dict):
+        raise ValueError("its fingerprints are no table")
     return CacheInfo(
         path,
         str(attrs["level"]),
-        json.loads(attrs["fingerprints"]),
+        fingerprints,
         str(attrs["precision"]),
         len(file["image_ids"]),
         len(file["view_ids"]),
@@ -178,11 +198,20 @@ def _read_info(path: Path, file: h5py.File) -> CacheInfo:
     )
 
 
-def _check_table(path: Path, start: np.ndarray, count: np.ndarray, file: h5py.File) -> None:
+def _check_tables(
+    start: np.ndarray, count: np.ndarray, canvas: np.ndarray, file: h5py.File
+) -> None:
     """A cache from elsewhere must not send a read past the end."""
-    stored = count >= 0
-    ends = start[stored].astype(np.int64) + count[stored]
     shape = (len(file["image_ids"]), len(file["view_ids"]))
-    too_long = len(ends) > 0 and int(ends.max()) > min(len(file["anchor"]), len(file["gt"]))
-    if start.shape != shape or count.shape != shape or too_long:
-        raise UserError(f"{path}: is damaged (its tables disagree); build the cache again")
+    if start.shape != shape or count.shape != shape or canvas.shape != (*shape, 2):
+        raise ValueError("its tables differ in shape")
+    stored = count >= 0
+    end = min(len(file["anchor"]), len(file["gt"]))
+    # Subtracted, not added: sums of numbers from a damaged file could overflow.
+    if np.any(count[stored] > end) or np.any(start[stored] > end - count[stored]):
+        raise ValueError("its tables disagree")
+
+
+def _check_range(values: np.ndarray, limit: int) -> None:
+    if values.size and int(values.max()) >= limit:
+        raise ValueError(f"{int(values.max())} is stored where {limit - 1} is the most")

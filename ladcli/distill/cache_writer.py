@@ -118,9 +118,16 @@ class CacheWriter:
         if not label.exists():
             write_json(label, mine)
             return
-        theirs = json.loads(label.read_text(encoding="utf-8"))
         try:
-            require_match(self.path, theirs["fingerprints"], self.attributes["fingerprints"])
+            theirs = json.loads(label.read_text(encoding="utf-8"))
+            found = theirs["fingerprints"]
+        except (ValueError, KeyError, TypeError):
+            raise UserError(
+                f"{self.folder}: holds no build of a cache; move it away, or replace it with "
+                "--overwrite"
+            ) from None
+        try:
+            require_match(self.path, found, self.attributes["fingerprints"])
         except UserError as error:
             raise UserError(
                 f"{self.folder}: holds an unfinished build for something else ({error}); "
