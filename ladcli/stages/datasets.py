@@ -95,6 +95,6 @@ def require_same_classes(
     difference = theirs.difference(mine)
     if difference:
         raise UserError(
-            f"{where}: knows other classes than {what} ({difference}); use one that was trained "
-            f"on the classes {', '.join(mine.names[:8])}{', …' if len(mine) > 8 else ''}"
+            f"{where}: knows other classes than {what} ({difference}); use one with the "
+            f"classes {', '.join(mine.names[:8])}{', …' if len(mine) > 8 else ''}"
         )

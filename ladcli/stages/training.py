@@ -28,7 +28,12 @@ from ladcli.evaluate.coco import CocoMetrics
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
-from ladcli.stages.datasets import EvaluationSet, open_evaluation_set, open_training_set
+from ladcli.stages.datasets import (
+    EvaluationSet,
+    open_evaluation_set,
+    open_training_set,
+    require_same_classes,
+)
 from ladcli.stages.evaluate import evaluate_detector
 from ladcli.structures import Batch
 
@@ -129,6 +134,9 @@ def prepare(recipe: Recipe) -> Prepared:
     validation = None
     if recipe.train.eval_every:
         validation = open_evaluation_set(recipe.data, "val", required=False)
+    if validation is not None:
+        truth = validation.truth
+        require_same_classes(index.classes, "the training set", truth.classes, truth.path)
     torch.manual_seed(recipe.train.seed)
     student = build_detector(recipe.model, index.classes).to(device)
     if recipe.train.channels_last:
