@@ -1,0 +1,126 @@
+"""What PAA and LAD have in common, and the one thing in which they differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+
+from ladcli.assign import paa_assigner
+from ladcli.detector.anchors import anchor_grid
+from ladcli.distill.detection_loss import detection_loss
+from ladcli.distill.objectives import Objective
+from ladcli.recipe import LossConfig
+from ladcli.structures import BACKGROUND, Assignment, Batch, Predictions
+from tests.detector.tiny import tiny_batch, tiny_detector
+
+
+@dataclass
+class Teacher:
+    """Names fixed positives and remembers what it was asked about."""
+
+    assignment: Assignment
+    asked: list[Batch] = field(default_factory=list)
+
+    def assign(self, batch: Batch) -> Assignment:
+        self.asked.append(batch)
+        return self.assignment
+
+
+@pytest.fixture
+def batch() -> Batch:
+    return tiny_batch(content_hw=(60, 70), boxes_per_image=(3, 0, 2))
+
+
+@pytest.fixture
+def predictions(batch: Batch) -> Predictions:
+    return tiny_detector().eval()(batch.images)
+
+
+def own_assignment(predictions: Predictions, batch: Batch, **options: Any) -> Assignment:
+    grid = anchor_grid(batch.canvas_hw)
+    return paa_assigner(**options).assign(
+        predictions.detach(), batch.targets, grid, grid.valid(batch.valid_hw)
+    )
+
+
+def some_positives(batch: Batch) -> Assignment:
+    gt_index = torch.full((len(batch), anchor_grid(batch.canvas_hw).num_anchors), BACKGROUND)
+    gt_index[0, [3, 40, 100]] = torch.tensor([0, 2, 1])
+    gt_index[2, 17] = 1
+    return Assignment(gt_index)
+
+
+def test_without_a_teacher_the_student_assigns_and_weighs_by_iou(
+    predictions: Predictions, batch: Batch
+) -> None:
+    found = Objective(paa_assigner(), LossConfig())(predictions, batch)
+    assignment = own_assignment(predictions, batch)
+    expected = detection_loss(
+        predictions,
+        assignment,
+        batch.targets,
+        anchor_grid(batch.canvas_hw),
+        box_weighting="iou",
+    )
+    assert {k: found[k].item() for k in expected} == {k: v.item() for k, v in expected.items()}
+    assert found["num_positive"].item() == assignment.num_positive.item() > 0
+
+
+def test_with_a_teacher_its_positives_count_alike(predictions: Predictions, batch: Batch) -> None:
+    teacher = Teacher(some_positives(batch))
+    found = Objective(paa_assigner(), LossConfig(), teacher)(predictions, batch)
+    expected = detection_loss(
+        predictions,
+        teacher.assignment,
+        batch.targets,
+        anchor_grid(batch.canvas_hw),
+        box_weighting="uniform",
+    )
+    assert {k: found[k].item() for k in expected} == {k: v.item() for k, v in expected.items()}
+    assert found["num_positive"].item() == 4
+    assert teacher.asked == [batch]
+
+
+def test_a_teacher_that_agrees_differs_in_the_box_weight_only(
+    predictions: Predictions, batch: Batch
+) -> None:
+    paa = Objective(paa_assigner(), LossConfig())(predictions, batch)
+    teacher = Teacher(own_assignment(predictions, batch))
+    lad = Objective(paa_assigner(), LossConfig(), teacher)(predictions, batch)
+    assert paa["cls"].item() == lad["cls"].item()
+    assert paa["iou"].item() == lad["iou"].item()
+    assert paa["box"].item() != lad["box"].item()
+
+
+def test_options_of_loss_and_assigner_are_used(predictions: Predictions, batch: Batch) -> None:
+    plain = Objective(paa_assigner(), LossConfig())(predictions, batch)
+    scaled = Objective(paa_assigner(), LossConfig(cls_weight=2.0, box_weight=0.0))
+    found = scaled(predictions, batch)
+    assert found["cls"].item() == pytest.approx(2 * plain["cls"].item())
+    assert found["box"].item() == 0
+    few = Objective(paa_assigner(topk=1), LossConfig())(predictions, batch)
+    expected = own_assignment(predictions, batch, topk=1).num_positive
+    assert few["num_positive"].item() == expected < plain["num_positive"]
+
+
+@pytest.mark.parametrize("with_teacher", [True, False])
+def test_losses_take_gradients_and_the_count_takes_none(
+    predictions: Predictions, batch: Batch, with_teacher: bool
+) -> None:
+    teacher = Teacher(some_positives(batch)) if with_teacher else None
+    found = Objective(paa_assigner(), LossConfig(), teacher)(predictions, batch)
+    assert set(found) == {"cls", "box", "iou", "num_positive"}
+    assert {k for k, v in found.items() if v.requires_grad} == {"cls", "box", "iou"}
+    assert all(v.shape == () and v.dtype is torch.float32 for v in found.values())
+
+
+def test_a_batch_without_boxes_has_a_class_loss_only() -> None:
+    batch = tiny_batch(boxes_per_image=(0, 0))
+    predictions = tiny_detector().eval()(batch.images)
+    found = Objective(paa_assigner(), LossConfig())(predictions, batch)
+    assert found["cls"].item() > 0
+    assert [found[k].item() for k in ("box", "iou", "num_positive")] == [0, 0, 0]
+    sum(v for v in found.values() if v.requires_grad).backward()
