@@ -25,6 +25,18 @@ def synth(
     classes: Annotated[int, typer.Option(metavar="N", help="Kinds of shapes, 1 to 8.")] = 6,
     min_objects: Annotated[int, typer.Option(metavar="N", help="Least objects per image.")] = 1,
     max_objects: Annotated[int, typer.Option(metavar="N", help="Most objects per image.")] = 8,
+    min_side: Annotated[
+        float, typer.Option(metavar="X", help="Smallest object, share of the height.")
+    ] = 0.05,
+    max_side: Annotated[
+        float, typer.Option(metavar="X", help="Largest object, share of the height.")
+    ] = 0.65,
+    clutter: Annotated[
+        float,
+        typer.Option(
+            metavar="X", help="0 to 1: stray shapes and lines, faint contrasts, blur and noise."
+        ),
+    ] = 1.0,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of every random draw.")] = 0,
     overwrite: o.Overwrite = False,
     debug: o.Debug = False,
@@ -49,6 +61,8 @@ def synth(
         classes=classes,
         seed=seed,
         objects=(min_objects, max_objects),
+        sides=(min_side, max_side),
+        clutter=clutter,
         overwrite=overwrite,
     )
     print(f"{train + val + test} images in {out}")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ladcli.data.synth_scene import Scene, draw_scene
+from ladcli.data.synth_scene import SIDES, Scene, SceneStyle, draw_scene
 from ladcli.data.synth_shapes import CLASSES
 from ladcli.errors import UserError
 from ladcli.files import writing_to
@@ -34,6 +34,8 @@ def write_synthetic(
     classes: int,
     seed: int,
     objects: tuple[int, int],
+    sides: tuple[float, float] = SIDES,
+    clutter: float = 1.0,
     overwrite: bool = False,
 ) -> None:
     """Write ``annotations/{train,val,test}.json`` and ``images/*.jpg`` into ``out``.
@@ -46,13 +48,16 @@ def write_synthetic(
         classes: 1 to 8 kinds of shapes.
         seed: every picture is a function of the seed, its split and its number.
         objects: least and most objects of a picture.
+        sides: smallest and largest side of an object, as shares of the picture's height.
+        clutter: 0 to 1, how much distracts: stray shapes and lines, faint contrasts, noise.
         overwrite: replace ``out`` where it exists.
 
     Raises:
         UserError: a value out of range, or ``out`` exists and is not empty.
     """
     counts = {"train": train, "val": val, "test": test}
-    _check(counts, size, classes, seed, objects)
+    style = SceneStyle(size, classes, objects, sides, clutter)
+    _check(counts, seed, style)
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: exists and is not empty; choose another folder or overwrite it")
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
@@ -62,19 +67,14 @@ def write_synthetic(
             (temporary / "annotations").mkdir()
             for split, count in counts.items():
                 if count:
-                    _write_split(temporary, split, count, size, classes, seed, objects)
+                    _write_split(temporary, split, count, seed, style)
             _replace(temporary, out)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _check(
-    counts: dict[str, int],
-    size: tuple[int, int],
-    classes: int,
-    seed: int,
-    objects: tuple[int, int],
-) -> None:
+def _check(counts: dict[str, int], seed: int, style: SceneStyle) -> None:
+    size, objects, sides = style.size, style.objects, style.sides
     for split, count in counts.items():
         if count < 0:
             raise UserError(f"synthetic set: {split} must be 0 or more images, got {count}")
@@ -85,8 +85,8 @@ def _check(
             f"synthetic set: size must be at least {_MIN_SIZE}x{_MIN_SIZE} pixels, "
             f"got {size[0]}x{size[1]}"
         )
-    if not 1 <= classes <= len(CLASSES):
-        raise UserError(f"synthetic set: classes must be 1 to {len(CLASSES)}, got {classes}")
+    if not 1 <= style.classes <= len(CLASSES):
+        raise UserError(f"synthetic set: classes must be 1 to {len(CLASSES)}, got {style.classes}")
     if seed < 0:
         raise UserError(f"synthetic set: seed must be 0 or more, got {seed}")
     if not 0 <= objects[0] <= objects[1]:
@@ -94,17 +94,17 @@ def _check(
             f"synthetic set: objects must be a least and a most number, got {objects[0]} and "
             f"{objects[1]}"
         )
+    if not 0.01 <= sides[0] <= sides[1] <= 2:
+        raise UserError(
+            "synthetic set: sides must be a smallest and a largest share of the height between "
+            f"0.01 and 2, got {sides[0]} and {sides[1]}"
+        )
+    if not 0 <= style.clutter <= 1:
+        raise UserError(f"synthetic set: clutter must be between 0 and 1, got {style.clutter}")
 
 
-def _write_split(
-    root: Path,
-    split: str,
-    count: int,
-    size: tuple[int, int],
-    classes: int,
-    seed: int,
-    objects: tuple[int, int],
-) -> None:
+def _write_split(root: Path, split: str, count: int, seed: int, style: SceneStyle) -> None:
+    width, height = style.size
     part = _SPLITS.index(split)
     # Splits share no id; the order in the file is not that of the ids.
     ids = np.random.default_rng([seed, part]).permutation(count) * len(_SPLITS) + part
@@ -112,10 +112,10 @@ def _write_split(
     annotations: list[dict[str, Any]] = []
     for number, image_id in enumerate(ids.tolist()):
         rng = np.random.default_rng([seed, part, number])
-        scene = draw_scene(rng, size, classes, objects)
+        scene = draw_scene(rng, style)
         name = f"{split}_{number:05d}.jpg"
         scene.picture.save(root / "images" / name, quality=int(rng.integers(75, 93)))
-        images.append({"id": image_id, "file_name": name, "width": size[0], "height": size[1]})
+        images.append({"id": image_id, "file_name": name, "width": width, "height": height})
         annotations.extend(_annotations(scene, image_id, first_id=len(annotations) + 1))
     content = {
         "info": {"description": f"synthetic shapes, {split} split, seed {seed}"},
@@ -123,7 +123,7 @@ def _write_split(
         "annotations": annotations,
         "categories": [
             {"id": i, "name": name, "supercategory": "shape"}
-            for i, name in list(zip(_CATEGORY_IDS, CLASSES, strict=True))[:classes]
+            for i, name in list(zip(_CATEGORY_IDS, CLASSES, strict=True))[: style.classes]
         ],
     }
     path = root / "annotations" / f"{split}.json"

@@ -12,9 +12,8 @@ from ladcli.data.synth_shapes import CLASSES, DISTRACTORS, Outline, draw_mask
 
 #: An object of which less than this share is visible is not annotated.
 MIN_VISIBLE = 0.35
-#: Sides in pixels of the objects of a picture 240 pixels high.
-_SIDES = (12.0, 160.0)
-_REFERENCE_HEIGHT = 240
+#: Smallest and largest side of an object, as shares of the picture's height.
+SIDES = (0.05, 0.65)
 
 
 @dataclass(frozen=True)
@@ -26,40 +25,46 @@ class Scene:
     labels: np.ndarray  # [G] int64, position in CLASSES
 
 
-def draw_scene(
-    rng: np.random.Generator, size: tuple[int, int], classes: int, objects: tuple[int, int]
-) -> Scene:
-    """Draw one picture.
+@dataclass(frozen=True)
+class SceneStyle:
+    """What the pictures of a set have in common."""
 
-    Args:
-        size: width and height in pixels.
-        classes: how many of `CLASSES`, from the first.
-        objects: least and most objects; objects that end up hidden are not annotated.
-    """
-    width, height = size
+    size: tuple[int, int]  # width and height in pixels
+    classes: int  # how many of `CLASSES`, from the first
+    objects: tuple[int, int]  # least and most objects; those that end up hidden do not count
+    sides: tuple[float, float] = SIDES  # smallest and largest object, shares of the height
+    clutter: float = 1.0  # 0 to 1: distractors, stray lines, faint shapes, blur and noise
+
+
+def draw_scene(rng: np.random.Generator, style: SceneStyle) -> Scene:
+    """Draw one picture."""
+    width, height = style.size
+    sides, clutter = style.sides, style.clutter
     image = _background(rng, width, height)
-    for _ in range(int(rng.integers(2, 6))):
+    for _ in range(round(clutter * int(rng.integers(2, 6)))):
         outline = DISTRACTORS[int(rng.integers(len(DISTRACTORS)))]()
-        _place(rng, image, outline, _random_side(rng, height) * 0.7)
+        _place(rng, image, outline, _random_side(rng, height, sides) * 0.7, clutter)
     image = _blobs(rng, image)
-    outlines = [make() for make in list(CLASSES.values())[:classes]]
-    count = int(rng.integers(objects[0], objects[1] + 1))
-    labels = rng.integers(classes, size=count)
+    outlines = [make() for make in list(CLASSES.values())[: style.classes]]
+    count = int(rng.integers(style.objects[0], style.objects[1] + 1))
+    labels = rng.integers(style.classes, size=count)
     # Large ones first, or they would hide the small ones.
-    sides = sorted((_random_side(rng, height) for _ in range(count)), reverse=True)
+    drawn = sorted((_random_side(rng, height, sides) for _ in range(count)), reverse=True)
     owner = np.full((height, width), -1, dtype=np.int64)
     areas = np.zeros(count)
-    for number, (label, side) in enumerate(zip(labels.tolist(), sides, strict=True)):
-        covered, areas[number] = _place(rng, image, outlines[label], side)
+    for number, (label, side) in enumerate(zip(labels.tolist(), drawn, strict=True)):
+        covered, areas[number] = _place(rng, image, outlines[label], side, clutter)
         owner[covered] = number
     boxes, visible = _visible_boxes(owner, areas)
-    return Scene(_camera(rng, _lines(rng, image)), boxes[visible], labels[visible])
+    return Scene(
+        _camera(rng, _lines(rng, image, clutter), clutter), boxes[visible], labels[visible]
+    )
 
 
-def _random_side(rng: np.random.Generator, height: int) -> float:
+def _random_side(rng: np.random.Generator, height: int, sides: tuple[float, float]) -> float:
     """Pixels, log-uniform: as many small objects as large ones."""
-    low, high = _SIDES
-    return float(low * (high / low) ** rng.random()) * height / _REFERENCE_HEIGHT
+    low, high = sides
+    return float(low * (high / low) ** rng.random()) * height
 
 
 def _background(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -98,7 +103,7 @@ def _stripes(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarr
 
 
 def _place(
-    rng: np.random.Generator, image: np.ndarray, outline: Outline, side: float
+    rng: np.random.Generator, image: np.ndarray, outline: Outline, side: float, clutter: float
 ) -> tuple[tuple[np.ndarray, np.ndarray], float]:
     """Paint a shape into ``image`` [H, W, 3], in place.
 
@@ -114,18 +119,21 @@ def _place(
     x1, y1 = min(left + mask.shape[1], width), min(top + mask.shape[0], height)
     inside = mask[y0 - top : y1 - top, x0 - left : x1 - left]
     under = image[y0:y1, x0:x1]
-    fill = _fill(rng, under, inside)
+    fill = _fill(rng, under, inside, clutter)
     alpha = inside[..., None] * np.float32(rng.uniform(0.75, 1.0))
     under += alpha * (fill - under)
     rows, cols = np.nonzero(inside > 0.5)
     return (rows + y0, cols + x0), float((mask > 0.5).sum())
 
 
-def _fill(rng: np.random.Generator, under: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _fill(
+    rng: np.random.Generator, under: np.ndarray, mask: np.ndarray, clutter: float
+) -> np.ndarray:
     """[h, w, 3] what a shape is made of: set off from what it covers, at times only just."""
     height, width = under.shape[:2]
     around = under[mask > 0.5].mean(axis=0) if (mask > 0.5).any() else np.full(3, 128.0)
-    contrast = rng.uniform(16, 40) if rng.random() < 0.4 else rng.uniform(40, 110)
+    faint = rng.random() < 0.4 * clutter
+    contrast = rng.uniform(16, 40) if faint else rng.uniform(40, 110)
     direction = rng.normal(size=3) + rng.choice([-1.0, 1.0]) * 0.8
     color = around + contrast * direction / np.linalg.norm(direction) * math.sqrt(3) * 0.8
     fill: np.ndarray = np.broadcast_to(np.clip(color, 5, 250), under.shape).astype(np.float32)
@@ -150,11 +158,11 @@ def _blobs(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _lines(rng: np.random.Generator, image: np.ndarray) -> Image.Image:
+def _lines(rng: np.random.Generator, image: np.ndarray, clutter: float) -> Image.Image:
     """Thin lines and arcs over everything; they do not count as hiding an object."""
     picture = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
     pen = ImageDraw.Draw(picture)
-    for _ in range(int(rng.integers(1, 7))):
+    for _ in range(round(clutter * int(rng.integers(1, 7)))):
         ends = (rng.random(4) * np.array([*picture.size, *picture.size])).tolist()
         color = tuple(int(c) for c in rng.integers(20, 235, size=3))
         if rng.random() < 0.6:
@@ -167,14 +175,14 @@ def _lines(rng: np.random.Generator, image: np.ndarray) -> Image.Image:
     return picture
 
 
-def _camera(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
+def _camera(rng: np.random.Generator, picture: Image.Image, clutter: float) -> Image.Image:
     """Blur, exposure and sensor noise."""
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 * clutter:
         picture = picture.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.4, 1.5))))
     image = np.asarray(picture, dtype=np.float32)
     image = (image - 128) * rng.uniform(0.7, 1.1) + 128 + rng.uniform(-20, 20)
     # The same noise in all channels is enough, and costs a third.
-    image += rng.normal(scale=rng.uniform(2, 13), size=(*image.shape[:2], 1))
+    image += rng.normal(scale=rng.uniform(2, 2 + 11 * clutter), size=(*image.shape[:2], 1))
     return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
 
 

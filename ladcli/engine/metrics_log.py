@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,26 @@ class MetricsLog:
         path: the file.
         keep_steps: lines of later optimiser steps are dropped: they belong to work that a resumed
             run does again.  0 starts an empty file.
+        keep_epochs: likewise lines of later epochs, such as an evaluation after the last step
+            that counts.
     """
 
-    def __init__(self, path: Path, *, keep_steps: int) -> None:
+    def __init__(self, path: Path, *, keep_steps: int, keep_epochs: int) -> None:
         self.path = path
-        kept = [line for line in read_metrics(path) if line["step"] <= keep_steps]
+        kept = [
+            line
+            for line in read_metrics(path)
+            if line["step"] <= keep_steps and line.get("epoch", 0) <= keep_epochs
+        ]
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept if keep_steps))
 
     def write(self, kind: str, step: int, **values: Any) -> None:
-        """Append one object with its kind (``train`` or ``eval``) and optimiser step."""
-        line = json.dumps({"kind": kind, "step": step, **values})
+        """Append one object with its kind (``train`` or ``eval``) and optimiser step.
+
+        Numbers that are not finite (a gradient norm in fp16) become null: JSON has none of them.
+        """
+        finite = {name: value if _is_json(value) else None for name, value in values.items()}
+        line = json.dumps({"kind": kind, "step": step, **finite}, allow_nan=False)
         with writing_to(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -41,3 +52,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return lines
+
+
+def _is_json(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)

@@ -159,7 +159,8 @@ class RunDirectory:
 
     def _clear(self) -> None:
         with writing_to(self.root):
-            for name in ENTRIES:
+            # What tells a run from foreign files goes last, in case this is cut short.
+            for name in reversed(ENTRIES):
                 entry = self.root / name
                 if entry.is_dir():
                     shutil.rmtree(entry)

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import torch
 
-from ladcli.detector.checkpoint import read_plain_file, write_plain_file
+from ladcli.detector.checkpoint import (
+    architecture_difference,
+    read_plain_file,
+    write_plain_file,
+)
 from ladcli.detector.model import Detector
 from ladcli.errors import UserError
 
@@ -61,16 +65,19 @@ def load_state(path: Path, learner: Learner) -> Position:
     """
     content = read_plain_file(path, FORMAT, VERSION, what="training state")
     try:
+        problem = architecture_difference(learner.model, content["model"])
+        if problem:
+            raise ValueError(problem)
         learner.model.load_state_dict(content["model"])
         learner.optimizer.load_state_dict(content["optimizer"])
         learner.scaler.load_state_dict(content["scaler"])
         position = Position(**content["position"])
         torch.set_rng_state(content["random"]["cpu"])
         cuda = content["random"]["cuda"]
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{path}: does not fit this run ({str(error).splitlines()[0]}); start anew with "
-            "--overwrite"
+            f"{path}: does not fit this run ({reason}); start anew with --overwrite"
         ) from error
     if torch.cuda.is_available() and len(cuda) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(cuda)

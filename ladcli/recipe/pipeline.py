@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ladcli.errors import UserError
 from ladcli.recipe.messages import complaint
-from ladcli.recipe.schema import NonNegativeInt, PositiveInt, Section
+from ladcli.recipe.schema import NonNegativeInt, PositiveInt, Section, Share
 from ladcli.recipe.yaml_text import read_yaml
 
 Split = Literal["train", "val", "test"]
@@ -26,6 +26,8 @@ class SynthOptions(Section):
     height: PositiveInt = 240
     classes: PositiveInt = 6
     objects: list[NonNegativeInt] = Field(default=[1, 8], min_length=2, max_length=2)
+    sides: list[float] = Field(default=[0.05, 0.65], min_length=2, max_length=2)
+    clutter: Share = 1.0
 
 
 class Stage(Section):

@@ -176,6 +176,8 @@ def _write_data(run: _Run) -> None:
         classes=synth.classes,
         seed=run.seed,
         objects=(synth.objects[0], synth.objects[1]),
+        sides=(synth.sides[0], synth.sides[1]),
+        clutter=synth.clutter,
         overwrite=True,
     )
 

@@ -107,7 +107,7 @@ def run_training(
         learner=learner,
         objective=Objective(build_assigner(recipe.assign), recipe.loss, teacher),
         position=position,
-        log=MetricsLog(run.metrics, keep_steps=position.step),
+        log=MetricsLog(run.metrics, keep_steps=position.step, keep_epochs=position.epoch),
         batches=_batch_source(prepared),
         num_images=len(prepared.index),
         save=lambda at: save_state(run.state, learner, at),

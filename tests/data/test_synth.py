@@ -11,7 +11,7 @@ import pytest
 from ladcli.data.folder import find_split
 from ladcli.data.index import check_files, load_index
 from ladcli.data.synth import write_synthetic
-from ladcli.data.synth_scene import draw_scene
+from ladcli.data.synth_scene import SceneStyle, draw_scene
 from ladcli.errors import UserError
 from ladcli.recipe.schema import DataConfig
 
@@ -64,7 +64,7 @@ def test_ids_are_awkward_and_disjoint(tmp_path: Path) -> None:
 def test_boxes_hold_what_is_seen() -> None:
     sides = []
     for seed in range(40):
-        scene = draw_scene(np.random.default_rng(seed), (320, 240), 8, (1, 8))
+        scene = draw_scene(np.random.default_rng(seed), SceneStyle((320, 240), 8, (1, 8)))
         low, high = scene.boxes[:, :2], scene.boxes[:, :2] + scene.boxes[:, 2:]
         assert (low >= 0).all()
         assert (high <= (320, 240)).all()
