@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ladcli.errors import BadImageError, Interrupted, UserError
+from ladcli.recipe.schema import DataConfig, InferenceConfig
+from ladcli.stages.datasets import choose_evaluation_set
+from ladcli.stages.evaluate import (
+    Evaluation,
+    default_folder,
+    evaluate_checkpoint,
+    evaluate_results,
+)
+from tests.stages.tiny import contents, copy_of, ctrl_c_at_call, cut_pixels, draw
+
+
+def evaluate(checkpoint: Path, data: Path, split: Any = "val", **options: Any) -> Evaluation:
+    where = choose_evaluation_set(
+        DataConfig(dir=str(data), skip_bad_images=options.get("skip_bad_images", False)),
+        split,
+        None,
+    )
+    inference = InferenceConfig(batch_size=2)
+    options = {"out": None, "workers": 0, "quiet": True, "device": "cpu", **options}
+    return evaluate_checkpoint(checkpoint, where, inference=inference, **options)
+
+
+def test_results_lie_in_the_run_of_the_checkpoint(
+    teacher_run: Path, data: Path, tmp_path: Path
+) -> None:
+    run = copy_of(teacher_run, tmp_path / "run")
+    found = evaluate(run / "checkpoints/model/last.pt", data, "test")
+    assert found.folder == run / "eval/model/test"
+    stored = json.loads((found.folder / "metrics.json").read_text())
+    assert stored == found.metrics.to_json()
+    assert len(stored["coco"]["stats"]) == 12
+    assert set(stored["coco"]["per_class"]) == {"disc", "square", "triangle"}
+    records = json.loads((found.folder / "predictions.json").read_text())
+    assert records
+    assert set(records[0]) == {"image_id", "category_id", "bbox", "score"}
+    assert {r["category_id"] for r in records} <= {1, 3, 7}  # the ids of the data set
+
+
+def test_metrics_of_the_run_are_those_of_its_last_epoch(
+    teacher_run: Path, data: Path, tmp_path: Path
+) -> None:
+    found = evaluate(teacher_run / "checkpoints/model/last.pt", data, out=tmp_path / "eval")
+    assert found.folder == tmp_path / "eval"
+    run = json.loads((teacher_run / "eval/model/val/metrics.json").read_text())
+    assert run == found.metrics.to_json()
+
+
+def test_predictions_measured_again_give_the_same_numbers(teacher_run: Path, data: Path) -> None:
+    folder = teacher_run / "eval/model/val"
+    found = evaluate_results(folder / "predictions.json", data / "annotations/val.json")
+    assert found.folder is None
+    assert found.metrics.to_json() == json.loads((folder / "metrics.json").read_text())
+
+
+def test_perfect_predictions_are_perfect(data: Path, tmp_path: Path) -> None:
+    truth = json.loads((data / "annotations/val.json").read_text())
+    records = [
+        {key: a[key] for key in ("image_id", "category_id", "bbox")} | {"score": 0.9}
+        for a in truth["annotations"]
+    ]
+    (tmp_path / "results.json").write_text(json.dumps(records))
+    found = evaluate_results(tmp_path / "results.json", data / "annotations/val.json")
+    assert found.metrics.stats["AP"] == 1.0
+    (tmp_path / "none.json").write_text("[]")
+    found = evaluate_results(tmp_path / "none.json", data / "annotations/val.json")
+    assert found.metrics.stats["AP"] == 0.0
+
+
+def test_bad_image_is_named_and_nothing_is_written(
+    teacher: Path, data: Path, tmp_path: Path
+) -> None:
+    spoiled = copy_of(data, tmp_path / "data")
+    cut_pixels(spoiled / "images/val_00001.jpg")
+    before = contents(tmp_path)
+    with pytest.raises(BadImageError, match=r"val_00001\.jpg: cannot be decoded"):
+        evaluate(teacher, spoiled, out=tmp_path / "eval")
+    assert contents(tmp_path) == before
+
+
+def test_skipped_images_are_counted_as_missed_and_said(
+    teacher: Path, data: Path, tmp_path: Path
+) -> None:
+    spoiled = copy_of(data, tmp_path / "data")
+    cut_pixels(spoiled / "images/val_00001.jpg")
+    found = evaluate(teacher, spoiled, out=tmp_path / "eval", skip_bad_images=True)
+    (note,) = [note for note in found.notes if "could not be read" in note]
+    assert "1 image(s) could not be read, so whatever they show counts as missed: image" in note
+
+
+def test_stopped_evaluation_writes_nothing(
+    teacher: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ctrl_c_at_call(monkeypatch, "ladcli.engine.inference.postprocess", 1)
+    with pytest.raises(Interrupted, match="the same command evaluates anew"):
+        evaluate(teacher, data, out=tmp_path / "eval")
+    assert not (tmp_path / "eval").exists()
+
+
+def test_set_of_other_classes_is_refused(teacher: Path, tmp_path: Path) -> None:
+    other = draw(tmp_path / "four", classes=4)
+    with pytest.raises(UserError, match=r"knows other classes than the set .*val\.json"):
+        evaluate(teacher, other, out=tmp_path / "eval")
+    assert not (tmp_path / "eval").exists()
+
+
+def test_checkpoint_outside_a_run_needs_a_place_for_its_results(
+    teacher: Path, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "net.pt").write_bytes(teacher.read_bytes())
+    with pytest.raises(UserError, match=r"net\.pt: lies in no run folder, .*--out"):
+        evaluate(tmp_path / "net.pt", data)
+    assert evaluate(tmp_path / "net.pt", data, out=tmp_path / "eval").folder == tmp_path / "eval"
+
+
+def test_default_folder_names_net_and_set(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoints/a/best.pt"
+    assert default_folder(checkpoint, "test") == tmp_path / "eval/a/test"
