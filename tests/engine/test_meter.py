@@ -1,0 +1,74 @@
+"""Running means that stay on the device until they are read."""
+
+from __future__ import annotations
+
+import time
+from types import ModuleType
+
+import pytest
+import torch
+
+from ladcli.engine.meter import Meter
+
+
+def scalars(**values: float) -> dict[str, torch.Tensor]:
+    return {name: torch.tensor(value) for name, value in values.items()}
+
+
+def test_means_by_hand() -> None:
+    meter = Meter()
+    meter.add(scalars(loss=1.0, cls=0.5), images=4)
+    meter.add(scalars(loss=3.0, cls=0.25), images=2)
+    means = meter.read()
+    assert means["loss"] == 2
+    assert means["cls"] == 0.375
+
+
+def test_speed_is_counted_in_images_and_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [10.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    meter = Meter()
+    meter.add(scalars(loss=1.0), images=4)
+    meter.add(scalars(loss=1.0), images=2)
+    clock[0] = 13.0
+    means = meter.read()
+    assert means["images_per_second"] == 2
+    assert means["seconds_per_step"] == 1.5
+    meter.add(scalars(loss=1.0), images=3)
+    clock[0] = 14.0
+    assert meter.read()["images_per_second"] == 3
+
+
+def test_reading_starts_anew() -> None:
+    meter = Meter()
+    meter.add(scalars(loss=1.0), images=1)
+    meter.read()
+    assert meter.read() == {}
+    meter.add(scalars(loss=5.0), images=1)
+    assert meter.read()["loss"] == 5
+
+
+def test_losses_are_neither_kept_alive_nor_changed() -> None:
+    meter, loss = Meter(), torch.ones((), requires_grad=True) * 1
+    meter.add({"loss": loss}, images=1)
+    meter.add({"loss": loss}, images=1)
+    assert loss.item() == 1
+    assert meter.read()["loss"] == 1
+
+
+def test_many_steps_are_summed_without_loss_of_digits() -> None:
+    meter = Meter()
+    for _ in range(1000):
+        meter.add(scalars(loss=0.1), images=1)
+    assert meter.read()["loss"] == pytest.approx(0.1, rel=1e-5)
+
+
+def test_adding_does_not_wait_and_reading_waits_once(hostsync: ModuleType) -> None:
+    meter = Meter()
+    with hostsync.count_host_syncs() as syncs:
+        for _ in range(5):
+            meter.add(scalars(loss=1.0, cls=2.0, box=3.0), images=1)
+    assert not syncs, syncs.report()
+    with hostsync.count_host_syncs() as syncs:
+        meter.read()
+    assert len(syncs) == 1, syncs.report()

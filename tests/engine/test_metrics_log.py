@@ -1,0 +1,96 @@
+"""`metrics.jsonl` is appended to, and cut back when a run is resumed."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from ladcli.engine.metrics_log import MetricsLog, read_metrics
+from ladcli.errors import UserError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "metrics.jsonl"
+
+
+def new(path: Path, *, keep_steps: int = 0, keep_epochs: int = 0) -> MetricsLog:
+    return MetricsLog(path, keep_steps=keep_steps, keep_epochs=keep_epochs)
+
+
+def write_steps(log: MetricsLog, *steps: int) -> None:
+    for step in steps:
+        log.write("train", step, epoch=0, loss=1 / step)
+
+
+def steps_of(path: Path) -> list[int]:
+    return [line["step"] for line in read_metrics(path)]
+
+
+def test_every_line_is_one_object(path: Path) -> None:
+    log = new(path)
+    log.write("train", 5, epoch=0, loss=0.25)
+    log.write("eval", 5, epoch=1, set="val", AP=None)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"kind": "train", "step": 5, "epoch": 0, "loss": 0.25},
+        {"kind": "eval", "step": 5, "epoch": 1, "set": "val", "AP": None},
+    ]
+    assert read_metrics(path) == [json.loads(line) for line in lines]
+
+
+def test_a_new_run_starts_an_empty_file(path: Path) -> None:
+    write_steps(new(path), 1, 2)
+    new(path)
+    assert path.read_text() == ""
+
+
+def test_lines_after_the_resume_point_are_dropped(path: Path) -> None:
+    write_steps(new(path), 2, 4, 6, 8)
+    before = path.read_text().splitlines()
+    log = new(path, keep_steps=6)
+    assert path.read_text().splitlines() == before[:3]
+    write_steps(log, 8)
+    assert path.read_text().splitlines() == before
+
+
+def test_an_evaluation_that_is_made_again_is_dropped(path: Path) -> None:
+    """It was logged at the last step that counts, but its epoch was not saved as finished."""
+    log = new(path)
+    write_steps(log, 2)
+    log.write("eval", 2, epoch=1, AP=0.5)
+    new(path, keep_steps=2, keep_epochs=1)
+    assert [line["kind"] for line in read_metrics(path)] == ["train", "eval"]
+    new(path, keep_steps=2, keep_epochs=0)
+    assert [line["kind"] for line in read_metrics(path)] == ["train"]
+
+
+def test_numbers_that_json_lacks_become_null(path: Path) -> None:
+    new(path).write("train", 1, epoch=0, loss=1.5, gradient_norm=math.inf, other=math.nan)
+    expected = {"kind": "train", "step": 1, "epoch": 0, "loss": 1.5}
+    assert json.loads(path.read_text()) == {**expected, "gradient_norm": None, "other": None}
+
+
+def test_a_last_line_that_was_cut_off_is_left_out(path: Path) -> None:
+    write_steps(new(path), 1, 2, 3)
+    path.write_text(path.read_text()[:-9])
+    assert steps_of(path) == [1, 2]
+    write_steps(new(path, keep_steps=3), 3)
+    assert steps_of(path) == [1, 2, 3]
+
+
+def test_no_file_has_no_lines(path: Path) -> None:
+    assert read_metrics(path) == []
+    new(path, keep_steps=7)
+    assert path.read_text() == ""
+
+
+def test_a_log_that_cannot_be_written_is_refused(path: Path) -> None:
+    log = new(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UserError, match=r"metrics\.jsonl: cannot be written"):
+        log.write("train", 1)

@@ -1,0 +1,198 @@
+"""The folder of a run: what is refused, and what `--overwrite` takes away."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ladcli.engine.run_directory import ENTRIES, FREE_KEYS, RunDirectory
+from ladcli.errors import UserError
+from ladcli.recipe import Recipe, flat, load_recipe, update_recipe
+
+RECIPE = Recipe()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    """A run that was started."""
+    found = RunDirectory(tmp_path / "runs" / "one")
+    found.create(RECIPE, stage="pretrain", overwrite=False, resumed=False)
+    return found
+
+
+def refusal(run: RunDirectory, *, resume: bool = False, overwrite: bool = False) -> str:
+    with pytest.raises(UserError) as caught:
+        run.check_free(resume=resume, overwrite=overwrite)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_files_lie_where_the_design_says(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert run.recipe == tmp_path / "recipe.yaml"
+    assert run.notes == tmp_path / "run.json"
+    assert run.metrics == tmp_path / "metrics.jsonl"
+    assert run.state == tmp_path / "checkpoints/state.pt"
+    assert run.checkpoint("last") == tmp_path / "checkpoints/model/last.pt"
+    assert run.checkpoint("best", "a") == tmp_path / "checkpoints/a/best.pt"
+    assert run.evaluation("val") == tmp_path / "eval/model/val"
+    assert run.evaluation("test", "b") == tmp_path / "eval/b/test"
+
+
+def test_a_new_or_empty_folder_is_free(tmp_path: Path) -> None:
+    for overwrite in (False, True):
+        RunDirectory(tmp_path / "new").check_free(resume=False, overwrite=overwrite)
+        RunDirectory(tmp_path).check_free(resume=False, overwrite=overwrite)
+    assert not (tmp_path / "new").exists()  # checking writes nothing
+
+
+def test_starting_writes_down_what_runs(run: RunDirectory) -> None:
+    assert run.holds_run()
+    assert load_recipe(run.recipe) == RECIPE
+    notes = run.read_notes()
+    assert (notes["stage"], notes["status"], notes["seed"]) == ("pretrain", "running", 0)
+    assert {"python", "torch", "timm", "numpy"} <= set(notes["versions"])
+    assert notes["started"].startswith("20")
+    assert isinstance(notes["command"], list)
+
+
+def test_a_run_is_not_touched_without_a_flag(run: RunDirectory) -> None:
+    text = refusal(run)
+    assert text.startswith(f"{run.root}: already holds a run (running)")
+    assert "--resume" in text
+    assert "--overwrite" in text
+    run.check_free(resume=True, overwrite=False)
+    run.check_free(resume=False, overwrite=True)
+
+
+@pytest.mark.parametrize("left", ["recipe.yaml", "run.json"])
+def test_a_run_that_was_hardly_started_is_one(run: RunDirectory, left: str) -> None:
+    for entry in run.root.iterdir():
+        if entry.name != left:
+            entry.unlink()
+    assert "already holds a run" in refusal(run)
+    run.check_free(resume=True, overwrite=False)
+
+
+def test_both_flags_exclude_each_other(run: RunDirectory) -> None:
+    assert "exclude each other" in refusal(run, resume=True, overwrite=True)
+
+
+def test_nothing_to_resume_is_refused(tmp_path: Path) -> None:
+    assert "holds no run to resume" in refusal(RunDirectory(tmp_path), resume=True)
+    assert "holds no run to resume" in refusal(RunDirectory(tmp_path / "new"), resume=True)
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    for flags in ({}, {"overwrite": True}, {"resume": True}):
+        assert "is a file" in refusal(RunDirectory(tmp_path / "file"), **flags)
+
+
+def test_foreign_files_are_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    for flags in ({}, {"overwrite": True}):
+        assert "holds other files" in refusal(RunDirectory(tmp_path), **flags)
+
+
+def test_overwriting_clears_its_own_entries_only(run: RunDirectory) -> None:
+    foreign = run.root / "notes.txt"
+    foreign.write_text("precious")
+    for name in ENTRIES:
+        entry = run.root / name
+        if "." not in name:
+            (entry / "deep").mkdir(parents=True)
+            (entry / "deep" / "old.bin").write_text("old")
+        else:
+            entry.write_text("old: 1")
+    run.create(RECIPE, stage="distill", overwrite=True, resumed=False)
+    assert {entry.name for entry in run.root.iterdir()} == {"recipe.yaml", "run.json", "notes.txt"}
+    assert foreign.read_text() == "precious"
+    assert run.read_notes()["stage"] == "distill"
+
+
+def test_overwriting_that_is_cut_short_still_leaves_a_run(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run.root / "checkpoints").mkdir()
+
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run.create(RECIPE, stage="pretrain", overwrite=True, resumed=False)
+    run.check_free(resume=False, overwrite=True)
+    run.create(RECIPE, stage="pretrain", overwrite=True, resumed=False)
+    assert not (run.root / "checkpoints").exists()
+
+
+def test_resuming_keeps_everything(run: RunDirectory) -> None:
+    run.metrics.write_text('{"step": 1}\n')
+    started = run.read_notes()["started"]
+    run.update_notes(status="interrupted", fingerprints={"data": "d"})
+    run.create(RECIPE, stage="pretrain", overwrite=False, resumed=True)
+    notes = run.read_notes()
+    assert (notes["status"], notes["started"]) == ("running", started)
+    assert notes["fingerprints"] == {"data": "d"}
+    assert run.metrics.read_text() == '{"step": 1}\n'
+
+
+def test_notes_change_entry_by_entry(run: RunDirectory) -> None:
+    run.update_notes(status="finished", skipped_images=["a.jpg"])
+    on_disk = json.loads(run.notes.read_text(encoding="utf-8"))
+    assert on_disk == run.read_notes()
+    assert (on_disk["status"], on_disk["stage"]) == ("finished", "pretrain")
+
+
+def test_no_notes_are_an_empty_table(tmp_path: Path) -> None:
+    assert RunDirectory(tmp_path).read_notes() == {}
+    (tmp_path / "run.json").write_text("[1]")
+    assert RunDirectory(tmp_path).read_notes() == {}
+
+
+@pytest.mark.parametrize("content", [b'{"stage": ', b"\xff\xfe\x00"])
+def test_damaged_notes_are_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"run\.json: is damaged"):
+        RunDirectory(tmp_path).read_notes()
+
+
+def test_a_run_is_resumed_as_what_it_is(run: RunDirectory) -> None:
+    run.check_same_stage("pretrain")
+    with pytest.raises(UserError, match="holds a run of lad pretrain"):
+        run.check_same_stage("distill")
+
+
+def test_a_run_is_resumed_under_its_own_options(run: RunDirectory) -> None:
+    run.check_same_recipe(RECIPE, RECIPE)
+    other = update_recipe(RECIPE, {"optim.lr": 0.5})
+    with pytest.raises(UserError) as caught:
+        run.check_same_recipe(other, RECIPE)
+    assert f"{run.root}: was started with optim.lr=0.01, not 0.5" in str(caught.value)
+
+
+def test_options_that_leave_the_result_alone_may_change(run: RunDirectory) -> None:
+    other = update_recipe(
+        RECIPE,
+        {
+            "train.device": "cpu",
+            "train.log_every": 1,
+            "train.save_every_minutes": 1.0,
+            "data.workers": 0,
+            "data.skip_bad_images": True,
+        },
+    )
+    assert {k for k, v in flat(other).items() if v != flat(RECIPE)[k]} == set(FREE_KEYS)
+    run.check_same_recipe(other, RECIPE)
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    run = RunDirectory(tmp_path / "file" / "run")
+    with pytest.raises(UserError, match="cannot be written"):
+        run.create(RECIPE, stage="pretrain", overwrite=False, resumed=False)

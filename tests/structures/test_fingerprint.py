@@ -1,0 +1,83 @@
+"""Fingerprints depend on content, and on nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+import torch
+
+from ladcli.structures.fingerprint import fingerprint_plain, fingerprint_tensors
+
+
+def test_plain_values_by_hand() -> None:
+    expected = hashlib.sha256(b'{"a":[1,null],"b":"\\u00fc"}').hexdigest()
+    assert fingerprint_plain({"b": "ü", "a": [1, None]}) == expected
+
+
+def test_the_order_of_keys_does_not_matter_and_that_of_items_does() -> None:
+    assert fingerprint_plain({"a": 1, "b": 2}) == fingerprint_plain({"b": 2, "a": 1})
+    assert fingerprint_plain([1, 2]) != fingerprint_plain([2, 1])
+    assert fingerprint_plain((1, 2)) == fingerprint_plain([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [(1, "1"), (1, 1.5), (True, "true"), ([], {}), (None, "null"), ("a", "A")]
+)
+def test_values_of_other_types_differ(a: Any, b: Any) -> None:
+    assert fingerprint_plain(a) != fingerprint_plain(b)
+
+
+def tensors() -> dict[str, torch.Tensor]:
+    return {"b": torch.arange(6.0).view(2, 3), "a": torch.tensor(True)}
+
+
+def test_tensors_are_hashed_with_the_plain_values() -> None:
+    mine = fingerprint_tensors(tensors(), {"x": 1})
+    assert len(mine) == 64
+    assert fingerprint_tensors(tensors(), {"x": 1}) == mine
+    assert fingerprint_tensors(tensors(), {"x": 2}) != mine
+    assert fingerprint_tensors({}, {"x": 1}) != fingerprint_plain({"x": 2})
+
+
+def test_the_order_of_names_and_the_layout_in_memory_do_not_matter() -> None:
+    mine = fingerprint_tensors(tensors(), None)
+    backwards = dict(reversed(tensors().items()))
+    assert fingerprint_tensors(backwards, None) == mine
+    column_first = {**tensors(), "b": tensors()["b"].T.contiguous().T}
+    assert not column_first["b"].is_contiguous()
+    assert fingerprint_tensors(column_first, None) == mine
+    wider = torch.zeros(2, 5)
+    wider[:, :3] = tensors()["b"]
+    assert fingerprint_tensors({**tensors(), "b": wider[:, :3]}, None) == mine
+    learning = {**tensors(), "b": tensors()["b"].requires_grad_()}
+    assert fingerprint_tensors(learning, None) == mine
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"b": torch.arange(6.0).view(3, 2)},
+        {"b": torch.arange(6).view(2, 3)},
+        {"b": torch.arange(6.0).view(2, 3).half()},
+        {"b": torch.tensor([[0.0, 1, 2], [3, 4, 5.000001]])},
+        {"a": torch.tensor(False)},
+        {"c": torch.zeros(0)},
+    ],
+)
+def test_shape_type_values_and_names_matter(change: dict[str, torch.Tensor]) -> None:
+    assert fingerprint_tensors({**tensors(), **change}, None) != fingerprint_tensors(
+        tensors(), None
+    )
+
+
+def test_a_renamed_tensor_is_another() -> None:
+    renamed = {"b2": tensors()["b"], "a": tensors()["a"]}
+    assert fingerprint_tensors(renamed, None) != fingerprint_tensors(tensors(), None)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.int8, torch.float64, torch.bool])
+def test_every_type_of_number_can_be_hashed(dtype: torch.dtype) -> None:
+    one, other = torch.tensor([0, 1]).to(dtype), torch.tensor([1, 1]).to(dtype)
+    assert fingerprint_tensors({"a": one}, 0) != fingerprint_tensors({"a": other}, 0)
