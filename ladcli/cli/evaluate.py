@@ -38,7 +38,12 @@ def evaluate(
         typer.Option(metavar="FILE", help="Ground truth.", rich_help_panel=o.DATA),
     ] = None,
     split: Annotated[
-        SplitName, typer.Option(help="Set of the data folder.", rich_help_panel=o.DATA)
+        SplitName,
+        typer.Option(
+            metavar="SET",
+            help="Set of the data folder: train, val or test.",
+            rich_help_panel=o.DATA,
+        ),
     ] = SplitName.val,
     data: o.DataDir = None,
     images: o.Images = None,
