@@ -169,6 +169,7 @@ def test_seed_of_the_command_line_is_added_to_every_seed(tmp_path: Path) -> None
     assert "seed 10" in drawn["info"]["description"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "call"),
     [

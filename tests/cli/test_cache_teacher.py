@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.invoke import lad, refused_untouched
+
+
+def test_build_says_what_it_made(data: Path, tiny: Path, teacher: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.h5"
+    args = ("--teacher", teacher, "--data", data, "--recipe", tiny, "--out", out, "--quiet")
+    outcome = lad("cache-teacher", *args)
+    shown = outcome.done().splitlines()
+    assert outcome.err == ""
+    assert shown[0] == f"{out}: level assignments, fp32"
+    assert shown[1].startswith("8 images x 2 views, ")
+    assert [line.split()[0] for line in shown[3:]] == ["teacher", "data", "input", "assigner"]
+    assert lad("cache-teacher", "--info", out).done().splitlines() == shown
+    message = refused_untouched(tmp_path, "cache-teacher", *args)
+    assert message.startswith(f"{out}: exists; replace it with --overwrite")
+    lad("cache-teacher", *args, "--overwrite").done()
+
+
+def test_info_as_json_is_one_object(cache: Path) -> None:
+    outcome = lad("cache-teacher", "--info", cache, "--json")
+    assert outcome.err == ""
+    found = json.loads(outcome.done())
+    assert found["level"] == "assignments"
+    assert (found["images"], found["views"]) == (8, 2)
+    assert found["bytes"] == cache.stat().st_size
+    assert found["bytes_per_image_view"] == found["bytes"] / 16
+    assert set(found["fingerprints"]) == {"teacher", "data", "input", "assigner"}
+    assert all(len(digest) == 64 for digest in found["fingerprints"].values())
+
+
+def test_info_of_no_cache_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.h5").write_bytes(b"no HDF5")
+    message = refused_untouched(tmp_path, "cache-teacher", "--info", tmp_path / "x.h5")
+    assert message.startswith(f"{tmp_path}/x.h5: cannot be read as HDF5")
+    message = lad("cache-teacher", "--info", tmp_path / "none.h5").refused()
+    assert message == f"{tmp_path}/none.h5: no such teacher cache; build one with lad cache-teacher"
+
+
+def test_incomplete_commands_say_what_is_missing(teacher: Path) -> None:
+    wanted = "give --teacher CKPT and --out FILE, or --info FILE"
+    assert lad("cache-teacher").refused() == wanted
+    assert lad("cache-teacher", "--teacher", teacher).refused() == wanted
+    assert lad("cache-teacher", "--out", "t.h5").refused() == wanted

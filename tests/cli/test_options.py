@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ladcli.cli.options import Precision, Schedule, recipe_flags
+from ladcli.recipe import SCHEDULES, load_recipe
+from ladcli.recipe.schema import TrainConfig
+
+
+def test_options_that_were_not_given_say_nothing() -> None:
+    assert set(recipe_flags().values()) == {None}
+    assert load_recipe(None, flags=recipe_flags()) == load_recipe(None)
+
+
+def test_every_option_reaches_the_recipe() -> None:
+    recipe = load_recipe(
+        None,
+        flags=recipe_flags(
+            data=Path("my data"),
+            train_json=Path("t.json"),
+            val_json=Path("v.json"),
+            images=Path("i"),
+            skip_bad_images=True,
+            workers=0,
+            backbone="resnet18",
+            weights="w.pth",
+            schedule=Schedule.x2,
+            batch_size=3,
+            lr=0.5,
+            precision=Precision.bf16,
+            seed=0,
+            device="cpu",
+        ),
+    )
+    assert recipe.data.dir == "my data"
+    assert (recipe.data.train_json, recipe.data.val_json) == ("t.json", "v.json")
+    assert (recipe.data.images, recipe.data.skip_bad_images) == ("i", True)
+    assert recipe.data.workers == 0
+    assert (recipe.model.backbone, recipe.model.weights) == ("resnet18", "w.pth")
+    assert (recipe.schedule.epochs, recipe.schedule.decay_epochs) == (24, [16, 22])
+    assert (recipe.train.batch_size, recipe.optim.lr) == (3, 0.5)
+    assert (recipe.train.precision, recipe.train.seed, recipe.train.device) == ("bf16", 0, "cpu")
+
+
+def test_zero_is_a_value_not_an_absence() -> None:
+    flags = recipe_flags(seed=0, workers=0)
+    assert flags["train.seed"] == 0
+    assert flags["data.workers"] == 0
+
+
+@pytest.mark.parametrize("schedule", list(Schedule))
+def test_schedules_are_those_of_the_recipe(schedule: Schedule) -> None:
+    epochs, decays = SCHEDULES[schedule.value]
+    flags = recipe_flags(schedule=schedule)
+    assert flags["schedule.epochs"] == epochs
+    assert flags["schedule.decay_epochs"] == list(decays)
+
+
+def test_precisions_are_those_of_the_recipe() -> None:
+    for precision in Precision:
+        assert TrainConfig(precision=precision.value).precision == precision.value
+    assert {s.value for s in Schedule} == set(SCHEDULES)

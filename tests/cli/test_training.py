@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ladcli.cli.training import resolve_recipe, show_result
+from ladcli.engine.run_directory import RunDirectory
+from ladcli.errors import UserError
+from ladcli.evaluate.coco import CocoMetrics
+from ladcli.recipe import Recipe, load_recipe, save_recipe
+from ladcli.stages.training import RunOptions, TrainingResult
+
+CLASS = {"AP": 0.25, "AP50": 0.5, "AP75": 0.1, "APs": None, "APm": 0.3, "APl": 0.2, "AR100": 0.4}
+METRICS = CocoMetrics(
+    {**CLASS, "AR1": 0.1, "AR10": 0.3, "ARs": None, "ARm": 0.5, "ARl": 0.6}, {"cat": CLASS}
+)
+
+
+def test_new_run_starts_from_defaults_and_a_resumed_one_from_its_own(tmp_path: Path) -> None:
+    flags = {"optim.lr": 0.5}
+    new = resolve_recipe(None, flags, [], RunOptions(tmp_path))
+    assert new == load_recipe(None, flags=flags)
+    save_recipe(new, tmp_path / "recipe.yaml")
+    assert resolve_recipe(None, {}, [], RunOptions(tmp_path)) == Recipe()
+    assert resolve_recipe(None, {}, [], RunOptions(tmp_path, resume=True)) == new
+    changed = resolve_recipe(None, {}, ["optim.lr=2"], RunOptions(tmp_path, resume=True))
+    assert changed.optim.lr == 2  # the stage refuses it
+
+
+def test_named_recipe_wins_over_that_of_the_run(tmp_path: Path) -> None:
+    save_recipe(load_recipe(None, flags={"optim.lr": 0.5}), tmp_path / "recipe.yaml")
+    (tmp_path / "mine.yaml").write_text("optim: {lr: 0.25}")
+    options = RunOptions(tmp_path, resume=True)
+    assert resolve_recipe(tmp_path / "mine.yaml", {}, [], options).optim.lr == 0.25
+
+
+def test_damaged_recipe_of_a_run_is_named(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("optim: {lr: [}")
+    with pytest.raises(UserError, match=r"recipe\.yaml: not valid YAML"):
+        resolve_recipe(None, {}, [], RunOptions(tmp_path, resume=True))
+
+
+def result(root: Path, metrics: CocoMetrics | None, *, skipped: int = 0) -> TrainingResult:
+    return TrainingResult(RunDirectory(root), metrics, 7, skipped, ("odd boxes",))
+
+
+def test_result_is_a_table_and_the_place_of_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_result(result(tmp_path / "a long name " / ("x" * 90), METRICS, skipped=2), as_json=False)
+    captured = capsys.readouterr()
+    assert "25.0" in captured.out
+    last = captured.out.splitlines()[-1]  # on one line, however long it is
+    assert (
+        last == f"7 steps; network in {tmp_path}/a long name /{'x' * 90}/checkpoints/model/last.pt"
+    )
+    assert captured.err.splitlines()[0] == "note: odd boxes"
+    assert "2 image(s) could not be read" in captured.err
+
+
+def test_best_network_is_named_where_there_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = tmp_path / "checkpoints/model/best.pt"
+    best.parent.mkdir(parents=True)
+    best.touch()
+    show_result(result(tmp_path, None), as_json=True)
+    assert json.loads(capsys.readouterr().out)["checkpoint"] == str(best)
+
+
+def test_json_is_one_object_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_result(result(tmp_path, METRICS, skipped=1), as_json=True)
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert found["steps"] == 7
+    assert found["skipped_images"] == 1
+    assert found["run"] == str(tmp_path)
+    assert found["coco"]["stats"][0] == 0.25
+    assert found["coco"]["per_class"]["cat"]["AP50"] == 0.5

@@ -1,0 +1,259 @@
+"""Pipeline files: which are refused, with which sentence, and that the shipped ones are sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ladcli.errors import UserError
+from ladcli.recipe import load_recipe
+from ladcli.recipe.pipeline import find_pipeline, load_pipeline, shipped_folders
+
+SHIPPED = sorted(file for folder in shipped_folders() for file in folder.glob("*.yaml"))
+TEACHER: dict[str, Any] = {"name": "teacher", "run": "pretrain"}
+CACHE: dict[str, Any] = {"name": "cache", "run": "cache-teacher", "teacher": "teacher"}
+STUDENT: dict[str, Any] = {"name": "student", "run": "distill", "cache": "cache"}
+IMAGES: dict[str, Any] = {"name": "images", "run": "synth"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "p.yaml"
+
+
+def refusal(file: Path, content: Any) -> str:
+    """The message about a pipeline file, without the file's name, which it must begin with."""
+    file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    with pytest.raises(UserError) as caught:
+        load_pipeline(file)
+    message = str(caught.value)
+    assert message.startswith(f"pipeline {file}: ")
+    assert "\n" not in message
+    return message.removeprefix(f"pipeline {file}: ")
+
+
+class TestShipped:
+    def test_names(self) -> None:
+        assert [file.stem for file in SHIPPED] == ["bccd", "demo"]
+
+    @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+    def test_every_pipeline_loads_and_every_recipe_in_it_resolves(self, path: Path) -> None:
+        pipeline = load_pipeline(path)
+        assert pipeline.description
+        assert pipeline.baseline is not None
+        for stage in pipeline.stages:
+            recipe = load_recipe(
+                None, layers=[("shared", pipeline.recipe), (stage.name, stage.recipe)]
+            )
+            assert recipe.train.eval_every == 0  # test sets must not choose a checkpoint
+
+    @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+    def test_every_pipeline_opens_with_the_command_that_runs_it(self, path: Path) -> None:
+        lines = path.read_text().splitlines()
+        assert lines[0].startswith("# ")
+        assert [line for line in lines[:4] if line.startswith(f"#   lad run {path.stem}")]
+
+    def test_student_and_baseline_of_the_demo_train_alike(self) -> None:
+        stages = {s.name: s for s in load_pipeline(find_pipeline("demo")).stages}
+        assert stages["student"].recipe == stages["baseline"].recipe
+        assert stages["student"].seeds == stages["baseline"].seeds
+
+
+class TestFind:
+    def test_shipped_pipeline_by_name(self) -> None:
+        assert find_pipeline("demo") == find_pipeline("demo.yaml")
+        assert find_pipeline("demo").read_text().startswith("# ")
+
+    def test_file_wins_over_a_shipped_name(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "demo.yaml").write_text("stages: []")
+        monkeypatch.chdir(tmp_path)
+        assert find_pipeline("demo.yaml") == Path("demo.yaml")
+        assert find_pipeline("demo") != Path("demo.yaml")
+
+    @pytest.mark.parametrize("name", ["nope", "x/demo", "../demo", "", "."])
+    def test_missing_file_names_those_that_are_shipped(self, name: str) -> None:
+        with pytest.raises(UserError) as caught:
+            find_pipeline(name)
+        assert str(caught.value) == (
+            f"{name}: no such pipeline file; shipped with the program are bccd, demo"
+        )
+
+
+class TestLoad:
+    def test_stages_get_their_defaults(self, file: Path) -> None:
+        file.write_text(yaml.safe_dump({"stages": [IMAGES, TEACHER, CACHE, STUDENT]}))
+        pipeline = load_pipeline(file)
+        assert pipeline.evaluate == ["val"]
+        assert pipeline.baseline is None
+        assert [stage.seeds for stage in pipeline.stages] == [[0]] * 4
+        assert [stage.trains for stage in pipeline.stages] == [False, True, False, True]
+        assert pipeline.stages[0].synth.train == 240
+
+    def test_one_seed_keeps_the_name_and_several_extend_it(self, file: Path) -> None:
+        stages = [{**TEACHER, "seeds": [7]}, {"name": "b", "run": "pretrain", "seeds": [0, 3]}]
+        file.write_text(yaml.safe_dump({"stages": stages}))
+        first, second = load_pipeline(file).stages
+        assert first.run_names() == ["teacher"]
+        assert second.run_names() == ["b-seed0", "b-seed3"]
+
+    def test_run_of_a_stage_with_several_seeds_can_teach(self, file: Path) -> None:
+        stages = [{**TEACHER, "seeds": [0, 1]}, {**CACHE, "teacher": "teacher-seed1"}, STUDENT]
+        file.write_text(yaml.safe_dump({"stages": stages}))
+        assert load_pipeline(file).stages[1].teacher == "teacher-seed1"
+
+    def test_student_can_teach(self, file: Path) -> None:
+        second = {"name": "second", "run": "distill", "teacher": "student"}
+        file.write_text(yaml.safe_dump({"stages": [TEACHER, CACHE, STUDENT, second]}))
+        assert load_pipeline(file).stages[3].teacher == "student"
+
+
+class TestReferences:
+    def test_teacher_that_is_not_there(self, file: Path) -> None:
+        assert refusal(file, {"stages": [TEACHER, {**CACHE, "teacher": "prof"}]}) == (
+            "stage 'cache' names teacher 'prof', which is no earlier run of pretrain or distill; "
+            "earlier are teacher"
+        )
+
+    def test_teacher_of_several_seeds_must_be_named_with_one(self, file: Path) -> None:
+        message = refusal(file, {"stages": [{**TEACHER, "seeds": [0, 1]}, CACHE]})
+        assert message.endswith("earlier are teacher-seed0, teacher-seed1")
+
+    def test_cache_before_its_stage(self, file: Path) -> None:
+        message = refusal(file, {"stages": [TEACHER, STUDENT, CACHE]})
+        assert message == (
+            "stage 'student' names cache 'cache', which is no earlier run of cache-teacher; "
+            "earlier are teacher"
+        )
+
+    def test_stage_that_refers_to_itself(self, file: Path) -> None:
+        message = refusal(file, {"stages": [{**CACHE, "teacher": "cache"}]})
+        assert message.endswith("earlier are none")
+
+    def test_cache_that_is_a_network(self, file: Path) -> None:
+        message = refusal(file, {"stages": [TEACHER, {**STUDENT, "cache": "teacher"}]})
+        assert "names cache 'teacher', which is no earlier run of cache-teacher" in message
+
+    def test_teacher_that_is_a_cache(self, file: Path) -> None:
+        student = {"name": "s", "run": "distill", "teacher": "cache"}
+        message = refusal(file, {"stages": [TEACHER, CACHE, student]})
+        assert "names teacher 'cache', which is no earlier run of pretrain or distill" in message
+
+    def test_stage_without_what_it_needs(self, file: Path) -> None:
+        lone = {"name": "cache", "run": "cache-teacher"}
+        assert refusal(file, {"stages": [lone]}) == "stage 'cache' needs a teacher"
+        lone = {"name": "s", "run": "distill"}
+        assert refusal(file, {"stages": [lone]}) == "stage 's' needs a teacher or a cache"
+
+    @pytest.mark.parametrize(
+        ("stage", "key"),
+        [
+            ({"name": "x", "run": "pretrain", "teacher": "teacher"}, "teacher"),
+            ({"name": "x", "run": "pretrain", "cache": "cache"}, "cache"),
+            ({"name": "x", "run": "synth", "teacher": "teacher"}, "teacher"),
+            ({**CACHE, "name": "x", "cache": "cache"}, "cache"),
+        ],
+    )
+    def test_stage_with_what_it_cannot_use(
+        self, file: Path, stage: dict[str, Any], key: str
+    ) -> None:
+        message = refusal(file, {"stages": [TEACHER, CACHE, stage]})
+        assert message == f"stage 'x' ({stage['run']}) takes no {key}"
+
+
+class TestNames:
+    def test_two_stages_of_one_name(self, file: Path) -> None:
+        message = refusal(file, {"stages": [TEACHER, TEACHER]})
+        assert message == "two stages are called 'teacher'; names must differ"
+
+    def test_run_that_would_share_a_folder_with_a_stage(self, file: Path) -> None:
+        stages = [{"name": "a-seed0", "run": "pretrain"}, {**TEACHER, "name": "a", "seeds": [0, 1]}]
+        message = refusal(file, {"stages": stages})
+        assert message.startswith("stage 'a' has a run 'a-seed0', and so had something before it")
+
+    def test_seed_that_stands_twice(self, file: Path) -> None:
+        message = refusal(file, {"stages": [{**TEACHER, "seeds": [1, 1]}]})
+        assert message.endswith("names and seeds must differ")
+
+    @pytest.mark.parametrize("name", ["", "a b", "../x", "a/b", "-x", "x" * 61, ".x"])
+    def test_name_that_is_no_folder(self, file: Path, name: str) -> None:
+        message = refusal(file, {"stages": [{"name": name, "run": "pretrain"}]})
+        assert message.startswith("stages[0].name ")
+
+    def test_baseline_that_is_no_stage(self, file: Path) -> None:
+        message = refusal(file, {"stages": [TEACHER], "baseline": "paa"})
+        assert message == "baseline names 'paa', which is no stage"
+
+    def test_baseline_that_trains_nothing(self, file: Path) -> None:
+        message = refusal(file, {"stages": [IMAGES, TEACHER], "baseline": "images"})
+        assert message.startswith("baseline names 'images', which trains no network")
+
+    def test_set_that_is_not_drawn(self, file: Path) -> None:
+        images = {**IMAGES, "synth": {"test": 0}}
+        message = refusal(file, {"stages": [images, TEACHER], "evaluate": ["val", "test"]})
+        assert message == (
+            "evaluate names 'test', but stage 'images' draws no image of it; set synth.test"
+        )
+
+
+class TestForm:
+    @pytest.mark.parametrize("text", ["", "[]", "3", "hello"])
+    def test_no_table_of_keys(self, file: Path, text: str) -> None:
+        assert refusal(file, text) == "must hold 'stages:' with a list below it"
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ({"stages": []}, "stages must have at least 1 item(s), got []"),
+            ({"stages": 3}, "stages must be a list, such as [1, 2], got 3"),
+            ({"stages": [TEACHER], "evalute": ["val"]}, "unknown key 'evalute'; remove it"),
+            (
+                {"stages": [{**TEACHER, "epochs": 3}]},
+                "unknown key 'stages.0.epochs'; remove it",
+            ),
+            (
+                {"stages": [{**IMAGES, "synth": {"trains": 3}}]},
+                "unknown key 'stages.0.synth.trains'; remove it",
+            ),
+            (
+                {"stages": [{**TEACHER, "run": "train"}]},
+                "stages[0].run must be 'synth', 'pretrain', 'cache-teacher' or 'distill', "
+                "got 'train'",
+            ),
+            (
+                {"stages": [{**TEACHER, "seeds": []}]},
+                "stages[0].seeds must have at least 1 item(s), got []",
+            ),
+            (
+                {"stages": [{**TEACHER, "seeds": [-1]}]},
+                "stages[0].seeds[0] must be at least 0, got -1",
+            ),
+            (
+                {"stages": [{**IMAGES, "synth": {"train": 0}}]},
+                "stages[0].synth.train must be at least 1, got 0",
+            ),
+            (
+                {"stages": [TEACHER], "evaluate": ["dev"]},
+                "evaluate[0] must be 'train', 'val' or 'test', got 'dev'",
+            ),
+        ],
+    )
+    def test_values_that_do_not_fit(self, file: Path, content: Any, message: str) -> None:
+        assert refusal(file, content) == message
+
+    def test_missing_keys(self, file: Path) -> None:
+        assert refusal(file, {"description": "x"}).startswith("stages ")
+        assert refusal(file, {"stages": [{"run": "pretrain"}]}).startswith("stages[0].name ")
+
+    def test_broken_yaml(self, file: Path) -> None:
+        assert refusal(file, "stages: [").startswith("not valid YAML in line 1")
+        twice = "stages: [{name: a, run: pretrain}]\nstages: []"
+        assert "stands twice" in refusal(file, twice)
+
+    def test_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match=r"none\.yaml: no such file"):
+            load_pipeline(tmp_path / "none.yaml")
