@@ -60,9 +60,9 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
+        start = time.process_time()
         yield
-        self.spent[name] = self.spent.get(name, 0.0) + (time.perf_counter() - start) * 1e3
+        self.spent[name] = self.spent.get(name, 0.0) + (time.process_time() - start) * 1e3
 
     def reset(self) -> dict[str, float]:
         """What was spent since the last time."""
@@ -252,11 +252,11 @@ def our_assign(problem: Problem, assigner: Assigner, watch: Stopwatch) -> Assign
 def plain_fit_ms(number: int = 10) -> float:
     """Mean milliseconds of one scikit-learn fit of 45 costs: how fast this machine is now."""
     draw = np.random.default_rng(0)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(number):
         low, high = draw.normal(0.8, 0.25, 18), draw.normal(1.9, 0.4, 27)
         sklearn_mixture(np.sort(np.concatenate([low, high])))
-    return (time.perf_counter() - start) * 1e3 / number
+    return (time.process_time() - start) * 1e3 / number
 
 
 STAGES = ("candidates", "cost", "selection", "mixtures", "total")

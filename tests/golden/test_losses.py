@@ -5,6 +5,7 @@ The positives come from the golden assignment, so that a failure here is the los
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ladcli.assign import paa_assigner
 from ladcli.distill.detection_loss import BoxWeighting, detection_loss
+from ladcli.structures import Assignment
 from tests.golden.scene import (
     GRADIENT_TOLERANCE,
     LOSS_TOLERANCE,
@@ -86,11 +88,14 @@ def test_loss_of_our_own_assignment(
 ) -> None:
     """Candidates, cost, mixture, selection and loss in one go, as a training step runs them."""
     file = places.require(path.with_name(path.name.replace("losses_", "assign_", 1)))
-    if not load(file)[f"{pricer}_fit_stable"].all():
-        pytest.skip("rounding decides some positives of this scene")
     assigner = paa_assigner()
     predictions = scene.predictions(pricer)
     assignment = assigner.assign(predictions, scene.targets, scene.grid, scene.valid)
+    golden = golden_assignment(load(file), pricer, scene.valid)
+    if not torch.equal(assignment.gt_index, golden.gt_index):
+        # Rounding may decide the positives of fits that the file marks as unstable, of no others.
+        assert_differs_in_unstable_fits_only(assignment, golden, load(file), pricer)
+        assignment = golden
     losses = detection_loss(
         scene.predictions("student"),
         assignment,
@@ -101,3 +106,25 @@ def test_loss_of_our_own_assignment(
     expected = load(path)
     for ours, theirs in TERMS.items():
         np.testing.assert_allclose(losses[ours], expected[f"{method}_{theirs}"], **LOSS_TOLERANCE)
+
+
+def assert_differs_in_unstable_fits_only(
+    ours: Assignment, golden: Assignment, file: Mapping[str, np.ndarray], pricer: str
+) -> None:
+    unstable = ~file[f"{pricer}_fit_stable"].astype(bool)
+    allowed = set(
+        zip(
+            file[f"{pricer}_fit_img"][unstable].tolist(),
+            file[f"{pricer}_fit_gt"][unstable].tolist(),
+            strict=True,
+        )
+    )
+    image, anchor = (ours.gt_index != golden.gt_index).nonzero().unbind(1)
+    both = torch.stack([ours.gt_index[image, anchor], golden.gt_index[image, anchor]])
+    touched = {
+        (i, g)
+        for i, pair in zip(image.tolist(), both.T.tolist(), strict=True)
+        for g in pair
+        if g >= 0
+    }
+    assert touched <= allowed

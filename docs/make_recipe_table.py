@@ -1,0 +1,50 @@
+"""Writes docs/recipe.md from the schema: `python docs/make_recipe_table.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ladcli.recipe import describe_options
+
+HEAD = """# Options of a recipe
+
+Every option of `--recipe FILE` and `--set KEY=VALUE`. In a file, sections nest:
+
+```yaml
+optim:
+  lr: 0.005
+schedule:
+  epochs: 24
+  decay_epochs: [16, 22]
+```
+
+Precedence: defaults < recipe file < options of the command line < `--set`. The resolved recipe is
+saved as `recipe.yaml` in the folder of the run and runs again from that file alone.
+"""
+
+
+def recipe_page() -> str:
+    """The whole page as Markdown."""
+    lines, section = [HEAD], ""
+    for option in describe_options():
+        here = option.key.split(".")[0]
+        if here != section:
+            section = here
+            lines += [f"## {section}", "", "| option | type | default | meaning |"]
+            lines.append("|---|---|---|---|")
+        cells = (f"`{option.key}`", option.type_text, _code(option.default), option.description)
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+    text = "\n".join(lines)
+    for name in dict.fromkeys(option.key.split(".")[0] for option in describe_options()):
+        text = text.replace(f"|\n## {name}", f"|\n\n## {name}")
+    return text + "\n"
+
+
+def _code(default: object) -> str:
+    if default is None:
+        return "none"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent / "recipe.md").write_text(recipe_page(), encoding="utf-8")
