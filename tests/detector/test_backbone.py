@@ -301,6 +301,13 @@ def test_frozen_batchnorm_stays_in_evaluation_mode(name: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(trained, backbone.eval()(images()), strict=True))
 
 
+def test_freezing_takes_effect_at_once() -> None:
+    backbone = Backbone(SMALL).train()
+    backbone.freeze(stride=4, batchnorm_statistics=True)
+    assert not backbone.net.bn1.training
+    assert backbone.training
+
+
 def test_free_batchnorm_learns() -> None:
     backbone = Backbone(SMALL)
     backbone.freeze(stride=4, batchnorm_statistics=False)

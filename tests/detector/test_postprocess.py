@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
+from ladcli.detector import postprocess as module
 from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.postprocess import FIRST_CHUNK, VOTE_SIGMA, postprocess
 from ladcli.structures import AnchorGrid, ClassLogits, Detections, Predictions
-from ladcli.structures.boxes import encode_boxes
+from ladcli.structures.boxes import decode_boxes, encode_boxes
 
 CANVAS = (32, 64)
 GRID = anchor_grid(CANVAS)
@@ -179,18 +180,25 @@ def dense(seed: int, canvas_hw: tuple[int, int], num_classes: int) -> Prediction
     )
 
 
+def above_threshold(
+    predictions: Predictions, grid: AnchorGrid, content_hw: Tensor, label: int
+) -> tuple[Tensor, Tensor]:
+    """Boxes and scores of one class of one image, unsuppressed."""
+    # For all classes at once: a slice of the logits would be rounded in another way.
+    quality = predictions.iou_logits.sigmoid().unsqueeze(2)
+    scores = (predictions.cls.raw.sigmoid() * quality).sqrt()[0, :, label]
+    boxes = decode_boxes(grid.anchors, predictions.box_deltas[0], content_hw[0])
+    return boxes[scores > 0.05], scores[scores > 0.05]
+
+
 def plain_loop(
     predictions: Predictions, grid: AnchorGrid, content_hw: Tensor, *, nms_iou: float, most: int
 ) -> list[tuple[float, int, list[float]]]:
     """Class by class with torchvision, over everything above the threshold, then the best."""
-    (unsuppressed,) = postprocess(
-        predictions, grid, content_hw, nms_iou=1.0, max_detections=10**9, voting=False
-    )
     found = []
     for label in range(predictions.num_classes):
-        mine = unsuppressed.labels == label
-        boxes, scores = unsuppressed.boxes[mine].double(), unsuppressed.scores[mine]
-        kept = nms(boxes, scores.double(), nms_iou)
+        boxes, scores = above_threshold(predictions, grid, content_hw, label)
+        kept = nms(boxes.double(), scores.double(), nms_iou)
         triples = zip(scores[kept].tolist(), boxes[kept].tolist(), strict=True)
         found += [(score, label, box) for score, box in triples]
     return sorted(found, key=lambda row: -row[0])[:most]
@@ -213,22 +221,39 @@ def test_chunked_suppression_equals_a_plain_loop(most: int, nms_iou: float) -> N
     assert found.boxes.tolist() == [box for _, _, box in expected]
 
 
+def test_suppression_looks_no_further_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untrained networks put hundreds of thousands of scores above the threshold."""
+    seen = []
+
+    def counting(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
+        seen.append(len(boxes))
+        return nms(boxes, scores, threshold)
+
+    monkeypatch.setattr(module, "nms", counting)
+    canvas, content = (160, 160), torch.tensor([[150, 160]])
+    options = {"voting": False, "nms_iou": 0.6}
+    few, many = (
+        postprocess(dense(0, canvas, 12), anchor_grid(canvas), content, max_detections=n, **options)
+        for n in (5, 10**6)
+    )
+    assert len(few[0].scores) == 5 < len(many[0].scores)
+    assert seen[:3] == [FIRST_CHUNK, FIRST_CHUNK, 2 * FIRST_CHUNK]
+    assert seen[3] > 2 * FIRST_CHUNK
+
+
 def test_votes_equal_a_plain_loop() -> None:
     canvas, content = (64, 64), torch.tensor([[64, 64]])
     grid, predictions = anchor_grid(canvas), dense(1, canvas, 2)
     options = {"nms_iou": 0.5, "max_detections": 20}
     (kept,) = postprocess(predictions, grid, content, voting=False, **options)
     (voted,) = postprocess(predictions, grid, content, voting=True, **options)
-    (every,) = postprocess(
-        predictions, grid, content, nms_iou=1.0, max_detections=10**9, voting=False
-    )
     assert torch.equal(voted.scores, kept.scores)
     assert torch.equal(voted.labels, kept.labels)
     moved = 0
     for box, label, found in zip(kept.boxes, kept.labels, voted.boxes, strict=True):
         total, weights = torch.zeros(4), 0.0
-        mine = every.labels == label
-        for score, other in zip(every.scores[mine], every.boxes[mine], strict=True):
+        every = above_threshold(predictions, grid, content, int(label))
+        for other, score in zip(*every, strict=True):
             low, high = torch.maximum(box[:2], other[:2]), torch.minimum(box[2:], other[2:])
             inside = (high - low).clamp(min=0).prod()
             union = (box[2:] - box[:2]).prod() + (other[2:] - other[:2]).prod() - inside

@@ -23,7 +23,8 @@ from ladcli.distill.objectives import Objective
 from ladcli.distill.teacher import OnlineTeacher, Teacher
 from ladcli.engine import loop
 from ladcli.engine.device import autocast
-from ladcli.engine.meter import Meter
+from ladcli.engine.loop import train
+from ladcli.engine.progress import progress
 from ladcli.engine.state import Learner, Position
 from ladcli.errors import BadImageError, Interrupted, RunError
 from ladcli.recipe import Recipe
@@ -306,11 +307,14 @@ def test_gradients_are_clipped_where_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_half_precision_trains(tmp_path: Path, precision: str) -> None:
+def test_half_precision_trains(tmp_path: Path, whole: Run, precision: str) -> None:
     run = Run(tmp_path, recipe(train__precision=precision, schedule__epochs=1)).train()
-    losses = [line["loss"] for line in run.lines() if line["kind"] == "train"]
-    assert len(losses) == BATCHES
-    assert all(math.isfinite(loss) for loss in losses)
+    lines = [line for line in run.lines() if line["kind"] == "train"]
+    assert len(lines) == BATCHES
+    assert all(math.isfinite(line["loss"]) for line in lines)
+    # Gradients are clipped and logged without the scale that keeps them above underflow.
+    norms = [line["gradient_norm"] for line in lines]
+    assert norms[0] == pytest.approx(whole.lines()[0]["gradient_norm"], rel=0.2)
     assert run.learner.scaler.is_enabled() == (precision == "fp16")
     assert all(p.dtype is torch.float32 for p in run.learner.model.parameters())
 
@@ -344,9 +348,13 @@ def clean_grids() -> Iterator[None]:
 
 
 @pytest.fixture
-def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Off the CPU the mixtures make a fixed number of equal steps; a few show them all."""
+def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a device without values or autocast cannot do, and need not."""
+    # Off the CPU the mixtures make a fixed number of equal steps; a few show them all.
     monkeypatch.setattr(mixture, "MAX_STEPS", 5)
+    monkeypatch.setattr(loop, "autocast", lambda *_: nullcontext())
+    # The one host read per interval is the log's.
+    monkeypatch.setattr(loop, "_log", lambda *_: "")
 
 
 def crowded_batch() -> Batch:
@@ -357,9 +365,13 @@ def crowded_batch() -> Batch:
 
 
 def training_of(
-    config: Recipe, learner: Learner, device: torch.device, teacher: Teacher | None
+    config: Recipe,
+    learner: Learner,
+    device: torch.device,
+    teacher: Teacher | None,
+    batch: Batch,
 ) -> loop.Training:
-    """The parts of a run that a step needs."""
+    """A run of one epoch over a batch that comes twice."""
     return loop.Training(
         recipe=config,
         device=device,
@@ -367,20 +379,17 @@ def training_of(
         objective=Objective(paa_assigner(ignore_crowd=True), config.loss, teacher),
         position=Position(),
         log=None,  # type: ignore[arg-type]
-        batches=plan_batches,
+        batches=lambda *_: [batch, batch],
         num_images=1,
         save=lambda _: None,
         finish_epoch=lambda _: None,
     )
 
 
-def steps(training: loop.Training, batch: Batch, number: int = 2) -> Meter:
-    """Steps as the loop makes them between two lines of its log."""
-    meter = Meter()
-    for _ in range(number):
-        meter.add(loop._step(training, batch), images=len(batch))
-        training.position.step += 1
-    return meter
+def run_epoch(training: loop.Training) -> None:
+    with progress("train", 1, quiet=True) as bar:
+        train(training, bar)
+    assert training.position.step == 2
 
 
 def online(network: Detector, precision: AbstractContextManager[None]) -> OnlineTeacher:
@@ -394,20 +403,14 @@ def online(network: Detector, precision: AbstractContextManager[None]) -> Online
     )
 
 
-@pytest.mark.usefixtures("few_steps", "clean_grids")
+@pytest.mark.usefixtures("pretended", "clean_grids")
 @pytest.mark.parametrize(
     ("kind", "channels_last"), [("paa", True), ("online", True), ("cached", False)]
 )
 def test_a_training_step_never_waits(
-    hostsync: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    kind: str,
-    channels_last: bool,
+    hostsync: ModuleType, tmp_path: Path, kind: str, channels_last: bool
 ) -> None:
-    # The pretended device knows no autocast.
-    monkeypatch.setattr(loop, "autocast", lambda *_: nullcontext())
-    config = recipe(train__channels_last=channels_last)
+    config = recipe(train__channels_last=channels_last, schedule__epochs=1)
     batch = view_batch([(0, 0), (1, 0)], WIDE) if kind == "cached" else crowded_batch()
     learner, network = learner_for(config), tiny_detector(5)
     cache = TeacherCache(write_cache(tmp_path / "cache.h5"))
@@ -418,27 +421,22 @@ def test_a_training_step_never_waits(
             teacher = online(network.to(device), nullcontext())
         elif kind == "cached":
             teacher = CachedTeacher(cache, paa_assigner(ignore_crowd=True))
-        batch = batch.to(device)
         anchor_grid(batch.canvas_hw, device)  # made once per canvas, at its first batch
-        training = training_of(config, learner, device, teacher)
+        training = training_of(config, learner, device, teacher, batch)
         with hostsync.count_host_syncs() as syncs:
-            steps(training, batch)
+            run_epoch(training)
         assert not syncs, syncs.report()
         assert all(p.grad.device.type == device.type for p in learner.model.parameters())
 
 
-@pytest.mark.usefixtures("few_steps", "clean_grids")
-def test_a_step_that_waits_would_be_seen(
-    hostsync: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("pretended", "clean_grids")
+def test_a_step_that_waits_would_be_seen(hostsync: ModuleType) -> None:
     """The test above can fail: a host read in the objective, or a teacher left on the CPU."""
-    monkeypatch.setattr(loop, "autocast", lambda *_: nullcontext())
+    config = recipe(schedule__epochs=1)
     learner, network, batch = learner_for(), tiny_detector(5), crowded_batch()
     with hostsync.fake_accelerator() as device:
         learner.model.to(device)
-        batch = batch.to(device)
-        anchor_grid(batch.canvas_hw, device)
-        training = training_of(recipe(), learner, device, None)
+        training = training_of(config, learner, device, None, batch)
         objective = training.objective
 
         def reading(predictions: Predictions, batch: Batch) -> dict[str, Tensor]:
@@ -448,19 +446,21 @@ def test_a_step_that_waits_would_be_seen(
 
         training.objective = reading
         with pytest.raises(hostsync.HOST_READ_ERRORS):
-            steps(training, batch, 1)
-        training = training_of(recipe(), learner, device, online(network, nullcontext()))
+            run_epoch(training)
+        left_behind = online(network, nullcontext())
         with pytest.raises(RuntimeError):
-            steps(training, batch, 1)
+            run_epoch(training_of(config, learner, device, left_behind, batch))
 
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("kind", ["paa", "online", "cached"])
-def test_a_training_step_never_waits_for_a_gpu(tmp_path: Path, kind: str, precision: str) -> None:
+def test_a_training_step_never_waits_for_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, precision: str
+) -> None:
     device = torch.device("cuda")
-    config = recipe(train__precision=precision)
+    config = recipe(train__precision=precision, schedule__epochs=1)
     learner = learner_for(config)
     learner.model.to(device, memory_format=torch.channels_last)
     batch = view_batch([(0, 0), (1, 0)], WIDE) if kind == "cached" else crowded_batch()
@@ -470,13 +470,14 @@ def test_a_training_step_never_waits_for_a_gpu(tmp_path: Path, kind: str, precis
     elif kind == "cached":
         cache = TeacherCache(write_cache(tmp_path / "cache.h5"))
         teacher = CachedTeacher(cache, paa_assigner(ignore_crowd=True))
-    batch = batch.pin_memory().to(device)
-    training = training_of(config, learner, device, teacher)
-    steps(training, batch)  # kernels are chosen and the grid is made
+    batch = batch.pin_memory()
+    monkeypatch.setattr(loop, "_log", lambda *_: "")
+    # At first kernels are chosen, and the grid of the canvas is made.
+    run_epoch(training_of(config, learner, device, teacher, batch))
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        meter = steps(training, batch)
+        run_epoch(training_of(config, learner, device, teacher, batch))
     finally:
         torch.cuda.set_sync_debug_mode(before)
-    assert math.isfinite(meter.read()["loss"])
+    assert all(torch.isfinite(p).all() for p in learner.model.parameters())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+import weakref
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from ladcli.engine.meter import Meter
 
@@ -48,12 +51,38 @@ def test_reading_starts_anew() -> None:
     assert meter.read()["loss"] == 5
 
 
-def test_losses_are_neither_kept_alive_nor_changed() -> None:
-    meter, loss = Meter(), torch.ones((), requires_grad=True) * 1
+def test_losses_are_not_changed() -> None:
+    meter, loss = Meter(), torch.ones(())
     meter.add({"loss": loss}, images=1)
     meter.add({"loss": loss}, images=1)
     assert loss.item() == 1
     assert meter.read()["loss"] == 1
+
+
+class Remembering(torch.autograd.Function):
+    """Holds on to a thing for as long as the graph lives."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, thing: object) -> Tensor:
+        ctx.thing = thing
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
+class Thing:
+    """Something that weak references can point at."""
+
+
+def test_graphs_are_not_kept_alive() -> None:
+    meter, thing = Meter(), Thing()
+    alive = weakref.ref(thing)
+    for _ in range(2):
+        meter.add({"loss": Remembering.apply(torch.ones((), requires_grad=True), thing)}, images=1)
+    del thing
+    assert alive() is None
 
 
 def test_many_steps_are_summed_without_loss_of_digits() -> None:

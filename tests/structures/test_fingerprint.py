@@ -72,6 +72,12 @@ def test_shape_type_values_and_names_matter(change: dict[str, torch.Tensor]) -> 
     )
 
 
+def test_equal_bytes_of_another_type_differ() -> None:
+    zeros = torch.zeros(3)
+    mine = fingerprint_tensors({"a": zeros}, None)
+    assert fingerprint_tensors({"a": zeros.int()}, None) != mine
+
+
 def test_a_renamed_tensor_is_another() -> None:
     renamed = {"b2": tensors()["b"], "a": tensors()["a"]}
     assert fingerprint_tensors(renamed, None) != fingerprint_tensors(tensors(), None)
