@@ -12,6 +12,9 @@ class Meter:
     """Sums named scalars on their device; reading them is the loop's only host wait."""
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
         self._images = 0
@@ -34,5 +37,5 @@ class Meter:
         seconds = max(time.perf_counter() - self._since, 1e-9)
         means["images_per_second"] = self._images / seconds
         means["seconds_per_step"] = seconds / self._steps
-        self.__init__()  # type: ignore[misc]
+        self._start()
         return means
