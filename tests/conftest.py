@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 from tests import places
+
+# The networks in tests are tiny: a second thread only waits for the first, and where cores are
+# busy it waits long.  Programs that tests start inherit the variable.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -99,6 +99,26 @@ def load_backbone_weights(backbone: Backbone, source: str) -> None:
     backbone.net.load_state_dict({k: v for k, v in renamed.items() if k in own}, strict=False)
 
 
+@torch.no_grad()
+def check_any_size(backbone: Backbone) -> None:
+    """Refuse a network that is built for one input size, by one pass over a small canvas.
+
+    Raises:
+        UserError: the pass fails.
+    """
+    training = backbone.training
+    try:
+        backbone.eval()(torch.zeros(1, 3, 64, 96))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"model.backbone {backbone.name!r} does not take images of any size ({reason}); choose "
+            "a convolutional network, such as resnet50"
+        ) from error
+    finally:
+        backbone.train(training)
+
+
 def pixel_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per RGB channel (pixels in 0..1) that ``name`` was trained on."""
     config = timm.get_pretrained_cfg(name)

@@ -7,7 +7,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ladcli.detector.backbone import Backbone, load_backbone_weights, pixel_statistics
+from ladcli.detector.backbone import (
+    Backbone,
+    check_any_size,
+    load_backbone_weights,
+    pixel_statistics,
+)
 from ladcli.detector.fpn import FeaturePyramid
 from ladcli.detector.head import PaaHead
 from ladcli.recipe.schema import ModelConfig
@@ -101,6 +106,7 @@ def build_detector(config: ModelConfig, classes: ClassTable) -> Detector:
         prior=config.prior,
         checkpoint_gradients=config.checkpoint_gradients,
     )
+    check_any_size(detector.backbone)
     if config.weights is not None:
         load_backbone_weights(detector.backbone, config.weights)
         detector.backbone.freeze(stride=config.freeze_stride, batchnorm_statistics=config.freeze_bn)

@@ -108,7 +108,12 @@ class CacheWriter:
     def finish(self) -> None:
         """Pack all parts into the file and remove them."""
         arrays = self._gather_parts()
-        with atomic_path(self.path) as temporary, h5py.File(temporary, "w") as file:
+        # From version 1.10 on, HDF5 protects its own tables by checksums.
+        versions = ("v110", "v110")
+        with (
+            atomic_path(self.path) as temporary,
+            h5py.File(temporary, "w", libver=versions) as file,
+        ):
             self._pack(file, arrays)
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -131,8 +131,8 @@ def _log(run: Training, meter: Meter) -> str:
     step, epoch = run.position.step, run.position.epoch
     if not math.isfinite(means["loss"]):
         raise RunError(
-            f"the loss is {means['loss']} at step {step}: training diverged; lower optim.lr or "
-            "optim.clip_norm, or lengthen optim.warmup_steps (the last saved state is sound)"
+            f"the loss is {means['loss']} at step {step}: training diverged; start anew "
+            "(--overwrite) with a lower optim.lr or optim.clip_norm, or a longer optim.warmup_steps"
         )
     lr = run.learner.optimizer.param_groups[0]["lr"]
     run.log.write("train", step, epoch=epoch, lr=lr, **means)

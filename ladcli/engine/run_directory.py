@@ -110,7 +110,8 @@ class RunDirectory:
             return
         if resume:
             raise UserError(f"{self.root}: holds no run to resume; leave --resume out")
-        if self.root.exists() and any(self.root.iterdir()):
+        # A write that was killed leaves a hidden part behind, which is nobody's.
+        if self.root.exists() and any(e.suffix != ".part" for e in self.root.iterdir()):
             raise UserError(f"{self.root}: holds other files; choose an empty folder as --out")
 
     def check_same_stage(self, stage: str) -> None:

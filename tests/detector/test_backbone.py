@@ -12,7 +12,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from ladcli.detector.backbone import Backbone, load_backbone_weights, pixel_statistics
+from ladcli.detector.backbone import (
+    Backbone,
+    check_any_size,
+    load_backbone_weights,
+    pixel_statistics,
+)
 from ladcli.errors import UserError
 
 SMALL = "test_efficientnet"
@@ -51,6 +56,13 @@ def test_channels_last_networks_answer_channels_first() -> None:
     assert all(f.is_contiguous() for f in features)
     for found, theirs in zip(features, backbone.net(images()), strict=True):
         assert torch.equal(found[1, :, 0, 1], theirs[1, 0, 1])
+
+
+def test_a_network_for_one_input_size_is_refused() -> None:
+    check_any_size(Backbone("test_resnet"))
+    text = message(lambda: check_any_size(Backbone("hiera_tiny_224")))
+    assert "model.backbone 'hiera_tiny_224' does not take images of any size" in text
+    assert "such as resnet50" in text
 
 
 def test_an_unknown_name_brings_the_nearest_known_one() -> None:
