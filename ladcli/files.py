@@ -15,7 +15,7 @@ from ladcli.errors import UserError
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary neighbour of ``path`` that takes its name when the block ends well.
+    """A temporary neighbor of ``path`` that takes its name when the block ends well.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full; ``path`` is untouched.

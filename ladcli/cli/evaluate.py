@@ -100,7 +100,7 @@ def evaluate(
     evaluation = evaluate_checkpoint(
         checkpoint,
         choose_evaluation_set(recipe.data, split.value, annotations),
-        inference=recipe.inference,
+        overrides=sets or [],
         out=out,
         device=recipe.train.device,
         precision=recipe.train.precision,

@@ -9,11 +9,13 @@ from typing import Any
 
 import timm
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from timm.models import FeatureInfo
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ladcli.detector.safe_load import load_tensors
 from ladcli.errors import UserError
 
 FEATURE_STRIDES = (8, 16, 32)
@@ -221,16 +223,14 @@ def _spellings(name: str) -> list[str]:
 def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"{path}: no such weights file; give model.weights a file that exists")
-    try:
-        if path.suffix == ".safetensors":
+    remedy = "give a .safetensors or .pth file that holds tensors only"
+    if path.suffix == ".safetensors":
+        try:
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # every reader has its own family of errors
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"{path}: cannot be read as weights ({reason}); give a .safetensors or .pth file "
-            "that holds tensors only"
-        ) from error
+        except (SafetensorError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{path}: cannot be read as weights ({reason}); {remedy}") from error
+    state = load_tensors(path, what="weights", remedy=remedy)
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ladcli.detector.model import Architecture, Detector
+from ladcli.detector.safe_load import load_tensors
 from ladcli.errors import UserError
 from ladcli.files import atomic_path
 from ladcli.structures import ClassTable
@@ -135,14 +136,9 @@ def read_plain_file(path: Path, file_format: str, version: int, *, what: str) ->
         raise UserError(f"{path}: is a folder; name the {what} file in it")
     if not path.exists():
         raise UserError(f"{path}: no such {what}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch, pickle and zip have a family of errors each
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"{path}: cannot be read as a {what} of this program ({reason[:120]}); "
-            "only files of tensors and plain values are opened"
-        ) from error
+    content = load_tensors(
+        path, what=f"a {what} of this program", remedy="use a file that this program wrote"
+    )
     if not isinstance(content, dict) or content.get("format") != file_format:
         raise UserError(f"{path}: is no {what} of this program")
     found = content.get("version")

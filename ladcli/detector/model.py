@@ -89,7 +89,7 @@ class Detector(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Predictions:
-        """Predictions [B, A, …] for normalised images [B, 3, H, W]; H, W multiples of 32."""
+        """Predictions [B, A, …] for normalized images [B, 3, H, W]; H, W multiples of 32."""
         predictions: Predictions = self.head(self.pyramid(self.backbone(images)))
         return predictions
 

@@ -15,7 +15,7 @@ VERSION = 1
 _MEANINGS = {
     "teacher": "another teacher network",
     "data": "another data set (images, boxes, labels or classes)",
-    "input": "another view set (resizing, flips, canvases or normalisation)",
+    "input": "another view set (resizing, flips or canvases)",
     "assigner": "other assignment options",
 }
 

@@ -15,7 +15,7 @@ class MetricsLog:
 
     Args:
         path: the file.
-        keep_steps: lines of later optimiser steps are dropped: they belong to work that a resumed
+        keep_steps: lines of later optimizer steps are dropped: they belong to work that a resumed
             run does again.  0 starts an empty file.
         keep_epochs: likewise lines of later epochs, such as an evaluation after the last step
             that counts.
@@ -31,7 +31,7 @@ class MetricsLog:
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept if keep_steps))
 
     def write(self, kind: str, step: int, **values: Any) -> None:
-        """Append one object with its kind (``train`` or ``eval``) and optimiser step.
+        """Append one object with its kind (``train`` or ``eval``) and optimizer step.
 
         Numbers that are not finite (a gradient norm in fp16) become null: JSON has none of them.
         """

@@ -40,7 +40,7 @@ def lr_factor(optim: OptimConfig, schedule: ScheduleConfig, *, step: int, epoch:
     """Share of the base learning rate for one step.
 
     Args:
-        step: optimiser steps made before this one, over the whole run.
+        step: optimizer steps made before this one, over the whole run.
         epoch: epochs finished before this one.
     """
     falls = sum(epoch >= decay for decay in schedule.decay_epochs)

@@ -25,7 +25,7 @@ class Position:
 
     epoch: int = 0  # epochs finished
     batch: int = 0  # batches of the current epoch's plan that were used
-    step: int = 0  # optimiser steps over the whole run
+    step: int = 0  # optimizer steps over the whole run
     best: float | None = None  # best AP on the validation set so far
 
 

@@ -275,7 +275,7 @@ class ScheduleConfig(Section):
 class TrainConfig(Section):
     """The training run itself."""
 
-    batch_size: PositiveInt = Field(default=16, description="images per optimiser step")
+    batch_size: PositiveInt = Field(default=16, description="images per optimizer step")
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         default="fp32", description="precision of the network; costs, boxes and losses stay in fp32"
     )

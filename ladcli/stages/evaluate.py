@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from ladcli.data.coco_json import describe_some, read_coco
-from ladcli.detector.checkpoint import InputRule, load_checkpoint
+from ladcli.detector.checkpoint import Checkpoint, InputRule, load_checkpoint
 from ladcli.detector.model import Detector
 from ladcli.engine.device import choose_device
 from ladcli.engine.inference import detect_all
@@ -16,6 +17,7 @@ from ladcli.errors import UserError
 from ladcli.evaluate.coco import CocoMetrics, coco_metrics
 from ladcli.evaluate.results import detections_to_results, load_results, save_results
 from ladcli.files import write_json
+from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import InferenceConfig
 from ladcli.stages.datasets import EvaluationSet, require_same_classes
 
@@ -44,7 +46,8 @@ def evaluate_checkpoint(
     checkpoint: Path,
     where: EvaluationSet,
     *,
-    inference: InferenceConfig,
+    inference: InferenceConfig | None = None,
+    overrides: Sequence[str] = (),
     out: Path | None,
     device: str = "auto",
     precision: str = "fp32",
@@ -55,6 +58,8 @@ def evaluate_checkpoint(
     """Run a checkpoint over a set and measure it.
 
     Args:
+        inference: how raw outputs become detections; by default as the network's own run did it,
+            changed by ``overrides`` (``inference.KEY=VALUE``).
         out: folder for predictions and metrics; by default inside the run that the checkpoint
             belongs to.
 
@@ -71,7 +76,7 @@ def evaluate_checkpoint(
         loaded.detector.to(chosen),
         where,
         input_rule=loaded.input_rule,
-        inference=inference,
+        inference=inference or _own_inference(loaded, overrides),
         device=chosen,
         folder=folder,
         precision=precision,
@@ -79,6 +84,14 @@ def evaluate_checkpoint(
         skip_bad_images=skip_bad_images,
         quiet=quiet,
     )
+
+
+def _own_inference(checkpoint: Checkpoint, overrides: Sequence[str]) -> InferenceConfig:
+    """What the run of a checkpoint used; defaults where the checkpoint does not say."""
+    recipe = checkpoint.training.get("recipe")
+    inference = recipe.get("inference") if isinstance(recipe, dict) else None
+    layers = [(f"{checkpoint.path}, recipe", {"inference": inference})]
+    return load_recipe(None, layers=layers, overrides=overrides).inference
 
 
 def evaluate_detector(

@@ -62,7 +62,7 @@ class Targets:
 class Batch:
     """Images of one canvas with their targets and with what is needed to trace them back."""
 
-    images: Tensor  # [B, 3, H, W] float32, normalised, zeros in the padding
+    images: Tensor  # [B, 3, H, W] float32, normalized, zeros in the padding
     targets: Targets
     content_hw: Tensor  # [B, 2] int64, image size before padding; boxes are clipped to it
     valid_hw: Tensor  # [B, 2] int64, where anchors count

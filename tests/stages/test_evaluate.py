@@ -124,3 +124,22 @@ def test_checkpoint_outside_a_run_needs_a_place_for_its_results(
 def test_default_folder_names_net_and_set(tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoints/a/best.pt"
     assert default_folder(checkpoint, "test") == tmp_path / "eval/a/test"
+
+
+def test_a_checkpoint_is_measured_as_its_own_run_did_it_unless_told_otherwise(
+    teacher_run: Path, data: Path, tmp_path: Path
+) -> None:
+    where = choose_evaluation_set(DataConfig(dir=str(data)), "val", None)
+    options: dict[str, Any] = {"workers": 0, "quiet": True, "device": "cpu"}
+    checkpoint = teacher_run / "checkpoints/model/last.pt"
+    evaluate_checkpoint(checkpoint, where, out=tmp_path / "own", **options)
+    own = json.loads((tmp_path / "own" / "predictions.json").read_text())
+    run = json.loads((teacher_run / "eval/model/val/predictions.json").read_text())
+    assert [r["image_id"] for r in own] == [r["image_id"] for r in run]
+    for mine, theirs in zip(own, run, strict=True):  # memory layouts differ in the last digit
+        assert mine["bbox"] == pytest.approx(theirs["bbox"], abs=0.01)
+    one = ["inference.max_detections=1"]
+    evaluate_checkpoint(checkpoint, where, out=tmp_path / "one", overrides=one, **options)
+    few = json.loads((tmp_path / "one" / "predictions.json").read_text())
+    assert len(own) > len(few) > 0
+    assert len({r["image_id"] for r in few}) == len(few)
