@@ -1,6 +1,6 @@
 """Draws docs/positives.png: which anchors two networks make positives on the same images.
 
-    python docs/make_picture.py --data DIR --left CKPT --right CKPT
+python docs/make_picture.py --data DIR --left CKPT --right CKPT
 """
 
 from __future__ import annotations
