@@ -162,7 +162,9 @@ def _identity(run: _Run, recipe: Recipe) -> str:
     # What may differ between a run and its continuation is no difference here either.
     plain["data"]["skip_bad_images"] = False
     plain["train"]["save_every_minutes"] = TrainConfig().save_every_minutes
-    return fingerprint_plain([run.stage.run, run.seed, run.stage.synth.model_dump(), plain])
+    # A stage that draws no images does not change when the synthetic set learns a new option.
+    synth = run.stage.synth.model_dump() if run.stage.run == "synth" else None
+    return fingerprint_plain([run.stage.run, run.seed, synth, plain])
 
 
 def _write_data(run: _Run) -> None:
