@@ -21,7 +21,7 @@ from ladcli.detector.checkpoint import Checkpoint, load_checkpoint
 from ladcli.recipe.schema import DataConfig
 from ladcli.structures import Batch
 
-ZOOM = 2
+ZOOM = 1
 COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000")
 
 
@@ -31,12 +31,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder in COCO layout")
     parser.add_argument("--left", type=Path, required=True, help="checkpoint of the left column")
     parser.add_argument("--right", type=Path, required=True, help="checkpoint of the right column")
-    parser.add_argument("--rows", type=int, default=3, help="number of images")
+    parser.add_argument("--rows", type=int, default=2, help="number of images")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "positives.png")
     options = parser.parse_args()
     index = load_index(options.data / "annotations" / "val.json", options.data / "images")
-    busiest = np.argsort(-np.diff(index.box_ptr), kind="stable")[: options.rows]
-    index = index.subset(np.sort(busiest))
+    # Images with an ordinary number of boxes, so that the dots can be told apart.
+    usual = np.argsort(np.diff(index.box_ptr), kind="stable")[len(index) // 3 :]
+    index = index.subset(np.sort(usual[: options.rows]))
     columns = [draw_column(load_checkpoint(path), index) for path in (options.left, options.right)]
     width, height = columns[0].size
     sheet = Image.new("RGB", (2 * width + 8, height), "white")
