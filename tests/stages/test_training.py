@@ -71,12 +71,14 @@ class TestResume:
         function: str,
         call: int,
     ) -> None:
+        # A program that was started in the background ignores the signal from the start.
+        handler = signal.getsignal(signal.SIGINT)
         with monkeypatch.context() as patch:
             ctrl_c_at_call(patch, function, call)
             with pytest.raises(Interrupted, match=r"state is saved.*--resume"):
                 pretrain(two_epochs, RunOptions(tmp_path / "run", quiet=True))
         assert notes(tmp_path / "run")["status"] == "interrupted"
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is handler
 
         result = pretrain(two_epochs, RunOptions(tmp_path / "run", resume=True, quiet=True))
         assert result.steps == 4
