@@ -30,7 +30,7 @@ def test_equal_fingerprints_match() -> None:
     [
         ("teacher", "another teacher network"),
         ("data", "another data set (images, boxes, labels or classes)"),
-        ("input", "another view set (resizing, flips, canvases"),
+        ("input", "another view set (resizing, flips or canvases"),
         ("assigner", "other assignment options"),
     ],
 )
