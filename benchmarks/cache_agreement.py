@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Agreement:
         return self.same / max(1, self.either)
 
 
-def batches_of(prepared: Prepared, epoch: int) -> list[list[Batch]]:
+def batches_of(prepared: Prepared, epoch: int) -> Iterable[Batch]:
     """A loader over one epoch, as training would see it."""
     recipe = prepared.recipe
     plan = plan_epoch(
@@ -101,7 +102,7 @@ def first_losses(recipe: Recipe, teacher: Teacher, steps: int) -> list[dict[str,
             scaler.scale(sum_losses(scalars)).backward()
             torch.nn.utils.clip_grad_norm_(student.parameters(), recipe.optim.clip_norm)
             scaler.step(optimizer)
-            losses.append({name: float(value) for name, value in scalars.items()})
+            losses.append({name: float(value.detach()) for name, value in scalars.items()})
             if len(losses) == steps:
                 break
         epoch += 1
