@@ -97,6 +97,12 @@ def evaluate(
         device=device,
     )
     recipe = load_recipe(None, flags=flags, overrides=sets or [])
+    for text in sets or []:
+        if not text.strip().startswith("inference."):
+            raise UserError(
+                f"--set {text}: lad eval changes inference options only; the network and its "
+                "input size come with the checkpoint"
+            )
     evaluation = evaluate_checkpoint(
         checkpoint,
         choose_evaluation_set(recipe.data, split.value, annotations),

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ladcli.cli import app
 from tests.cli.invoke import lad, refused_untouched
 from tests.stages.tiny import copy_of, cut_pixels
 
@@ -110,3 +112,11 @@ def test_swapped_and_foreign_files_are_recognized(results: Path, truth: Path, da
     assert "which is no image of" in foreign
     missing = lad("eval", "--predictions", "none.json", "--annotations", truth).refused()
     assert missing == "none.json: no such file; check the name"
+
+
+def test_options_that_come_with_the_checkpoint_are_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["eval", "--checkpoint", "x.pt", "--data", str(tmp_path), "--set", "data.short=64"]
+    )
+    assert result.exit_code == 2
+    assert "--set data.short=64: lad eval changes inference options only" in result.output
