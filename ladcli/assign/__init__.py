@@ -10,14 +10,31 @@ Imports torch and `ladcli.structures` only, so that it can be used from another 
 
 from ladcli.assign.assigner import Assigner, paa_assigner
 from ladcli.assign.mixture import MixtureFit, fit_mixtures
+from ladcli.assign.moments import CostMoments, cost_moments
 from ladcli.assign.selection import Samples, cheapest_samples, select_samples
+from ladcli.assign.switch import (
+    Judgement,
+    Switch,
+    choose_teacher,
+    fisher_scores,
+    mix_costs,
+    teacher_share,
+)
 
 __all__ = [
     "Assigner",
+    "CostMoments",
+    "Judgement",
     "MixtureFit",
     "Samples",
+    "Switch",
     "cheapest_samples",
+    "choose_teacher",
+    "cost_moments",
+    "fisher_scores",
     "fit_mixtures",
+    "mix_costs",
     "paa_assigner",
     "select_samples",
+    "teacher_share",
 ]

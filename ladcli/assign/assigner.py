@@ -35,6 +35,7 @@ class Assigner:
     cost_rule: CostRule
     selection_rule: SelectionRule
     options: tuple[tuple[str, Any], ...]  # everything that changes positives, for fingerprints
+    topk: int = 9  # cheapest candidates per ground truth and level that selection looks at
     crowd_is_ignored: bool = False
 
     def candidates(self, targets: Targets, grid: AnchorGrid, valid: Tensor) -> Candidates:
@@ -113,5 +114,6 @@ def paa_assigner(
         partial(detection_cost, box_weight=box_weight, alpha=alpha, gamma=gamma),
         partial(mixture_selection, engine=engine, topk=topk, rule=selection),
         tuple(sorted(options.items())),
+        topk,
         ignore_crowd,
     )

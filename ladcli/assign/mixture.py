@@ -24,7 +24,7 @@ STEPS_PER_LOOK = 4
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 #: scikit-learn adds this to the sum of responsibilities, so that an empty component divides.
-_EMPTY = 10 * torch.finfo(torch.float64).eps
+EMPTY = 10 * torch.finfo(torch.float64).eps
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def fit_mixtures(costs: Tensor, valid: Tensor) -> MixtureFit:
     num_iter = torch.zeros_like(converged, dtype=torch.int64)
     on_cpu = x.device.type == "cpu" and not torch.compiler.is_compiling()
     for step in range(MAX_STEPS):
-        log_density, log_odds = _e_step(parameters, x)
+        log_density, log_odds = e_step(parameters, x)
         new_bound = (log_density * mean_weight).sum(dim=1, keepdim=True)
         parameters = torch.where(converged, parameters, _m_step(log_odds, x, mask))
         num_iter += ~converged  # rows that have converged no longer change
@@ -76,7 +76,7 @@ def fit_mixtures(costs: Tensor, valid: Tensor) -> MixtureFit:
         bound = new_bound
         if on_cpu and step % STEPS_PER_LOOK == 0 and bool(converged.all()):
             break
-    log_density, log_odds = _e_step(parameters, x)
+    log_density, log_odds = e_step(parameters, x)
     means, variances, weights = parameters.squeeze(3).transpose(1, 2)
     return MixtureFit(
         means,
@@ -98,8 +98,11 @@ def _start(x: Tensor, valid: Tensor) -> Tensor:
     return torch.stack([means, torch.ones_like(means), torch.full_like(means, 0.5)])
 
 
-def _e_step(parameters: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Log density of the mixture, and log odds of component 1 over 0, each [N, K]."""
+def e_step(parameters: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Log density of the mixture, and log odds of component 1 over 0, in the shape of ``x``.
+
+    ``parameters`` are means, variances and weights, [3, 2, …] with a tail that broadcasts to ``x``.
+    """
     means, variances, weights = parameters
     constant = (weights * variances.rsqrt()).log() - _HALF_LOG_2PI  # [2, N, 1]
     log_joint = torch.addcmul(constant, (x - means).square_(), -0.5 / variances)  # [2, N, K]
@@ -111,7 +114,7 @@ def _e_step(parameters: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 def _m_step(log_odds: Tensor, x: Tensor, mask: Tensor) -> Tensor:
     """New means, variances and weights, [3, 2, N, 1]."""
     share = torch.stack([-log_odds, log_odds]).sigmoid_().mul_(mask)  # [2, N, K]
-    total = share.sum(dim=2, keepdim=True).add_(_EMPTY)  # [2, N, 1]
+    total = share.sum(dim=2, keepdim=True).add_(EMPTY)  # [2, N, 1]
     means = (share * x).sum(dim=2, keepdim=True).div_(total)
     deviation = (x - means).square_().mul_(share)
     variances = deviation.sum(dim=2, keepdim=True).div_(total).add_(VARIANCE_FLOOR)

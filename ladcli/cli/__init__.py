@@ -12,6 +12,7 @@ import typer
 
 from ladcli import __version__
 from ladcli.cli.cache_teacher import cache_teacher
+from ladcli.cli.colad import colad
 from ladcli.cli.data import app as data_app
 from ladcli.cli.distill import distill
 from ladcli.cli.evaluate import evaluate
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command("pretrain")(pretrain)
 app.command("cache-teacher")(cache_teacher)
 app.command("distill")(distill)
+app.command("colad")(colad)
 app.command("eval")(evaluate)
 app.command("run")(run)
 app.add_typer(data_app, name="data")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from ladcli.distill.cache_reader import CacheInfo
 
 
+class LevelChoice(str, Enum):
+    """How much a cache holds."""
+
+    assignments = "assignments"
+    costs = "costs"
+    soft = "soft"
+    dense = "dense"
+
+
 @friendly
 def cache_teacher(
     teacher: Annotated[
@@ -26,6 +36,14 @@ def cache_teacher(
     info: Annotated[
         Path | None,
         typer.Option("--info", metavar="FILE", help="Show what a cache holds, and run nothing."),
+    ] = None,
+    level: Annotated[
+        LevelChoice | None,
+        typer.Option(
+            help="assignments: positives, enough for --mode lad. costs: for --switch too. soft: "
+            "for soft and solad. dense: all outputs in half precision, for small data. Default: "
+            "assignments."
+        ),
     ] = None,
     data: o.DataDir = None,
     train_json: o.TrainJson = None,
@@ -41,7 +59,7 @@ def cache_teacher(
     as_json: o.AsJson = False,
     debug: o.Debug = False,
 ) -> None:
-    """Run a teacher over every view of the training images and store which anchors it chooses.
+    """Run a teacher over every view of the training images and store its opinion.
 
     Views are the scales and flips that training will draw from, so use the recipe (or the data.*
     and assign.* options) of the student. A build that was stopped goes on when the same command is
@@ -71,6 +89,7 @@ def cache_teacher(
         precision=precision,
         device=device,
     )
+    flags["cache.level"] = level.value if level else None
     resolved = load_recipe(recipe, flags=flags, overrides=sets or [])
     _show(run(resolved, teacher, out, overwrite=overwrite, quiet=quiet), as_json=as_json)
 
@@ -82,7 +101,8 @@ def _show(info: CacheInfo, *, as_json: bool) -> None:
         print(json.dumps(info.to_json()))
         return
     print(f"{info.path}: level {info.level}, {info.precision}")
-    print(f"{info.num_images} images x {info.num_views} views, {info.num_positives} positives")
+    positives = "" if info.num_positives is None else f", {info.num_positives} positives"
+    print(f"{info.num_images} images x {info.num_views} views{positives}")
     print(f"{info.num_bytes} bytes, {info.bytes_per_image_view:.0f} per image view")
     for name, digest in info.fingerprints.items():
         print(f"{name:<10} {digest}")

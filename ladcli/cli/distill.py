@@ -18,17 +18,45 @@ class Mode(str, Enum):
     """Methods of distillation."""
 
     lad = "lad"
+    soft = "soft"
+    solad = "solad"
+
+
+class SwitchChoice(str, Enum):
+    """The dynamic switch, or none."""
+
+    off = "off"
+    std_mean = "std-mean"
+    fisher = "fisher"
 
 
 @friendly
 def distill(
     out: o.Out,
     mode: Annotated[
-        Mode,
+        Mode | None,
         typer.Option(
-            help="lad: the teacher decides which anchors are positives.", rich_help_panel=TEACHER
+            help="lad: the teacher assigns the labels. soft: its outputs are targets beside the "
+            "student's own labels. solad: both.",
+            rich_help_panel=TEACHER,
         ),
-    ] = Mode.lad,
+    ] = None,
+    switch: Annotated[
+        SwitchChoice | None,
+        typer.Option(
+            help="Of teacher and student, let the one whose costs tell candidates apart more "
+            "clearly assign the labels. Default: off, the teacher always does.",
+            rich_help_panel=TEACHER,
+        ),
+    ] = None,
+    switch_scope: Annotated[
+        o.Scope | None,
+        typer.Option(
+            help="What one decision of the switch covers: a level of an object, an object, an "
+            "image or a batch. Default: level.",
+            rich_help_panel=TEACHER,
+        ),
+    ] = None,
     teacher: Annotated[
         Path | None,
         typer.Option(
@@ -53,6 +81,7 @@ def distill(
     workers: o.Workers = None,
     backbone: o.Backbone = None,
     weights: o.Weights = None,
+    head: o.HeadOption = None,
     recipe: o.RecipeFile = None,
     schedule: o.ScheduleOption = None,
     batch_size: o.BatchSize = None,
@@ -67,14 +96,18 @@ def distill(
     as_json: o.AsJson = False,
     debug: o.Debug = False,
 ) -> None:
-    """Train a student whose labels a teacher assigns.
+    """Train a student with the help of a teacher.
 
-    The teacher comes as a network (--teacher) or as a cache (--cache); both give the same
-    positives. A cache must fit: same data, views and assignment options.
+    The teacher comes as a network (--teacher) or as a cache (--cache). A cache must fit: same data,
+    views and assignment options, and a level that holds what the mode asks for: assignments for
+    lad, costs for lad with --switch, soft for soft and solad.
 
-    Example:
+    Examples:
 
         lad distill --mode lad --cache runs/teacher.h5 --data coco --weights timm --out runs/student
+
+        lad distill --mode solad --teacher runs/teacher/checkpoints/model/last.pt --data coco
+        --weights timm --out runs/solad
     """
     from ladcli.cli.training import resolve_recipe, show_result
     from ladcli.stages.distill import distill as run
@@ -89,6 +122,7 @@ def distill(
         workers=workers,
         backbone=backbone,
         weights=weights,
+        head=head,
         schedule=schedule,
         batch_size=batch_size,
         lr=lr,
@@ -97,9 +131,11 @@ def distill(
         device=device,
     )
     flags |= {
-        "distill.mode": mode.value,
+        "distill.mode": mode.value if mode else None,
         "distill.teacher": str(teacher) if teacher else None,
         "distill.cache": str(cache) if cache else None,
+        "distill.switch": switch.value if switch else None,
+        "distill.switch_scope": switch_scope.value if switch_scope else None,
     }
     options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet)
     show_result(run(resolve_recipe(recipe, flags, sets or [], options), options), as_json=as_json)

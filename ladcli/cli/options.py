@@ -27,6 +27,30 @@ class Precision(str, Enum):
     fp16 = "fp16"
 
 
+class Head(str, Enum):
+    """Heads: PAA's, or with objectness inside the class output."""
+
+    paa = "paa"
+    iop = "iop"
+    cop = "cop"
+
+
+class Criterion(str, Enum):
+    """Criteria of the dynamic switch."""
+
+    std_mean = "std-mean"
+    fisher = "fisher"
+
+
+class Scope(str, Enum):
+    """What one decision of the switch covers."""
+
+    level = "level"
+    object = "object"
+    image = "image"
+    batch = "batch"
+
+
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -82,6 +106,15 @@ Weights = Annotated[
         metavar="FILE",
         help="Backbone weights: a .safetensors or .pth file in timm's names, or 'timm' for its "
         "hub. Without, training starts from random weights and nothing is frozen.",
+        rich_help_panel=MODEL,
+    ),
+]
+HeadOption = Annotated[
+    Head | None,
+    typer.Option(
+        "--head",
+        help="paa: class logits. iop, cop: class probabilities with objectness of the anchor or of "
+        "its neighborhood inside. Default: paa.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -181,6 +214,7 @@ def recipe_flags(
     workers: int | None = None,
     backbone: str | None = None,
     weights: str | None = None,
+    head: Head | None = None,
     schedule: Schedule | None = None,
     batch_size: int | None = None,
     lr: float | None = None,
@@ -200,6 +234,7 @@ def recipe_flags(
         "data.workers": workers,
         "model.backbone": backbone,
         "model.weights": weights,
+        "model.head": head.value if head else None,
         "train.batch_size": batch_size,
         "optim.lr": lr,
         "train.precision": precision.value if precision else None,

@@ -32,24 +32,42 @@ def resolve_recipe(
 
 def show_result(result: TrainingResult, *, as_json: bool) -> None:
     """The metrics of a finished run on standard output, and where its files are."""
-    checkpoint = result.run.checkpoint("best")
-    if not checkpoint.exists():
-        checkpoint = result.run.checkpoint("last")
     if as_json:
-        summary = {
-            "run": str(result.run.root),
-            "checkpoint": str(checkpoint),
-            "steps": result.steps,
-            "skipped_images": result.skipped,
-            **(result.metrics.to_json() if result.metrics else {}),
-        }
-        print(json.dumps(summary))
+        print(json.dumps(_summary(result)))
         return
     print_notes(result.notes)
     if result.skipped:
         print_notes(
             [f"{result.skipped} image(s) could not be read and were left out; see run.json"]
         )
-    if result.metrics is not None:
-        print_table(metrics_table(result.metrics, per_class=False))
-    Console().print(f"{result.steps} steps; network in {checkpoint}", soft_wrap=True, markup=False)
+    for network in result.networks:
+        named = "network" if len(result.networks) == 1 else f"network {network}"
+        if network in result.metrics:
+            print_table(metrics_table(result.metrics[network], per_class=False))
+        text = f"{result.steps} steps; {named} in {_checkpoint(result, network)}"
+        Console().print(text, soft_wrap=True, markup=False)
+
+
+def _checkpoint(result: TrainingResult, network: str) -> Path:
+    """The best checkpoint of a network, or the last where none was chosen."""
+    best = result.run.checkpoint("best", network)
+    return best if best.exists() else result.run.checkpoint("last", network)
+
+
+def _summary(result: TrainingResult) -> dict[str, Any]:
+    """The result as plain values; two networks stand below their names."""
+    shared = {
+        "run": str(result.run.root),
+        "steps": result.steps,
+        "skipped_images": result.skipped,
+    }
+    networks = {
+        name: {
+            "checkpoint": str(_checkpoint(result, name)),
+            **(result.metrics[name].to_json() if name in result.metrics else {}),
+        }
+        for name in result.networks
+    }
+    if len(networks) == 1:
+        return shared | next(iter(networks.values()))
+    return shared | {"networks": networks}

@@ -66,7 +66,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         UserError: the file is missing, is no checkpoint of this program, or does not fit itself.
     """
-    content = read_plain_file(path, FORMAT, VERSION, what="checkpoint")
+    content = read_plain_file(path, FORMAT, (VERSION,), what="checkpoint")
     try:
         architecture = Architecture.from_plain(content["architecture"])
         classes = ClassTable.from_plain(content["classes"])
@@ -126,7 +126,9 @@ def write_plain_file(path: Path, content: dict[str, Any]) -> None:
             raise
 
 
-def read_plain_file(path: Path, file_format: str, version: int, *, what: str) -> dict[str, Any]:
+def read_plain_file(
+    path: Path, file_format: str, versions: tuple[int, ...], *, what: str
+) -> dict[str, Any]:
     """A file of tensors and plain values, checked for its format and version.
 
     Raises:
@@ -142,9 +144,9 @@ def read_plain_file(path: Path, file_format: str, version: int, *, what: str) ->
     if not isinstance(content, dict) or content.get("format") != file_format:
         raise UserError(f"{path}: is no {what} of this program")
     found = content.get("version")
-    if found != version:
+    if found not in versions:
         raise UserError(
-            f"{path}: has version {found}, this program reads version {version}; "
+            f"{path}: has version {found}, this program reads version {versions[-1]}; "
             "use the program that wrote it"
         )
     return content

@@ -1,4 +1,4 @@
-"""The PAA head: two towers shared by all levels, and three outputs per anchor."""
+"""The PAA head: two towers shared by all levels, and their outputs per anchor."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ladcli.structures import ClassLogits, Predictions
+from ladcli.detector.objectness import conditional_objectness
+from ladcli.structures import ClassLogits, ClassOutput, ClassProbs, Predictions
 
 
 class PaaHead(nn.Module):
-    """Class logits, box deltas and an IoU logit for every anchor.
+    """Class outputs, box deltas and an IoU logit for every anchor.
 
     Args:
         num_classes: C.
@@ -22,6 +23,9 @@ class PaaHead(nn.Module):
         prior: class probability that the initial bias gives every anchor, so that the focal loss
             does not start with a flood of false positives.
         num_levels: levels of the pyramid; each has its own scale for the box branch.
+        objectness_kernel: 0 gives class logits; otherwise the class output is a probability with
+            objectness inside, over a neighborhood of this many cells squared (1 is IOP, 3 is COP).
+        iou_branch: predict the IoU of the box too.
     """
 
     def __init__(
@@ -33,6 +37,8 @@ class PaaHead(nn.Module):
         norm_groups: int = 32,
         prior: float = 0.01,
         num_levels: int = 5,
+        objectness_kernel: int = 0,
+        iou_branch: bool = True,
     ) -> None:
         super().__init__()
         self.cls_tower = nn.Sequential(
@@ -43,7 +49,10 @@ class PaaHead(nn.Module):
         )
         self.cls_out = nn.Conv2d(channels, num_classes, 3, padding=1)
         self.box_out = nn.Conv2d(channels, 4, 3, padding=1)
-        self.iou_out = nn.Conv2d(channels, 1, 3, padding=1)
+        self.iou_out = nn.Conv2d(channels, 1, 3, padding=1) if iou_branch else None
+        self.objectness_out = (
+            nn.Conv2d(channels, objectness_kernel**2, 3, padding=1) if objectness_kernel else None
+        )
         self.scales = nn.Parameter(torch.ones(num_levels))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -57,14 +66,25 @@ class PaaHead(nn.Module):
         cls, box, iou = [], [], []
         for scale, level in zip(self.scales.unbind(), levels, strict=True):
             cls_features, box_features = self.cls_tower(level), self.box_tower(level)
-            cls.append(_per_anchor(self.cls_out(cls_features)))
+            cls.append(_per_anchor(self._class_map(cls_features, box_features)))
             box.append(_per_anchor(self.box_out(box_features) * scale))
-            iou.append(_per_anchor(self.iou_out(box_features)))
+            if self.iou_out is not None:
+                iou.append(_per_anchor(self.iou_out(box_features)))
         return Predictions(
-            ClassLogits(torch.cat(cls, dim=1)),
+            self._class_output(torch.cat(cls, dim=1)),
             torch.cat(box, dim=1).float(),
-            torch.cat(iou, dim=1).squeeze(2).float(),
+            torch.cat(iou, dim=1).squeeze(2).float() if iou else None,
         )
+
+    def _class_map(self, cls_features: Tensor, box_features: Tensor) -> Tensor:
+        """Logits, or probabilities with objectness inside, [B, C, h, w]."""
+        logits: Tensor = self.cls_out(cls_features)
+        if self.objectness_out is None:
+            return logits
+        return conditional_objectness(logits, self.objectness_out(box_features))
+
+    def _class_output(self, values: Tensor) -> ClassOutput:
+        return ClassLogits(values) if self.objectness_out is None else ClassProbs(values)
 
 
 class _TowerBlock(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from torch import Tensor, nn
@@ -29,11 +29,21 @@ class Architecture:
     norm_groups: int
     pixel_mean: tuple[float, ...]  # [3] RGB, pixels in 0..1
     pixel_std: tuple[float, ...]  # [3]
+    objectness_kernel: int = 0  # 0: class logits; 1: IOP; 3 or more: COP
+    iou_branch: bool = True
 
     def to_plain(self) -> dict[str, Any]:
-        """Lists instead of tuples, for JSON and checkpoints."""
-        plain = asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+        """Lists instead of tuples, for JSON and checkpoints.
+
+        A field at its default is left out, so that a new one changes no fingerprint of networks
+        that do without it.
+        """
+        named = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, (value, default) in named.items()
+            if default is MISSING or value != default
+        }
 
     @staticmethod
     def from_plain(plain: dict[str, Any]) -> Architecture:
@@ -54,7 +64,17 @@ class Architecture:
             config.norm_groups,
             tuple(config.pixel_mean or mean),
             tuple(config.pixel_std or std),
+            {"paa": 0, "iop": 1, "cop": config.cop_kernel}[config.head],
+            config.iou_branch,
         )
+
+    def difference(self, other: Architecture) -> str | None:
+        """The first thing in which ``other`` is not this, in words, or None."""
+        for field in fields(self):
+            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+            if mine != theirs:
+                return f"its {field.name} is {theirs}, not {mine}"
+        return None
 
 
 class Detector(nn.Module):
@@ -86,6 +106,8 @@ class Detector(nn.Module):
             num_convs=architecture.head_convs,
             norm_groups=architecture.norm_groups,
             prior=prior,
+            objectness_kernel=architecture.objectness_kernel,
+            iou_branch=architecture.iou_branch,
         )
 
     def forward(self, images: Tensor) -> Predictions:

@@ -30,11 +30,12 @@ def postprocess(
     nms_iou: float = 0.6,
     max_detections: int = 100,
     voting: bool = True,
+    use_iou: bool = True,
 ) -> list[Detections]:
     """Detections of every image of a batch.
 
     The score of an anchor and class is √(class probability × IoU probability), or the class
-    probability alone for a network without IoU branch.
+    probability alone for a network without IoU branch, or where that is not to be used.
 
     Args:
         predictions: [B, A, …].
@@ -47,11 +48,12 @@ def postprocess(
         nms_iou: a box of the same class above this IoU is suppressed.
         max_detections: per image, over all classes.
         voting: replace each box by the weighted mean of the boxes it suppressed.
+        use_iou: let the IoU branch, where there is one, enter the score.
 
     Returns:
         B detections, best score first.
     """
-    scores = _scores(predictions)  # [B, A, C]
+    scores = _scores(predictions, use_iou=use_iou)  # [B, A, C]
     boxes = decode_boxes(grid.anchors, predictions.box_deltas.float(), content_hw)
     if scale_wh is not None:
         boxes = boxes / scale_wh.repeat(1, 2).unsqueeze(1).to(boxes.dtype)
@@ -69,9 +71,9 @@ class _Options:
     voting: bool
 
 
-def _scores(predictions: Predictions) -> Tensor:
+def _scores(predictions: Predictions, *, use_iou: bool) -> Tensor:
     prob = predictions.cls.prob()
-    if predictions.iou_logits is None:
+    if predictions.iou_logits is None or not use_iou:
         return prob
     return (prob * predictions.iou_logits.float().sigmoid().unsqueeze(2)).sqrt()
 

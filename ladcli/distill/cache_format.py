@@ -1,15 +1,69 @@
-"""What identifies a teacher cache, and when one fits a training run."""
+"""What a teacher cache holds at each level, what identifies it, and when it fits a training run.
+
+A cache is an HDF5 file.  Its rows belong to image views (an image under one of its views) and are
+ragged: a table has, for every image view, the place where its rows begin and their number, and one
+data set per column with the rows of all image views end to end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
+
+from ladcli.assign import Switch
 from ladcli.errors import UserError
 
 FORMAT = "lad-teacher-cache"
 VERSION = 1
+
+Level = Literal["assignments", "costs", "soft", "dense"]
+#: From the least to the most that is stored.
+LEVELS: tuple[Level, ...] = ("assignments", "costs", "soft", "dense")
+
+#: Columns of every table: type, and shape of one row ("C" stands for the number of classes).
+#: The first table lies at the root of the file, the others in groups of their name.
+POSITIVES = ""
+CHEAPEST = "costs/cheapest"
+LEVEL_STATISTICS = "costs/levels"
+OBJECT_STATISTICS = "costs/objects"
+CLASSES = "soft/classes"
+REST = "soft/rest"
+BOXES = "soft/boxes"
+DENSE = "dense"
+TABLES: dict[str, dict[str, tuple[type[np.generic], tuple[int | str, ...]]]] = {
+    # One row per positive.
+    POSITIVES: {"anchor": (np.uint32, ()), "gt": (np.uint16, ())},
+    # One row per sample: the cheapest candidates of every ground truth and level.
+    CHEAPEST: {"anchor": (np.uint32, ()), "cost": (np.float32, ())},
+    # One row per ground truth and level, over all candidates.
+    LEVEL_STATISTICS: {
+        "candidates": (np.uint32, ()),
+        "mean": (np.float64, ()),
+        "squared_deviation": (np.float64, ()),
+        "fisher": (np.float64, ()),
+    },
+    # One row per ground truth.
+    OBJECT_STATISTICS: {"fisher": (np.float64, ())},
+    # One row per class probability that stands out.
+    CLASSES: {"anchor": (np.uint32, ()), "label": (np.uint16, ()), "prob": (np.uint16, ())},
+    # One row per level: the mean of the probabilities that do not.
+    REST: {"prob": (np.float16, ("C",))},
+    # One row per anchor whose box is a soft target.
+    BOXES: {"anchor": (np.uint32, ()), "box": (np.uint16, (4,)), "iou": (np.uint8, ())},
+    # One row per anchor.
+    DENSE: {"cls": (np.float16, ("C",)), "box": (np.float16, (4,)), "iou": (np.float16, ())},
+}
+_COSTS = (POSITIVES, CHEAPEST, LEVEL_STATISTICS, OBJECT_STATISTICS)
+TABLES_OF: dict[Level, tuple[str, ...]] = {
+    "assignments": (POSITIVES,),
+    "costs": _COSTS,
+    "soft": (*_COSTS, CLASSES, REST, BOXES),
+    "dense": (DENSE,),
+}
 
 #: What a fingerprint stands for, in an error message.
 _MEANINGS = {
@@ -17,21 +71,62 @@ _MEANINGS = {
     "data": "another data set (images, boxes, labels or classes)",
     "input": "another view set (resizing, flips or canvases)",
     "assigner": "other assignment options",
+    "soft": "another choice of soft targets (soft.select or soft.min_iou)",
 }
 
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """SHA-256 of everything that a cached assignment depends on.  See `ladcli.structures`."""
+    """SHA-256 of everything that a cached opinion depends on.  See `ladcli.structures`."""
 
     teacher: str
     data: str
     input: str
     assigner: str
+    soft: str
 
-    def to_plain(self) -> dict[str, str]:
-        """Name to hex digest."""
-        return asdict(self)
+    def of_level(self, level: Level) -> dict[str, str]:
+        """Name to hex digest, of what the contents of a level depend on."""
+        left_out = {"assignments": {"soft"}, "costs": {"soft"}, "dense": {"soft", "assigner"}}
+        return {k: v for k, v in asdict(self).items() if k not in left_out.get(level, ())}
+
+
+def needed_level(*, teacher_assigns: bool, switch: Switch | None, soft: bool) -> Level:
+    """The least that a cache must hold for a method.
+
+    Moments per ground truth and level add up to those of any wider scope; Fisher scores do not,
+    and are stored for the scopes `level` and `object` alone.
+    """
+    if switch is not None and switch.criterion == "fisher" and switch.scope in ("image", "batch"):
+        return "dense"
+    if soft:
+        return "soft"
+    return "costs" if teacher_assigns and switch is not None else "assignments"
+
+
+def known_level(name: str) -> Level:
+    """``name`` as a level.
+
+    Raises:
+        ValueError: there is no such level.
+    """
+    for level in LEVELS:
+        if level == name:
+            return level
+    raise ValueError(f"its level {name!r} is unknown")
+
+
+def require_level(path: Path, found: Level, needed: Level) -> None:
+    """Refuse a cache that holds too little.
+
+    Raises:
+        UserError: names the level that is needed, and the command that builds it.
+    """
+    if LEVELS.index(found) < LEVELS.index(needed):
+        raise UserError(
+            f"{path}: is of level {found}, and this method needs {needed}; build it with "
+            f"lad cache-teacher --level {needed}"
+        )
 
 
 def require_match(path: Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:

@@ -9,64 +9,70 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from torch import Tensor
 
-from ladcli.distill.cache_format import FORMAT, VERSION, require_match
+from ladcli.distill.cache_format import FORMAT, TABLES, TABLES_OF, VERSION, Level, require_match
+from ladcli.distill.cache_records import Rows
 from ladcli.errors import UserError
 from ladcli.files import atomic_path, write_json
-from ladcli.structures import Assignment, Batch
+from ladcli.structures import Batch
+
+#: Bytes of a column that are compressed together.
+CHUNK_BYTES = 32768
+#: Rows of all images of a batch, by table.
+BatchRows = Mapping[str, list[Rows]]
 
 
 @dataclass
 class _Part:
-    """Positives of some image views, growing batch by batch."""
+    """Rows of some image views, growing batch by batch."""
 
     row: list[int] = field(default_factory=list)  # row in the data index, per image view
     view: list[int] = field(default_factory=list)
     canvas: list[tuple[int, int]] = field(default_factory=list)
-    count: list[int] = field(default_factory=list)  # positives
-    anchor: list[np.ndarray] = field(default_factory=list)
-    gt: list[np.ndarray] = field(default_factory=list)
+    rows: dict[str, list[Rows]] = field(default_factory=dict)  # by table, per image view
 
-    def add(self, batch: Batch, gt_index: Tensor) -> None:
-        on_host = gt_index.cpu().numpy()
-        for i, (row, view) in enumerate(zip(batch.image_rows, batch.view_ids, strict=True)):
-            anchor = np.flatnonzero(on_host[i] >= 0)
-            self.row.append(row)
-            self.view.append(view)
-            self.canvas.append(batch.canvas_hw)
-            self.count.append(len(anchor))
-            self.anchor.append(anchor)
-            self.gt.append(on_host[i, anchor])
+    def add(self, batch: Batch, rows: BatchRows) -> None:
+        self.row.extend(batch.image_rows)
+        self.view.extend(batch.view_ids)
+        self.canvas.extend([batch.canvas_hw] * len(batch))
+        for table, per_image in rows.items():
+            self.rows.setdefault(table, []).extend(per_image)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        empty = [np.zeros(0, dtype=np.int64)]
-        return {
+    def arrays(self, tables: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """Everything end to end, the columns of a table under ``TABLE|COLUMN``."""
+        found = {
             "row": np.array(self.row, dtype=np.int64),
             "view": np.array(self.view, dtype=np.int64),
             "canvas": np.array(self.canvas, dtype=np.int64).reshape(-1, 2),
-            "count": np.array(self.count, dtype=np.int64),
-            "anchor": np.concatenate(self.anchor or empty).astype(np.int64),
-            "gt": np.concatenate(self.gt or empty).astype(np.int64),
         }
+        for table in tables:
+            per_image = self.rows.get(table, [])
+            lengths = [len(next(iter(rows.values()))) for rows in per_image]
+            found[f"{table}|count"] = np.array(lengths, dtype=np.int64)
+            for column, (dtype, _) in TABLES[table].items() if per_image else ():
+                values = np.concatenate([rows[column] for rows in per_image])
+                found[f"{table}|{column}"] = values.astype(dtype)
+        return found
 
 
 class CacheWriter:
-    """Collects assignments part by part and packs them.
+    """Collects a teacher's opinions part by part and packs them.
 
     Args:
         path: the HDF5 file to make.
+        level: how much is stored of each.
         attributes: plain values that become its root attributes (fingerprints and so on).
         image_ids: [N] of the data index.
         view_ids: the views that every image is stored under.
         num_parts: how many parts the plan has.
+        num_classes: C.
 
     Raises:
         UserError: parts of another build lie beside the file.
@@ -75,17 +81,21 @@ class CacheWriter:
     def __init__(
         self,
         path: Path,
+        level: Level,
         attributes: Mapping[str, Any],
         *,
         image_ids: np.ndarray,
         view_ids: tuple[int, ...],
         num_parts: int,
+        num_classes: int,
     ) -> None:
         self.path = path
-        self.attributes = dict(attributes)
+        self.tables = TABLES_OF[level]
+        self.attributes = {"level": level, **attributes}
         self.image_ids = image_ids
         self.view_ids = view_ids
         self.num_parts = num_parts
+        self.num_classes = num_classes
         self.folder = _parts_folder(path)
         self._part = _Part()
         self._check_folder()
@@ -94,27 +104,26 @@ class CacheWriter:
         """Numbers of the parts that still have to be made."""
         return [k for k in range(self.num_parts) if not self._part_path(k).exists()]
 
-    def add(self, batch: Batch, assignment: Assignment) -> None:
-        """Take in the positives of one batch."""
-        self._part.add(batch, assignment.gt_index)
+    def add(self, batch: Batch, rows: BatchRows) -> None:
+        """Take in one batch: for every table of the level, the rows of each image."""
+        self._part.add(batch, rows)
 
     def close_part(self, number: int) -> None:
         """Write what was added since the last part as part ``number``."""
         path = self._part_path(number)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **self._part.arrays())  # type: ignore[arg-type]
+            np.savez(file, **self._part.arrays(self.tables))  # type: ignore[arg-type]
         self._part = _Part()
 
     def finish(self) -> None:
         """Pack all parts into the file and remove them."""
-        arrays = self._gather_parts()
         # From version 1.10 on, HDF5 protects its own tables by checksums.
         versions = ("v110", "v110")
         with (
             atomic_path(self.path) as temporary,
             h5py.File(temporary, "w", libver=versions) as file,
         ):
-            self._pack(file, arrays)
+            self._pack(file)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _check_folder(self) -> None:
@@ -147,39 +156,43 @@ class CacheWriter:
     def _part_path(self, number: int) -> Path:
         return self.folder / f"{number:06d}.npz"
 
-    def _gather_parts(self) -> dict[str, np.ndarray]:
-        parts = []
+    def _parts(self) -> Iterator[Mapping[str, np.ndarray]]:
+        """The parts in order, one in memory at a time."""
         for number in range(self.num_parts):
             with np.load(self._part_path(number), allow_pickle=False) as part:
-                parts.append({name: part[name] for name in part.files})
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+                yield part
 
-    def _pack(self, file: h5py.File, arrays: dict[str, np.ndarray]) -> None:
-        """Positives of all image views end to end, with a table of where each begins."""
-        views = {view: column for column, view in enumerate(self.view_ids)}
-        column = np.array([views[int(v)] for v in arrays["view"]], dtype=np.int64)
-        shape = (len(self.image_ids), len(self.view_ids))
-        start = np.zeros(shape, dtype=np.uint64)
-        count = np.full(shape, -1, dtype=np.int32)  # -1: this image view is not in the cache
-        canvas = np.zeros((*shape, 2), dtype=np.uint16)
-        begins = np.concatenate([[0], np.cumsum(arrays["count"])[:-1]]).astype(np.uint64)
-        where = (arrays["row"], column)
-        start[where], count[where], canvas[where] = begins, arrays["count"], arrays["canvas"]
+    def _pack(self, file: h5py.File) -> None:
+        """Rows of all image views end to end, with tables of where each begins."""
         for name, value in self.attributes.items():
-            file.attrs[name] = value if isinstance(value, (str, int)) else json.dumps(value)
+            plain = isinstance(value, (str, int))
+            file.attrs[name] = value if plain else json.dumps(value)
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
-        tables = {
-            "image_ids": self.image_ids,
-            "view_ids": np.array(self.view_ids, dtype=np.int32),
-            "start": start,
-            "count": count,
-            "canvas": canvas,
-            "anchor": _narrow(arrays["anchor"]),
-            "gt": _narrow(arrays["gt"]),
-        }
-        for name, values in tables.items():
-            packed = {"compression": "gzip", "shuffle": True} if values.size else {}
-            file.create_dataset(name, data=values, **packed)
+        shape = (len(self.image_ids), len(self.view_ids))
+        canvas = np.zeros((*shape, 2), dtype=np.uint16)
+        start = {table: np.zeros(shape, dtype=np.uint64) for table in self.tables}
+        # -1: this image view is not in the cache.
+        count = {table: np.full(shape, -1, dtype=np.int32) for table in self.tables}
+        num_rows = dict.fromkeys(self.tables, 0)
+        columns = {view: column for column, view in enumerate(self.view_ids)}
+        for table in self.tables:
+            _create_columns(file.require_group(table or "/"), table, self.num_classes)
+        for part in self._parts():
+            where = part["row"], np.array([columns[int(v)] for v in part["view"]], dtype=np.int64)
+            canvas[where] = part["canvas"]
+            for table in self.tables:
+                lengths = part[f"{table}|count"]
+                begins = num_rows[table] + np.concatenate([[0], np.cumsum(lengths)])
+                start[table][where], count[table][where] = begins[:-1], lengths
+                num_rows[table] = int(begins[-1])
+                _append(file.require_group(table or "/"), table, part)
+        file.create_dataset("image_ids", data=self.image_ids)
+        file.create_dataset("view_ids", data=np.array(self.view_ids, dtype=np.int32))
+        file.create_dataset("canvas", data=canvas, **_packed(canvas))
+        for table in self.tables:
+            group = file.require_group(table or "/")
+            group.create_dataset("start", data=start[table], **_packed(canvas))
+            group.create_dataset("count", data=count[table], **_packed(canvas))
 
 
 def discard_parts(path: Path) -> None:
@@ -191,7 +204,31 @@ def _parts_folder(path: Path) -> Path:
     return path.with_name(f"{path.name}.parts")
 
 
-def _narrow(values: np.ndarray) -> np.ndarray:
-    """The same non-negative integers in the smallest unsigned type that holds them."""
-    largest = int(values.max()) if values.size else 0
-    return values.astype(np.min_scalar_type(largest))
+def _create_columns(group: h5py.Group, table: str, num_classes: int) -> None:
+    """Empty columns of a table, that grow as parts come in."""
+    for column, (dtype, row_shape) in TABLES[table].items():
+        shape = tuple(num_classes if size == "C" else int(size) for size in row_shape)
+        row_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        group.create_dataset(
+            column,
+            shape=(0, *shape),
+            maxshape=(None, *shape),
+            dtype=dtype,
+            chunks=(max(1, CHUNK_BYTES // row_bytes), *shape),
+            compression="gzip",
+            shuffle=True,
+        )
+
+
+def _append(group: h5py.Group, table: str, part: Mapping[str, np.ndarray]) -> None:
+    """Add the rows of one part to the columns of a table."""
+    for column in TABLES[table]:
+        values = part.get(f"{table}|{column}")
+        if values is not None and len(values):
+            stored = group[column]
+            stored.resize(len(stored) + len(values), axis=0)
+            stored[len(stored) - len(values) :] = values
+
+
+def _packed(values: np.ndarray) -> dict[str, Any]:
+    return {"compression": "gzip", "shuffle": True} if values.size else {}

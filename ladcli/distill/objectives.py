@@ -1,52 +1,164 @@
-"""Training objectives: from a student's predictions to named losses.
+"""Training objectives: from the networks' predictions to named losses.
 
-The methods differ in one thing, who prices the candidates; PAA is the case without a teacher.
+The methods differ in one thing, whose predictions price the candidates:
+
+===========  =======================================  ============  ===========
+method       who prices                               soft targets  who learns
+===========  =======================================  ============  ===========
+PAA          the student                              no            the student
+LAD          the teacher (with a switch: the better)  no            the student
+soft-label   the student                              yes           the student
+SoLAD        as LAD                                   yes           the student
+CoLAD        the better of two learners               optional      both
+===========  =======================================  ============  ===========
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from ladcli.assign import Assigner
+from ladcli.assign import Assigner, Switch, choose_teacher, mix_costs, teacher_share
 from ladcli.detector.anchors import anchor_grid
-from ladcli.distill.detection_loss import detection_loss
+from ladcli.distill.detection_loss import BoxWeighting, detection_loss
+from ladcli.distill.opinion import Opinion, PredictedOpinion
+from ladcli.distill.soft_loss import soft_label_loss
 from ladcli.distill.teacher import Teacher
-from ladcli.recipe.schema import LossConfig
-from ladcli.structures import Batch, Predictions
+from ladcli.recipe.schema import LossConfig, SoftConfig
+from ladcli.structures import Assignment, Batch, Predictions, StepLosses
+
+#: Name of the network of a run that trains one.
+MODEL = "model"
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The losses of one student.
+    """The losses of one student: PAA, LAD, soft-label distillation and SoLAD.
 
-    With a teacher this is LAD: the teacher's assignment, positives of equal weight in the box loss.
-    Without one it is PAA: the student's own assignment, positives weighted by their IoU.
+    Without a teacher, or where the student assigns its own labels, positives are weighted by their
+    IoU in the box loss; where a teacher has a say, they are equal.
     """
 
     assigner: Assigner
     loss: LossConfig
     teacher: Teacher | None = None
+    teacher_assigns: bool = True  # False: the teacher gives soft targets alone
+    switch: Switch | None = None  # lets the student's costs in where they are clearer
+    soft: SoftConfig | None = None  # None: no soft targets
 
-    def __call__(self, predictions: Predictions, batch: Batch) -> dict[str, Tensor]:
-        """Named losses, each [] float32 on the device; their sum is what is minimised.
-
-        ``num_positive`` comes beside them, detached, for the log.
-        """
-        grid = anchor_grid(batch.canvas_hw, batch.images.device)
-        if self.teacher is None:
-            assignment = self.assigner.assign(
-                predictions.detach(), batch.targets, grid, grid.valid(batch.valid_hw)
-            )
+    def __call__(self, networks: Mapping[str, Predictions], batch: Batch) -> StepLosses:
+        """Losses of ``networks['model']``; the number of positives comes beside them."""
+        student = networks[MODEL]
+        opinion = None if self.teacher is None else self.teacher.look_at(batch)
+        own = PredictedOpinion(student.detach(), batch, self.assigner)
+        log: dict[str, Tensor] = {}
+        weighting: BoxWeighting
+        if opinion is None or not self.teacher_assigns:
+            assignment, weighting = own.assignment(), "iou"
         else:
-            assignment = self.teacher.assign(batch)
-        losses = detection_loss(
-            predictions,
+            assignment, log = assign_by(opinion, own, self.switch, batch, self.assigner)
+            weighting = "uniform"
+        losses = network_losses(
+            student,
             assignment,
-            batch.targets,
-            grid,
-            box_weighting="iou" if self.teacher is None else "uniform",
-            **self.loss.model_dump(),
+            batch,
+            self.loss,
+            weighting,
+            opinion if self.soft else None,
+            self.soft,
         )
-        return {**losses, "num_positive": assignment.num_positive.float()}
+        return StepLosses({MODEL: losses}, {"num_positive": assignment.num_positive.float(), **log})
+
+
+@dataclass(frozen=True)
+class CoObjective:
+    """The losses of two networks that learn together (CoLAD, section 3.4).
+
+    Both learn from one assignment.  Whose costs make it is decided by the switch, for every scope
+    anew; a tie goes to ``first_teacher``.
+    """
+
+    assigner: Assigner
+    loss: LossConfig
+    switch: Switch
+    first_teacher: str  # one of the two names
+    soft: SoftConfig | None = None  # with it, each also learns the other's outputs
+
+    def __call__(self, networks: Mapping[str, Predictions], batch: Batch) -> StepLosses:
+        """Losses of both networks."""
+        opinions = {
+            name: PredictedOpinion(predictions.detach(), batch, self.assigner)
+            for name, predictions in networks.items()
+        }
+        (second,) = (name for name in networks if name != self.first_teacher)
+        assignment, log = assign_by(
+            opinions[self.first_teacher], opinions[second], self.switch, batch, self.assigner
+        )
+        others = {self.first_teacher: second, second: self.first_teacher}
+        losses = {
+            name: network_losses(
+                predictions,
+                assignment,
+                batch,
+                self.loss,
+                "uniform",
+                opinions[others[name]] if self.soft else None,
+                self.soft,
+            )
+            for name, predictions in networks.items()
+        }
+        return StepLosses(losses, {"num_positive": assignment.num_positive.float(), **log})
+
+
+def assign_by(
+    teacher: Opinion,
+    student: PredictedOpinion,
+    switch: Switch | None,
+    batch: Batch,
+    assigner: Assigner,
+) -> tuple[Assignment, dict[str, Tensor]]:
+    """The assignment by a teacher's costs, or by the better of two where there is a switch.
+
+    Returns:
+        The assignment; and for the log, with a switch, the share of its decisions that went to the
+        teacher.
+    """
+    if switch is None:
+        return teacher.assignment(), {}
+    grid = anchor_grid(batch.canvas_hw, batch.images.device)
+    valid = grid.valid(batch.valid_hw)
+    candidates = assigner.candidates(batch.targets, grid, valid)
+    teacher_costs, teacher_view = teacher.prices(candidates, switch)
+    student_costs, student_view = student.prices(candidates, switch)
+    roles = choose_teacher(teacher_view, student_view)
+    costs = mix_costs(candidates, teacher_costs, student_costs, roles, grid)
+    assignment = assigner.select(candidates, costs, batch.targets, grid, valid)
+    return assignment, {"teacher_share": teacher_share(roles, student_view.count).float()}
+
+
+def network_losses(
+    predictions: Predictions,
+    assignment: Assignment,
+    batch: Batch,
+    loss: LossConfig,
+    box_weighting: BoxWeighting,
+    teacher: Opinion | None,
+    soft: SoftConfig | None,
+) -> dict[str, Tensor]:
+    """Detection losses under an assignment, and soft-label losses where there is a teacher."""
+    grid = anchor_grid(batch.canvas_hw, batch.images.device)
+    losses = detection_loss(
+        predictions,
+        assignment,
+        batch.targets,
+        grid,
+        box_weighting=box_weighting,
+        **loss.model_dump(),
+    )
+    if teacher is not None and soft is not None:
+        wanted = teacher.soft_targets(select=soft.select, min_iou=soft.min_iou)
+        options = soft.model_dump(exclude={"select", "min_iou"})
+        losses |= soft_label_loss(predictions, wanted, grid, batch.content_hw, **options)
+    return losses

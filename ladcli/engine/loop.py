@@ -1,14 +1,15 @@
 """The training loop.
 
 Read `train` from top to bottom: for every epoch, for every batch, a step; now and then a line in
-the log; after every epoch a checkpoint and, where wanted, an evaluation.
+the log; after every epoch a checkpoint and, where wanted, an evaluation.  A run trains one network,
+or several that learn together: each has its own optimizer, and the objective sees all of them.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -18,14 +19,12 @@ from ladcli.engine.device import autocast, peak_memory_mib
 from ladcli.engine.interrupt import StopWish, stop_on_signal
 from ladcli.engine.meter import Meter
 from ladcli.engine.metrics_log import MetricsLog
-from ladcli.engine.optimizer import base_lr, lr_factor, set_lr
+from ladcli.engine.optimizer import lr_factor, set_lr
 from ladcli.engine.progress import Reporter
 from ladcli.engine.state import Learner, Position
 from ladcli.errors import BadImageError, Interrupted, RunError
 from ladcli.recipe.schema import Recipe
-from ladcli.structures import Batch, Predictions
-
-ObjectiveFunction = Callable[[Predictions, Batch], dict[str, Tensor]]
+from ladcli.structures import Batch, ObjectiveFunction, Predictions
 
 
 @dataclass
@@ -34,7 +33,7 @@ class Training:
 
     recipe: Recipe
     device: torch.device
-    learner: Learner
+    learners: Mapping[str, Learner]  # by network; batches suit the first one
     objective: ObjectiveFunction
     position: Position
     log: MetricsLog
@@ -67,7 +66,8 @@ def train(run: Training, reporter: Reporter) -> None:
 
 
 def _train_epoch(run: Training, reporter: Reporter, stop: StopWish) -> None:
-    run.learner.model.train()
+    for learner in run.learners.values():
+        learner.model.train()
     meter, saved_at = Meter(), time.monotonic()
     config, position = run.recipe.train, run.position
     images = position.epoch * run.num_images + position.batch * config.batch_size
@@ -95,32 +95,48 @@ def _train_epoch(run: Training, reporter: Reporter, stop: StopWish) -> None:
 
 
 def _step(run: Training, batch: Batch) -> dict[str, Tensor]:
-    """Forward, loss, backward, step.  Returns named scalars that are still on the device."""
-    recipe, learner, position = run.recipe, run.learner, run.position
+    """Forward, losses, backward, step.  Returns named scalars that are still on the device."""
+    recipe, position = run.recipe, run.position
     factor = lr_factor(recipe.optim, recipe.schedule, step=position.step, epoch=position.epoch)
-    set_lr(learner.optimizer, factor * base_lr(recipe.optim, recipe.train.batch_size))
-    images = batch.images
-    if recipe.train.channels_last:
+    predictions = {name: _forward(run, learner, batch) for name, learner in run.learners.items()}
+    outcome = run.objective(predictions, batch)
+    scalars: dict[str, Tensor] = {}
+    for name, learner in run.learners.items():
+        losses = outcome.losses[name]
+        found = {"loss": torch.stack(list(losses.values())).sum(), **losses}
+        set_lr(learner.optimizer, factor * learner.lr)
+        norm = _descend(learner, found["loss"], clip_norm=recipe.optim.clip_norm)
+        if norm is not None:
+            found["gradient_norm"] = norm
+        # With one network the names stand alone.
+        prefix = f"{name}." if len(run.learners) > 1 else ""
+        scalars |= {prefix + key: value.detach() for key, value in found.items()}
+    if len(run.learners) > 1:
+        scalars["loss"] = torch.stack([scalars[f"{name}.loss"] for name in run.learners]).sum()
+    return scalars | outcome.log
+
+
+def _forward(run: Training, learner: Learner, batch: Batch) -> Predictions:
+    images = learner.inputs(batch)
+    if run.recipe.train.channels_last:
         images = images.contiguous(memory_format=torch.channels_last)
-    with autocast(recipe.train.precision, run.device):
-        predictions = learner.model(images)
-    scalars = run.objective(predictions, batch)
-    total = sum_losses(scalars)
+    with autocast(run.recipe.train.precision, run.device):
+        predictions: Predictions = learner.model(images)
+    return predictions
+
+
+def _descend(learner: Learner, loss: Tensor, *, clip_norm: float) -> Tensor | None:
+    """One step downhill; the gradient's norm before clipping, where it is clipped."""
+    norm = None
     learner.optimizer.zero_grad(set_to_none=True)
-    learner.scaler.scale(total).backward()
-    if recipe.optim.clip_norm:
+    learner.scaler.scale(loss).backward()
+    if clip_norm:
         learner.scaler.unscale_(learner.optimizer)
         parameters = [p for group in learner.optimizer.param_groups for p in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.optim.clip_norm)
-        scalars["gradient_norm"] = norm
+        norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
     learner.scaler.step(learner.optimizer)
     learner.scaler.update()
-    return {"loss": total, **scalars}
-
-
-def sum_losses(scalars: dict[str, Tensor]) -> Tensor:
-    """The sum of what is minimised: every scalar with a gradient; the rest is for the log."""
-    return torch.stack([v for v in scalars.values() if v.requires_grad]).sum()
+    return norm
 
 
 def _log(run: Training, meter: Meter) -> str:
@@ -134,10 +150,21 @@ def _log(run: Training, meter: Meter) -> str:
             f"the loss is {means['loss']} at step {step}: training diverged; start anew "
             "(--overwrite) with a lower optim.lr or optim.clip_norm, or a longer optim.warmup_steps"
         )
-    lr = run.learner.optimizer.param_groups[0]["lr"]
-    run.log.write("train", step, epoch=epoch, lr=lr, **means)
+    run.log.write("train", step, epoch=epoch, **_rates(run), **means)
     memory = peak_memory_mib(run.device) / 1024
+    share = f"teacher {means['teacher_share']:.0%} " if "teacher_share" in means else ""
     return (
-        f"epoch {epoch + 1}/{run.recipe.schedule.epochs} loss {means['loss']:.3f} "
+        f"epoch {epoch + 1}/{run.recipe.schedule.epochs} loss {means['loss']:.3f} {share}"
         f"{means['images_per_second']:.1f} img/s {memory:.1f} GB"
     )
+
+
+def _rates(run: Training) -> dict[str, float]:
+    """The learning rate of every network, by its name in the log."""
+    rates = {
+        name: float(learner.optimizer.param_groups[0]["lr"])
+        for name, learner in run.learners.items()
+    }
+    if len(rates) == 1:
+        return {"lr": next(iter(rates.values()))}
+    return {f"{name}.lr": rate for name, rate in rates.items()}

@@ -10,13 +10,13 @@ from torch import nn
 from ladcli.recipe.schema import OptimConfig, ScheduleConfig
 
 
-def build_optimizer(model: nn.Module, config: OptimConfig, *, batch_size: int) -> torch.optim.SGD:
+def build_optimizer(model: nn.Module, config: OptimConfig, *, lr: float) -> torch.optim.SGD:
     """SGD over everything that trains.
 
     Args:
         model: parameters that need no gradient are left out.
-        config: learning rate and the like.
-        batch_size: for linear scaling, see `base_lr`.
+        config: momentum and weight decay.
+        lr: learning rate after warm-up.
     """
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
@@ -28,12 +28,17 @@ def build_optimizer(model: nn.Module, config: OptimConfig, *, batch_size: int) -
     groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": config.weight_decay}]
     if plain:
         groups.append({"params": plain, "weight_decay": 0.0})
-    return torch.optim.SGD(groups, lr=base_lr(config, batch_size), momentum=config.momentum)
+    return torch.optim.SGD(groups, lr=lr, momentum=config.momentum)
 
 
-def base_lr(config: OptimConfig, batch_size: int) -> float:
-    """The learning rate after warm-up, scaled linearly where ``optim.lr_batch`` asks for it."""
-    return config.lr * batch_size / config.lr_batch if config.lr_batch else config.lr
+def base_lr(config: OptimConfig, batch_size: int, *, own: float | None = None) -> float:
+    """The learning rate after warm-up, scaled linearly where ``optim.lr_batch`` asks for it.
+
+    Args:
+        own: a network's own rate, instead of ``optim.lr``.
+    """
+    lr = config.lr if own is None else own
+    return lr * batch_size / config.lr_batch if config.lr_batch else lr
 
 
 def lr_factor(optim: OptimConfig, schedule: ScheduleConfig, *, step: int, epoch: int) -> float:
@@ -45,8 +50,9 @@ def lr_factor(optim: OptimConfig, schedule: ScheduleConfig, *, step: int, epoch:
     """
     falls = sum(epoch >= decay for decay in schedule.decay_epochs)
     factor = schedule.decay_factor**falls
-    if step < optim.warmup_steps:
-        progress = step / optim.warmup_steps
+    warmup = optim.warmup_steps or 0
+    if step < warmup:
+        progress = step / warmup
         factor *= optim.warmup_start + (1 - optim.warmup_start) * progress
     return factor
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,10 +15,11 @@ from ladcli.detector.checkpoint import (
     write_plain_file,
 )
 from ladcli.detector.model import Detector
+from ladcli.detector.renormalize import Renormalize
 from ladcli.errors import UserError
 
 FORMAT = "lad-state"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -26,7 +29,7 @@ class Position:
     epoch: int = 0  # epochs finished
     batch: int = 0  # batches of the current epoch's plan that were used
     step: int = 0  # optimizer steps over the whole run
-    best: float | None = None  # best AP on the validation set so far
+    best: dict[str, float] = field(default_factory=dict)  # best AP so far, by network
 
 
 @dataclass
@@ -36,9 +39,11 @@ class Learner:
     model: Detector
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    lr: float  # after warm-up and before the first fall
+    inputs: Renormalize = field(default_factory=Renormalize)  # batch -> the images it wants
 
 
-def save_state(path: Path, learner: Learner, position: Position) -> None:
+def save_state(path: Path, learners: Mapping[str, Learner], position: Position) -> None:
     """Write the state atomically.
 
     Raises:
@@ -49,28 +54,33 @@ def save_state(path: Path, learner: Learner, position: Position) -> None:
         "format": FORMAT,
         "version": VERSION,
         "position": asdict(position),
-        "model": learner.model.state_dict(),
-        "optimizer": learner.optimizer.state_dict(),
-        "scaler": learner.scaler.state_dict(),
+        "networks": {
+            name: {
+                "model": learner.model.state_dict(),
+                "optimizer": learner.optimizer.state_dict(),
+                "scaler": learner.scaler.state_dict(),
+            }
+            for name, learner in learners.items()
+        },
         "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
     }
     write_plain_file(path, content)
 
 
-def load_state(path: Path, learner: Learner) -> Position:
-    """Put a saved state into ``learner`` and the random generators.
+def load_state(path: Path, learners: Mapping[str, Learner]) -> Position:
+    """Put a saved state into ``learners`` and the random generators.
 
     Raises:
-        UserError: the file is no state of this network.
+        UserError: the file is no state of these networks.
     """
-    content = read_plain_file(path, FORMAT, VERSION, what="training state")
+    content = read_plain_file(path, FORMAT, (1, VERSION), what="training state")
     try:
-        problem = architecture_difference(learner.model, content["model"])
-        if problem:
-            raise ValueError(problem)
-        learner.model.load_state_dict(content["model"])
-        learner.optimizer.load_state_dict(content["optimizer"])
-        learner.scaler.load_state_dict(content["scaler"])
+        if content["version"] == 1:
+            content = _from_version_1(content)
+        if set(content["networks"]) != set(learners):
+            raise ValueError(f"it holds the networks {', '.join(content['networks'])}")
+        for name, learner in learners.items():
+            _restore(learner, content["networks"][name])
         position = Position(**content["position"])
         torch.set_rng_state(content["random"]["cpu"])
         cuda = content["random"]["cuda"]
@@ -82,3 +92,22 @@ def load_state(path: Path, learner: Learner) -> Position:
     if torch.cuda.is_available() and len(cuda) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(cuda)
     return position
+
+
+def _restore(learner: Learner, saved: dict[str, Any]) -> None:
+    problem = architecture_difference(learner.model, saved["model"])
+    if problem:
+        raise ValueError(problem)
+    learner.model.load_state_dict(saved["model"])
+    learner.optimizer.load_state_dict(saved["optimizer"])
+    learner.scaler.load_state_dict(saved["scaler"])
+
+
+def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 knew one network, called ``model`` since."""
+    best = content["position"]["best"]
+    return {
+        "position": {**content["position"], "best": {} if best is None else {"model": best}},
+        "networks": {"model": {key: content[key] for key in ("model", "optimizer", "scaler")}},
+        "random": content["random"],
+    }

@@ -14,6 +14,8 @@ from ladcli.recipe.yaml_text import read_yaml
 
 Split = Literal["train", "val", "test"]
 StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
+#: A run, or one of the two networks of a CoLAD run: NAME/a, NAME/b.
+NetworkName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(/[ab])?$", max_length=62)]
 
 
 class SynthOptions(Section):
@@ -34,10 +36,10 @@ class Stage(Section):
     """One stage.  With several seeds it stands for one run per seed, NAME-seed0 and so on."""
 
     name: StageName
-    run: Literal["synth", "pretrain", "cache-teacher", "distill"]
+    run: Literal["synth", "pretrain", "cache-teacher", "distill", "colad"]
     title: str | None = None  # how the final table calls it
     seeds: list[NonNegativeInt] = Field(default=[0], min_length=1)
-    teacher: StageName | None = None  # a run of an earlier stage
+    teacher: NetworkName | None = None  # a network that an earlier stage trained
     cache: StageName | None = None  # an earlier cache-teacher stage
     synth: SynthOptions = SynthOptions()
     recipe: dict[str, Any] = Field(default={})  # on top of the pipeline's own
@@ -45,7 +47,29 @@ class Stage(Section):
     @property
     def trains(self) -> bool:
         """True for stages that leave a network to evaluate."""
-        return self.run in ("pretrain", "distill")
+        return bool(self.networks)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks that each run of this stage leaves."""
+        return {"pretrain": ("model",), "distill": ("model",), "colad": ("a", "b")}.get(
+            self.run, ()
+        )
+
+    def compared_names(self) -> list[str]:
+        """What the final table has a row for: the stage, or STAGE/a and STAGE/b."""
+        if len(self.networks) > 1:
+            return [f"{self.name}/{network}" for network in self.networks]
+        return [self.name] * len(self.networks)
+
+    def trained_names(self) -> list[str]:
+        """How later stages name the networks of this one: RUN, or RUN/a and RUN/b."""
+        several = len(self.networks) > 1
+        return [
+            f"{run}/{network}" if several else run
+            for run in self.run_names()
+            for network in self.networks
+        ]
 
     def run_names(self) -> list[str]:
         """Names of the runs that this stage stands for."""
@@ -63,24 +87,26 @@ class Pipeline(Section):
     evaluate: list[Split] = Field(
         default=["val"]
     )  # sets on which every trained network is measured
-    baseline: StageName | None = None  # the stage that the table compares the others with
+    baseline: NetworkName | None = None  # the stage that the table compares the others with
 
     @model_validator(mode="after")
     def _references_exist(self) -> Pipeline:
         runs: dict[str, str] = {}  # earlier runs by name, and what they do
-        stages: dict[str, Stage] = {}
+        trained: list[str] = []  # networks of earlier runs
+        names: set[str] = set()
         for stage in self.stages:
-            if stage.name in stages:
+            if stage.name in names:
                 raise ValueError(f"two stages are called {stage.name!r}; names must differ")
-            stages[stage.name] = stage
-            _check_stage(stage, runs)
+            names.add(stage.name)
+            _check_stage(stage, runs, trained)
             _check_sets(stage, self.evaluate)
             runs.update(dict.fromkeys(stage.run_names(), stage.run))
-        if self.baseline is not None and self.baseline not in stages:
-            raise ValueError(f"baseline names {self.baseline!r}, which is no stage")
-        if self.baseline is not None and not stages[self.baseline].trains:
+            trained += stage.trained_names()
+        compared = [name for stage in self.stages for name in stage.compared_names()]
+        if self.baseline is not None and self.baseline not in compared:
             raise ValueError(
-                f"baseline names {self.baseline!r}, which trains no network; name a stage that does"
+                f"baseline names {self.baseline!r}, which trains no network; there are "
+                f"{', '.join(compared) or 'none'}"
             )
         return self
 
@@ -132,26 +158,30 @@ def shipped_folders() -> list[Path]:
     return [f for f in (package / "pipelines", package.parent / "pipelines") if f.is_dir()]
 
 
-def _check_stage(stage: Stage, earlier: dict[str, str]) -> None:
-    """Refuse references that cannot work; ``earlier`` maps run names to what they do."""
+def _check_stage(stage: Stage, earlier: dict[str, str], trained: list[str]) -> None:
+    """Refuse references that cannot work.
+
+    Args:
+        earlier: what earlier runs do, by name.
+        trained: networks that they leave.
+    """
     for name in stage.run_names():
         if name in earlier or stage.run_names().count(name) > 1:
             raise ValueError(
                 f"stage {stage.name!r} has a run {name!r}, and so had something before it; "
                 "names and seeds must differ"
             )
-    needs = {"cache-teacher": ("teacher",), "distill": ()}.get(stage.run)
-    given = {"teacher": stage.teacher, "cache": stage.cache}
-    for key, value in given.items():
+    caches = [name for name, what in earlier.items() if what == "cache-teacher"]
+    takes = {"cache-teacher": ("teacher",), "distill": ("teacher", "cache")}.get(stage.run, ())
+    for key, value, known in (("teacher", stage.teacher, trained), ("cache", stage.cache, caches)):
         if value is None:
             continue
-        if needs is None or (stage.run == "cache-teacher" and key == "cache"):
+        if key not in takes:
             raise ValueError(f"stage {stage.name!r} ({stage.run}) takes no {key}")
-        wanted = ("pretrain", "distill") if key == "teacher" else ("cache-teacher",)
-        if earlier.get(value) not in wanted:
+        if value not in known:
             raise ValueError(
-                f"stage {stage.name!r} names {key} {value!r}, which is no earlier run of "
-                f"{' or '.join(wanted)}; earlier are {', '.join(earlier) or 'none'}"
+                f"stage {stage.name!r} names {key} {value!r}, which no earlier stage makes; "
+                f"there are {', '.join(known) or 'none'}"
             )
     if stage.run == "cache-teacher" and stage.teacher is None:
         raise ValueError(f"stage {stage.name!r} needs a teacher")

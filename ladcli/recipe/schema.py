@@ -168,6 +168,18 @@ class ModelConfig(Section):
         default=4, description="stacked 3x3 convolutions of each branch"
     )
     norm_groups: PositiveInt = Field(default=32, description="groups of the head's GroupNorm")
+    head: Literal["paa", "iop", "cop"] = Field(
+        default="paa",
+        description="paa: class logits; iop, cop: class probabilities with objectness inside, of "
+        "the anchor alone or of its neighborhood",
+    )
+    cop_kernel: PositiveInt = Field(
+        default=3, description="cells along a side of COP's neighborhood; odd, 3 or more"
+    )
+    iou_branch: Switch = Field(
+        default=True,
+        description="predict the IoU of each box; inference.use_iou says whether scores use it",
+    )
     prior: Probability = Field(
         default=0.01, description="class probability that the initial bias gives every anchor"
     )
@@ -191,6 +203,15 @@ class ModelConfig(Section):
             raise ValueError(
                 f"model.channels ({self.channels}) must be a multiple of model.norm_groups "
                 f"({self.norm_groups})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _kernel_is_odd(self) -> ModelConfig:
+        if self.cop_kernel < 3 or self.cop_kernel % 2 == 0:
+            raise ValueError(
+                f"model.cop_kernel must be odd and at least 3, got {self.cop_kernel}; a kernel of "
+                "1 is model.head=iop"
             )
         return self
 
@@ -250,7 +271,11 @@ class OptimConfig(Section):
     clip_norm: NonNegative = Field(
         default=35.0, description="largest gradient norm; 0 does not clip"
     )
-    warmup_steps: NonNegativeInt = Field(default=500, description="steps of linear warm-up")
+    warmup_steps: NonNegativeInt | None = Field(
+        default=None,
+        description="steps of linear warm-up; by default 500, and for distill.mode=soft with kl or "
+        "l1 3000, but no more than a quarter of the run",
+    )
     warmup_start: Share = Field(default=0.001, description="share of lr that warm-up starts from")
 
 
@@ -306,16 +331,121 @@ class InferenceConfig(Section):
     voting: Switch = Field(
         default=True, description="score voting: average the boxes that NMS merges"
     )
+    use_iou: Switch = Field(
+        default=True,
+        description="scores are √(class × IoU) where the network has an IoU branch; false takes "
+        "the class probability alone",
+    )
     batch_size: PositiveInt = Field(default=8, description="images per forward pass")
 
 
 class DistillConfig(Section):
-    """Where the teacher's opinion comes from."""
+    """Whom a student learns from, and what."""
 
-    mode: Literal["lad"] = Field(default="lad", description="method of distillation")
+    mode: Literal["lad", "soft", "solad"] = Field(
+        default="lad",
+        description="lad: the teacher assigns the labels; soft: its outputs are targets beside "
+        "the student's own labels; solad: both",
+    )
     teacher: str | None = Field(default=None, description="teacher checkpoint, run on every step")
     cache: str | None = Field(
         default=None, description="teacher cache (HDF5), instead of a teacher"
+    )
+    switch: Literal["off", "std-mean", "fisher"] = Field(
+        default="off",
+        description="let the network whose costs tell good from bad candidates more clearly "
+        "assign the labels, by this criterion; off leaves them to the teacher",
+    )
+    switch_scope: Literal["level", "object", "image", "batch"] = Field(
+        default="level",
+        description="what one decision of the switch covers: a level of an object, an object, "
+        "an image or a batch",
+    )
+
+    @model_validator(mode="after")
+    def _switch_has_labels(self) -> DistillConfig:
+        if self.mode == "soft" and self.switch != "off":
+            raise ValueError(
+                "distill.switch chooses who assigns the labels, but with distill.mode=soft that "
+                "is the student alone; use distill.mode=solad, or distill.switch=off"
+            )
+        return self
+
+
+class SoftConfig(Section):
+    """Soft-label losses: a teacher's outputs as targets."""
+
+    loss: Literal["kl", "l1", "l2"] = Field(
+        default="kl",
+        description="focal-weighted binary KL divergence, or L1 or L2 of probabilities",
+    )
+    gamma: NonNegative = Field(
+        default=0.5, description="kl: exponent of the focal weight |teacher - student|"
+    )
+    cls_weight: NonNegative = Field(
+        default=10.0, description="weight of the class loss, over all anchors and classes"
+    )
+    box_weight: NonNegative = Field(default=1.3, description="weight of the GIoU loss")
+    iou_weight: NonNegative = Field(default=10.0, description="weight of the IoU branch's loss")
+    min_iou: Share = Field(
+        default=0.5,
+        description="boxes and IoUs are learned where the IoU with a ground truth is above this",
+    )
+    select: Literal["pred", "anchor"] = Field(
+        default="pred", description="measure that IoU for the teacher's box, or for the anchor"
+    )
+
+
+class CacheConfig(Section):
+    """What `lad cache-teacher` stores."""
+
+    level: Literal["assignments", "costs", "soft", "dense"] = Field(
+        default="assignments",
+        description="assignments: positives, for LAD; costs: also the cheapest candidates, for "
+        "the switch; soft: also sparse outputs, for soft labels and SoLAD; dense: all outputs in "
+        "half precision, for small data",
+    )
+
+
+class NetworkConfig(Section):
+    """One of CoLAD's two networks, where it differs from `model` and `optim`."""
+
+    backbone: str | None = Field(
+        default=None, description="name of a timm model; by default model.backbone"
+    )
+    weights: str | None = Field(
+        default=None, description="backbone weights; by default model.weights"
+    )
+    head: Literal["paa", "iop", "cop"] | None = Field(
+        default=None, description="head; by default model.head"
+    )
+    iou_branch: Switch | None = Field(
+        default=None, description="predict IoUs; by default model.iou_branch"
+    )
+    init: str | None = Field(
+        default=None,
+        description="trained checkpoint of the same architecture to start from, instead of "
+        "backbone weights",
+    )
+    lr: Positive | None = Field(default=None, description="learning rate; by default optim.lr")
+
+
+class ColadConfig(Section):
+    """Two networks that learn together, each the other's teacher by turns."""
+
+    switch: Literal["std-mean", "fisher"] = Field(
+        default="std-mean", description="criterion that decides who is the teacher"
+    )
+    switch_scope: Literal["level", "object", "image", "batch"] = Field(
+        default="level", description="what one decision covers"
+    )
+    first_teacher: Literal["auto", "a", "b"] = Field(
+        default="auto",
+        description="who is the teacher where the two are equal; auto: the pretrained one, of two "
+        "such the better one, else the one with more parameters",
+    )
+    soft: Switch = Field(
+        default=False, description="each network also learns the other's outputs (see soft.*)"
     )
 
 
@@ -331,3 +461,8 @@ class Recipe(Section):
     train: TrainConfig = TrainConfig()
     inference: InferenceConfig = InferenceConfig()
     distill: DistillConfig = DistillConfig()
+    soft: SoftConfig = SoftConfig()
+    cache: CacheConfig = CacheConfig()
+    colad: ColadConfig = ColadConfig()
+    net_a: NetworkConfig = NetworkConfig()
+    net_b: NetworkConfig = NetworkConfig()

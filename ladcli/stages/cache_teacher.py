@@ -11,7 +11,9 @@ from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import Plan, plan_views
 from ladcli.data.views import ViewGrid
-from ladcli.distill.cache_format import Fingerprints, require_match
+from ladcli.detector.model import Architecture
+from ladcli.distill.cache_contents import encode_opinion
+from ladcli.distill.cache_format import require_level, require_match
 from ladcli.distill.cache_reader import CacheInfo, read_cache_info
 from ladcli.distill.cache_writer import CacheWriter, discard_parts
 from ladcli.distill.teacher import OnlineTeacher
@@ -64,10 +66,13 @@ def cache_teacher(
     if recipe.train.channels_last:
         detector = detector.to(memory_format=torch.channels_last)
     assigner = build_assigner(recipe.assign)
-    fingerprints = cache_fingerprints(detector, index, recipe.data, assigner)
+    fingerprints = cache_fingerprints(detector, index, recipe, assigner).of_level(
+        recipe.cache.level
+    )
     if keep and out.exists():
         info = read_cache_info(out)
-        require_match(out, info.fingerprints, fingerprints.to_plain())
+        require_level(out, info.level, recipe.cache.level)
+        require_match(out, info.fingerprints, fingerprints)
         return info
     source = OnlineTeacher(detector, assigner, autocast=autocast(recipe.train.precision, device))
     plan = plan_views(index, recipe.data, batch_size=recipe.inference.batch_size)
@@ -76,21 +81,26 @@ def cache_teacher(
         discard_parts(out)
     writer = CacheWriter(
         out,
-        _attributes(recipe, index, fingerprints),
+        recipe.cache.level,
+        _attributes(recipe, index, fingerprints, detector.architecture),
         image_ids=index.image_ids,
         view_ids=ViewGrid.from_config(recipe.data).view_ids(),
         num_parts=len(parts),
+        num_classes=len(index.classes),
     )
     _run_missing_parts(recipe, source, index, parts, writer, device=device, quiet=quiet)
     writer.finish()
     return read_cache_info(out)
 
 
-def _attributes(recipe: Recipe, index: CocoIndex, fingerprints: Fingerprints) -> dict[str, Any]:
+def _attributes(
+    recipe: Recipe, index: CocoIndex, fingerprints: dict[str, str], teacher: Architecture
+) -> dict[str, Any]:
     """What the cache says of itself."""
     return {
-        "level": "assignments",
-        "fingerprints": fingerprints.to_plain(),
+        "fingerprints": fingerprints,
+        "class_output": "probs" if teacher.objectness_kernel else "logits",
+        "iou_branch": int(teacher.iou_branch),
         "precision": recipe.train.precision,
         "classes": index.classes.to_plain(),
         "views": ViewGrid.from_config(recipe.data).to_plain(),
@@ -128,7 +138,8 @@ def _run_missing_parts(
             skipped.update(batch.skipped)
             if len(batch):
                 batch = batch.to(device)
-                writer.add(batch, teacher.assign(batch))
+                rows = encode_opinion(teacher.look_at(batch), recipe.cache.level, recipe.soft)
+                writer.add(batch, rows)
             if done in ends:
                 writer.close_part(ends[done])
             bar.update(before + done)

@@ -1,16 +1,26 @@
-"""`lad distill`: train a student whose labels a teacher assigns."""
+"""`lad distill`: train a student that a teacher helps, by LAD, soft labels or both."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from ladcli.assign import Assigner
 from ladcli.detector.checkpoint import teacher_fingerprint
+from ladcli.distill.objectives import Objective
 from ladcli.distill.teacher import Teacher
 from ladcli.errors import UserError
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
-from ladcli.stages.teachers import make_cached_teacher, make_online_teacher
-from ladcli.stages.training import Prepared, RunOptions, TrainingResult, run_training
+from ladcli.stages.teachers import chosen_switch, make_cached_teacher, make_online_teacher
+from ladcli.stages.training import (
+    Method,
+    Prepared,
+    RunOptions,
+    TrainingResult,
+    run_training,
+    single_network,
+)
 
 
 def distill(recipe: Recipe, options: RunOptions) -> TrainingResult:
@@ -24,16 +34,32 @@ def distill(recipe: Recipe, options: RunOptions) -> TrainingResult:
             "nobody to learn from: name a teacher with --teacher CHECKPOINT, or a cache with "
             "--cache FILE"
         )
-    return run_training("distill", recipe, options, _open_teacher)
+    return run_training(Method("distill", single_network, _objective), recipe, options)
 
 
-def _open_teacher(prepared: Prepared) -> tuple[Teacher, dict[str, str]]:
+def _objective(prepared: Prepared) -> tuple[Objective, dict[str, Any]]:
+    recipe = prepared.recipe
+    assigner = build_assigner(recipe.assign)
+    teacher, fingerprint = _open_teacher(prepared, assigner)
+    config = recipe.distill
+    objective = Objective(
+        assigner,
+        recipe.loss,
+        teacher,
+        teacher_assigns=config.mode != "soft",
+        switch=chosen_switch(config),
+        soft=None if config.mode == "lad" else recipe.soft,
+    )
+    return objective, {"fingerprints": {"teacher": fingerprint}}
+
+
+def _open_teacher(prepared: Prepared, assigner: Assigner) -> tuple[Teacher, str]:
+    """The teacher, and the fingerprint of the network behind it."""
     config = prepared.recipe.distill
-    assigner = build_assigner(prepared.recipe.assign)
     network = Path(config.teacher) if config.teacher else None
     if config.cache:
         cached = make_cached_teacher(Path(config.cache), prepared, assigner, network=network)
-        return cached, {"teacher": cached.cache.info.fingerprints["teacher"]}
+        return cached, cached.cache.info.fingerprints["teacher"]
     assert network is not None  # checked in `distill`
     online = make_online_teacher(network, prepared, assigner)
-    return online, {"teacher": teacher_fingerprint(online.detector)}
+    return online, teacher_fingerprint(online.detector)

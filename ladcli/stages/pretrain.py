@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from ladcli.distill.teacher import Teacher
+from typing import Any
+
+from ladcli.distill.objectives import Objective
 from ladcli.recipe.schema import Recipe
-from ladcli.stages.training import Prepared, RunOptions, TrainingResult, run_training
+from ladcli.stages.assigner import build_assigner
+from ladcli.stages.training import (
+    Method,
+    Prepared,
+    RunOptions,
+    TrainingResult,
+    run_training,
+    single_network,
+)
 
 
 def pretrain(recipe: Recipe, options: RunOptions) -> TrainingResult:
     """Train a detector that assigns its own labels.  Raises as `run_training`."""
-    return run_training("pretrain", recipe, options, _no_teacher)
+    return run_training(Method("pretrain", single_network, _objective), recipe, options)
 
 
-def _no_teacher(prepared: Prepared) -> tuple[Teacher | None, dict[str, str]]:
-    return None, {}
+def _objective(prepared: Prepared) -> tuple[Objective, dict[str, Any]]:
+    recipe = prepared.recipe
+    return Objective(build_assigner(recipe.assign), recipe.loss), {}

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ladcli.data.folder import find_split
 from ladcli.data.synth import write_synthetic
 from ladcli.engine.progress import announce
-from ladcli.engine.run_directory import RunDirectory
+from ladcli.engine.run_directory import FREE_KEYS, RunDirectory
 from ladcli.errors import Interrupted, UserError
+from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.summary import Measured
 from ladcli.files import write_json
 from ladcli.recipe import load_recipe
 from ladcli.recipe.pipeline import Pipeline, Stage
-from ladcli.recipe.schema import Recipe, TrainConfig
+from ladcli.recipe.schema import Recipe
 from ladcli.stages.cache_teacher import cache_teacher
+from ladcli.stages.colad import colad
 from ladcli.stages.datasets import EvaluationSet, open_evaluation_set
 from ladcli.stages.distill import distill
 from ladcli.stages.evaluate import evaluate_checkpoint
@@ -47,9 +50,8 @@ class _Run:
     seed: int
     folder: Path
 
-    @property
-    def checkpoint(self) -> Path:
-        return RunDirectory(self.folder).checkpoint("last")
+    def checkpoint(self, network: str) -> Path:
+        return RunDirectory(self.folder).checkpoint("last", network)
 
     @property
     def cache_file(self) -> Path:
@@ -104,15 +106,14 @@ def _recipe_of(
     flags = {**options.flags, "train.seed": run.seed}
     if flags.get("data.dir") is None and synthetic:
         flags["data.dir"] = str(synthetic[0].folder / "data")
-    by_name = {r.name: r for r in runs}
+    teacher = run.stage.teacher
     if run.stage.cache is not None:
-        source = by_name[run.stage.cache]
+        source = next(r for r in runs if r.name == run.stage.cache)
         flags["distill.cache"] = str(source.cache_file)
         # The cache must be of the teacher that this pipeline trained: the stage compares them.
-        teacher = run.stage.teacher or source.stage.teacher
-        flags["distill.teacher"] = str(by_name[str(teacher)].checkpoint)
-    elif run.stage.run == "distill":
-        flags["distill.teacher"] = str(by_name[str(run.stage.teacher)].checkpoint)
+        teacher = teacher or source.stage.teacher
+    if run.stage.run == "distill":
+        flags["distill.teacher"] = str(_trained(str(teacher), runs))
     return load_recipe(
         None,
         layers=[
@@ -122,6 +123,13 @@ def _recipe_of(
         flags=flags,
         overrides=options.overrides,
     )
+
+
+def _trained(name: str, runs: list[_Run]) -> Path:
+    """The checkpoint of a network that a stage names: RUN, or RUN/a."""
+    run_name, _, network = name.partition("/")
+    run = next(r for r in runs if r.name == run_name)
+    return run.checkpoint(network or run.stage.networks[0])
 
 
 def _run_once(
@@ -142,11 +150,11 @@ def _run_once(
         case "synth":
             _write_data(run)
         case "cache-teacher":
-            teacher = next(r for r in runs if r.name == run.stage.teacher).checkpoint
+            teacher = _trained(str(run.stage.teacher), runs)
             cache_teacher(recipe, teacher, run.cache_file, quiet=options.quiet, keep=True)
         case _:
             resume = RunDirectory(run.folder).holds_run()
-            stage = pretrain if run.stage.run == "pretrain" else distill
+            stage = {"pretrain": pretrain, "distill": distill, "colad": colad}[run.stage.run]
             try:
                 stage(recipe, RunOptions(run.folder, resume=resume, quiet=options.quiet))
             except Interrupted:
@@ -155,13 +163,22 @@ def _run_once(
 
 
 def _identity(run: _Run, recipe: Recipe) -> str:
-    """Changes with everything that changes the result of a run."""
-    plain = recipe.model_dump()
-    for section, key in (("train", "device"), ("train", "log_every"), ("data", "workers")):
-        del plain[section][key]
+    """Changes with everything that changes the result of a run.
+
+    Options at their defaults are left out: a run does not change when the program learns a new one.
+    """
+    plain = recipe.model_dump(exclude_defaults=True)
     # What may differ between a run and its continuation is no difference here either.
-    plain["data"]["skip_bad_images"] = False
-    plain["train"]["save_every_minutes"] = TrainConfig().save_every_minutes
+    for key in FREE_KEYS:
+        section, name = key.split(".")
+        plain.get(section, {}).pop(name, None)
+    # Files that the pipeline makes itself are known by the names of their stages.
+    made = {"teacher": run.stage.teacher, "cache": run.stage.cache}
+    plain["distill"] = {**plain.get("distill", {}), **made}
+    folder = recipe.data.dir
+    if folder is not None:
+        inside = Path(folder).resolve().is_relative_to(run.folder.parent.resolve())
+        plain["data"]["dir"] = "synthetic" if inside else str(Path(folder).resolve())
     # A stage that draws no images does not change when the synthetic set learns a new option.
     synth = run.stage.synth.model_dump() if run.stage.run == "synth" else None
     return fingerprint_plain([run.stage.run, run.seed, synth, plain])
@@ -212,14 +229,14 @@ def _measure(
         if not run.stage.trains:
             continue
         recipe = recipes[run.name]
-        for split in pipeline.evaluate:
+        for split, network in product(pipeline.evaluate, run.stage.networks):
             key = (recipe.data.dir, recipe.data.val_json, recipe.data.images, split)
             if key not in sets:
                 opened = open_evaluation_set(recipe.data, split)
                 assert opened is not None  # required sets raise
                 sets[key] = opened
             evaluation = evaluate_checkpoint(
-                run.checkpoint,
+                run.checkpoint(network),
                 sets[key],
                 inference=recipe.inference,
                 out=None,
@@ -233,10 +250,7 @@ def _measure(
                 if note not in notes:
                     announce(f"note: {note}", quiet=options.quiet)
             notes.update(evaluation.notes)
-            title = run.stage.title or run.stage.name
-            measured.append(
-                Measured(run.stage.name, title, run.name, run.seed, split, evaluation.metrics)
-            )
+            measured.append(_named(run, network, split, evaluation.metrics))
     write_json(
         options.out / "summary.json",
         [
@@ -245,3 +259,12 @@ def _measure(
         ],
     )
     return measured
+
+
+def _named(run: _Run, network: str, split: str, metrics: CocoMetrics) -> Measured:
+    """What a network reached, under the names that tables give it."""
+    title = run.stage.title or run.stage.name
+    if len(run.stage.networks) == 1:
+        return Measured(run.stage.name, title, run.name, run.seed, split, metrics)
+    stage, name = f"{run.stage.name}/{network}", f"{run.name}/{network}"
+    return Measured(stage, f"{title}, network {network}", name, run.seed, split, metrics)

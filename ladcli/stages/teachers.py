@@ -6,17 +6,18 @@ from pathlib import Path
 
 import torch
 
-from ladcli.assign import Assigner
+from ladcli.assign import Assigner, Switch
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import ViewGrid, is_ranged
 from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
 from ladcli.detector.model import Detector
-from ladcli.distill.cache_format import Fingerprints, require_match
-from ladcli.distill.cache_reader import CachedTeacher, TeacherCache
+from ladcli.distill.cache_format import Fingerprints, needed_level, require_level, require_match
+from ladcli.distill.cache_reader import TeacherCache
+from ladcli.distill.cached_teacher import CachedTeacher
 from ladcli.distill.teacher import OnlineTeacher
 from ladcli.engine.device import autocast
 from ladcli.errors import UserError
-from ladcli.recipe.schema import DataConfig
+from ladcli.recipe.schema import DataConfig, DistillConfig, Recipe, SoftConfig
 from ladcli.stages.assigner import assigner_fingerprint
 from ladcli.stages.datasets import require_same_classes
 from ladcli.stages.training import Prepared
@@ -39,13 +40,13 @@ def make_online_teacher(path: Path, prepared: Prepared, assigner: Assigner) -> O
     detector = open_teacher_network(path, prepared.index).to(prepared.device)
     if prepared.recipe.train.channels_last:
         detector = detector.to(memory_format=torch.channels_last)
-    architecture = prepared.student.architecture
+    mean, std = prepared.batch_statistics
     return OnlineTeacher(
         detector,
         assigner,
         autocast=autocast(prepared.recipe.train.precision, prepared.device),
-        batch_mean=architecture.pixel_mean,
-        batch_std=architecture.pixel_std,
+        batch_mean=mean,
+        batch_std=std,
     )
 
 
@@ -58,15 +59,23 @@ def make_cached_teacher(
         network: the checkpoint that the cache must have been made with, if it is known.
 
     Raises:
-        UserError: the cache was made for something else (says for what).
+        UserError: the cache was made for something else (says for what), or holds too little for
+            the method.
     """
     cache = TeacherCache(path)
-    data = prepared.recipe.data
-    wanted = {
-        "data": prepared.index.fingerprint(),
-        "input": input_fingerprint(data),
-        "assigner": assigner_fingerprint(assigner),
-    }
+    recipe = prepared.recipe
+    config = recipe.distill
+    assigns, soft = config.mode != "soft", config.mode != "lad"
+    switch = chosen_switch(config)
+    require_level(
+        path, cache.info.level, needed_level(teacher_assigns=assigns, switch=switch, soft=soft)
+    )
+    wanted = {"data": prepared.index.fingerprint(), "input": input_fingerprint(recipe.data)}
+    # Dense outputs are judged anew; all else depends on the options it was made with.
+    if assigns and cache.info.level != "dense":
+        wanted["assigner"] = assigner_fingerprint(assigner)
+    if soft and cache.info.level == "soft":
+        wanted["soft"] = soft_fingerprint(recipe.soft)
     if network is not None:
         detector = open_teacher_network(network, prepared.index)
         wanted["teacher"] = teacher_fingerprint(detector)
@@ -74,16 +83,27 @@ def make_cached_teacher(
     return CachedTeacher(cache, assigner)
 
 
+def chosen_switch(config: DistillConfig) -> Switch | None:
+    """The switch that a recipe asks for."""
+    return None if config.switch == "off" else Switch(config.switch, config.switch_scope)
+
+
 def cache_fingerprints(
-    detector: Detector, index: CocoIndex, data: DataConfig, assigner: Assigner
+    detector: Detector, index: CocoIndex, recipe: Recipe, assigner: Assigner
 ) -> Fingerprints:
-    """Everything that a cached assignment depends on."""
+    """Everything that a cached opinion depends on."""
     return Fingerprints(
         teacher=teacher_fingerprint(detector),
         data=index.fingerprint(),
-        input=input_fingerprint(data),
+        input=input_fingerprint(recipe.data),
         assigner=assigner_fingerprint(assigner),
+        soft=soft_fingerprint(recipe.soft),
     )
+
+
+def soft_fingerprint(soft: SoftConfig) -> str:
+    """Identifies which anchors' boxes are soft targets."""
+    return fingerprint_plain({"select": soft.select, "min_iou": soft.min_iou})
 
 
 def input_fingerprint(data: DataConfig) -> str:

@@ -1,41 +1,42 @@
-"""What `lad pretrain` and `lad distill` share: one student, one objective, one run directory."""
+"""What the training commands share: networks, one objective, one run directory."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
-from ladcli.data.plan import plan_epoch
+from ladcli.data.plan import Plan, plan_epoch
 from ladcli.detector.checkpoint import InputRule, save_checkpoint
 from ladcli.detector.model import Detector, build_detector
-from ladcli.distill.objectives import Objective
-from ladcli.distill.teacher import Teacher
+from ladcli.detector.renormalize import Renormalize
+from ladcli.distill.objectives import MODEL
 from ladcli.engine.device import choose_device, gradient_scaler
 from ladcli.engine.loop import Training, train
 from ladcli.engine.metrics_log import MetricsLog
-from ladcli.engine.optimizer import build_optimizer
-from ladcli.engine.progress import Reporter, progress
+from ladcli.engine.optimizer import base_lr, build_optimizer
+from ladcli.engine.progress import Reporter, announce, progress
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.errors import BadImageError, Interrupted
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.recipe import load_recipe
+from ladcli.recipe import load_recipe, update_recipe
 from ladcli.recipe.schema import Recipe
-from ladcli.stages.assigner import build_assigner
+from ladcli.recipe.warmup import default_warmup
 from ladcli.stages.datasets import (
     EvaluationSet,
     open_evaluation_set,
     open_training_set,
     require_same_classes,
 )
-from ladcli.stages.evaluate import evaluate_detector
-from ladcli.structures import Batch
+from ladcli.stages.evaluate import Evaluation, evaluate_detector
+from ladcli.structures import Batch, ClassTable, ObjectiveFunction
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,19 @@ class TrainingResult:
     """What a finished run leaves."""
 
     run: RunDirectory
-    metrics: CocoMetrics | None  # of the last epoch on the validation set, where there is one
+    networks: tuple[str, ...]  # that were trained; one is called model, two are a and b
+    metrics: dict[str, CocoMetrics]  # by network, on the validation set, where there is one
     steps: int
     skipped: int  # images that could not be read
     notes: tuple[str, ...]  # what the user should know about the data
+
+
+@dataclass(frozen=True)
+class NewNetwork:
+    """A network about to be trained."""
+
+    detector: Detector
+    lr: float  # after warm-up
 
 
 @dataclass(frozen=True)
@@ -67,18 +77,28 @@ class Prepared:
     device: torch.device
     index: CocoIndex
     validation: EvaluationSet | None
-    student: Detector
+    networks: dict[str, NewNetwork]  # in order; batches are normalized for the first
+    saved_notes: dict[str, Any] = field(default_factory=dict)  # `run.json` of a resumed run
+
+    @property
+    def batch_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Pixel mean and deviation that batches are normalized with."""
+        first = next(iter(self.networks.values())).detector.architecture
+        return first.pixel_mean, first.pixel_std
 
 
-#: Makes the teacher of a run, or None for PAA; called once the data are known to be sound.  The
-#: second value goes into `run.json`.
-TeacherFactory = Callable[[Prepared], tuple[Teacher | None, dict[str, str]]]
+@dataclass(frozen=True)
+class Method:
+    """What tells one kind of training from another."""
+
+    stage: str  # the command
+    networks: Callable[[Recipe, ClassTable], dict[str, NewNetwork]]
+    #: Called once the data are known to be sound; the second value goes into `run.json`.
+    objective: Callable[[Prepared], tuple[ObjectiveFunction, dict[str, Any]]]
 
 
-def run_training(
-    stage: str, recipe: Recipe, options: RunOptions, make_teacher: TeacherFactory
-) -> TrainingResult:
-    """Train one student from start or from where it stopped.
+def run_training(method: Method, recipe: Recipe, options: RunOptions) -> TrainingResult:
+    """Train from the start or from where a run stopped.
 
     Raises:
         UserError: anything that the user can mend; an existing run is left as it was.
@@ -88,43 +108,57 @@ def run_training(
     run = RunDirectory(options.out)
     run.check_free(resume=options.resume, overwrite=options.overwrite)
     if options.resume:
-        run.check_same_stage(stage)
-        if run.recipe.exists():
-            run.check_same_recipe(recipe, load_recipe(run.recipe))
-    prepared = prepare(recipe)
-    teacher, teacher_notes = make_teacher(prepared)
-    learner = _build_learner(prepared)
+        run.check_same_stage(method.stage)
+    prepared, hints = prepare(
+        method, recipe, saved_notes=run.read_notes() if options.resume else {}
+    )
+    recipe = prepared.recipe
+    if options.resume and run.recipe.exists():
+        run.check_same_recipe(recipe, load_recipe(run.recipe))
+    objective, method_notes = method.objective(prepared)
+    learners = {name: _learner(network, prepared) for name, network in prepared.networks.items()}
     position = Position()
     if options.resume and run.state.exists():
-        position = load_state(run.state, learner)
-    run.create(recipe, stage=stage, overwrite=options.overwrite, resumed=options.resume)
-    fingerprints = {"data": prepared.index.fingerprint(), **teacher_notes}
-    run.update_notes(fingerprints=fingerprints, classes=prepared.index.classes.to_plain())
-    finisher = _EpochFinisher(run, prepared, options.quiet)
-    training = Training(
-        recipe=recipe,
-        device=prepared.device,
-        learner=learner,
-        objective=Objective(build_assigner(recipe.assign), recipe.loss, teacher),
-        position=position,
-        log=MetricsLog(run.metrics, keep_steps=position.step, keep_epochs=position.epoch),
-        batches=_batch_source(prepared),
-        num_images=len(prepared.index),
-        save=lambda at: save_state(run.state, learner, at),
-        finish_epoch=finisher,
-        skipped=set(run.read_notes().get("skipped_images", [])),
+        position = load_state(run.state, learners)
+    run.create(recipe, stage=method.stage, overwrite=options.overwrite, resumed=options.resume)
+    fingerprints = {"data": prepared.index.fingerprint(), **method_notes.pop("fingerprints", {})}
+    run.update_notes(
+        fingerprints=fingerprints, classes=prepared.index.classes.to_plain(), **method_notes
     )
-    finisher.log = training.log
-    with progress(stage, training.num_images * recipe.schedule.epochs, quiet=options.quiet) as bar:
-        finisher.reporter = bar
+    for hint in hints:
+        announce(f"note: {hint}", quiet=options.quiet)
+    log = MetricsLog(run.metrics, keep_steps=position.step, keep_epochs=position.epoch)
+    total = len(prepared.index) * recipe.schedule.epochs
+    with progress(method.stage, total, quiet=options.quiet) as bar:
+        finisher = _EpochFinisher(run, prepared, log, bar)
+        training = Training(
+            recipe=recipe,
+            device=prepared.device,
+            learners=learners,
+            objective=objective,
+            position=position,
+            log=log,
+            batches=_batch_source(prepared),
+            num_images=len(prepared.index),
+            save=lambda at: save_state(run.state, learners, at),
+            finish_epoch=finisher,
+            skipped=set(run.read_notes().get("skipped_images", [])),
+        )
         _train_and_note(run, training, bar)
     run.update_notes(status="finished", finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     notes = (*prepared.index.notes, *finisher.notes)
-    return TrainingResult(run, finisher.metrics, position.step, len(training.skipped), notes)
+    return TrainingResult(
+        run, tuple(learners), finisher.metrics, position.step, len(training.skipped), notes
+    )
 
 
-def prepare(recipe: Recipe) -> Prepared:
-    """Open the data and build the student; nothing is written.
+def prepare(
+    method: Method, recipe: Recipe, *, saved_notes: dict[str, Any] | None = None
+) -> tuple[Prepared, list[str]]:
+    """Open the data and build the networks; nothing is written.
+
+    Returns:
+        What the run needs, with a recipe that leaves nothing open; and hints for the user.
 
     Raises:
         UserError: a device, file, backbone or weights that cannot be used.
@@ -137,11 +171,33 @@ def prepare(recipe: Recipe) -> Prepared:
     if validation is not None:
         truth = validation.truth
         require_same_classes(index.classes, "the training set", truth.classes, truth.path)
+    recipe, hints = _with_warmup(method, recipe, index)
     torch.manual_seed(recipe.train.seed)
-    student = build_detector(recipe.model, index.classes).to(device)
-    if recipe.train.channels_last:
-        student = student.to(memory_format=torch.channels_last)
-    return Prepared(recipe, device, index, validation, student)
+    networks = method.networks(recipe, index.classes)
+    for network in networks.values():
+        network.detector.to(device)
+        if recipe.train.channels_last:
+            network.detector.to(memory_format=torch.channels_last)
+    return Prepared(recipe, device, index, validation, networks, saved_notes or {}), hints
+
+
+def single_network(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:
+    """The one network of `lad pretrain` and `lad distill`."""
+    lr = base_lr(recipe.optim, recipe.train.batch_size)
+    return {MODEL: NewNetwork(build_detector(recipe.model, classes), lr)}
+
+
+def _with_warmup(method: Method, recipe: Recipe, index: CocoIndex) -> tuple[Recipe, list[str]]:
+    """The recipe with its steps of warm-up filled in, and a hint where they were cut."""
+    if recipe.optim.warmup_steps is not None:
+        return recipe, []
+    steps_per_epoch = len(_plan(recipe, index, epoch=0))
+    steps, hint = default_warmup(
+        recipe,
+        distills=method.stage == "distill",
+        total_steps=steps_per_epoch * recipe.schedule.epochs,
+    )
+    return update_recipe(recipe, {"optim.warmup_steps": steps}), [hint] if hint else []
 
 
 def input_rule(recipe: Recipe) -> InputRule:
@@ -170,28 +226,41 @@ def _train_and_note(run: RunDirectory, training: Training, bar: Reporter) -> Non
         run.update_notes(skipped_images=sorted(training.skipped))
 
 
-def _build_learner(prepared: Prepared) -> Learner:
-    train_config = prepared.recipe.train
-    optimizer = build_optimizer(
-        prepared.student, prepared.recipe.optim, batch_size=train_config.batch_size
+def _learner(network: NewNetwork, prepared: Prepared) -> Learner:
+    recipe, detector = prepared.recipe, network.detector
+    own = detector.architecture
+    return Learner(
+        detector,
+        build_optimizer(detector, recipe.optim, lr=network.lr),
+        gradient_scaler(recipe.train.precision, prepared.device),
+        network.lr,
+        Renormalize.between(
+            prepared.batch_statistics, (own.pixel_mean, own.pixel_std), prepared.device
+        ),
     )
-    scaler = gradient_scaler(train_config.precision, prepared.device)
-    return Learner(prepared.student, optimizer, scaler)
+
+
+def _plan(recipe: Recipe, index: CocoIndex, *, epoch: int) -> Plan:
+    train_config = recipe.train
+    return plan_epoch(
+        index,
+        recipe.data,
+        batch_size=train_config.batch_size,
+        seed=train_config.seed,
+        epoch=epoch,
+    )
 
 
 def _batch_source(prepared: Prepared) -> Callable[[int, int], Iterable[Batch]]:
-    data, config = prepared.recipe.data, prepared.recipe.train
-    architecture = prepared.student.architecture
+    data = prepared.recipe.data
+    mean, std = prepared.batch_statistics
 
     def batches(epoch: int, skip: int) -> Iterable[Batch]:
-        plan = plan_epoch(
-            prepared.index, data, batch_size=config.batch_size, seed=config.seed, epoch=epoch
-        )
         return load_batches(
             prepared.index,
-            plan[skip:],
-            mean=architecture.pixel_mean,
-            std=architecture.pixel_std,
+            _plan(prepared.recipe, prepared.index, epoch=epoch)[skip:],
+            mean=mean,
+            std=std,
             workers=data.workers,
             skip_bad_images=data.skip_bad_images,
             pin_memory=prepared.device.type == "cuda",
@@ -201,60 +270,72 @@ def _batch_source(prepared: Prepared) -> Callable[[int, int], Iterable[Batch]]:
 
 
 class _EpochFinisher:
-    """After an epoch: the checkpoint, and the evaluation where one is due."""
+    """After an epoch: the checkpoints, and the evaluation where one is due."""
 
-    def __init__(self, run: RunDirectory, prepared: Prepared, quiet: bool) -> None:
+    def __init__(
+        self, run: RunDirectory, prepared: Prepared, log: MetricsLog, reporter: Reporter
+    ) -> None:
         self.run = run
         self.prepared = prepared
-        self.quiet = quiet
-        self.metrics: CocoMetrics | None = None
+        self.log = log
+        self.reporter = reporter
+        self.metrics: dict[str, CocoMetrics] = {}
         self.notes = prepared.validation.index.notes if prepared.validation else ()
-        self.log: MetricsLog | None = None
-        self.reporter: Reporter | None = None
 
     def __call__(self, position: Position) -> None:
-        self._save("last", position)
+        for name in self.prepared.networks:
+            self._save(name, "last", position)
         if self.prepared.validation is not None and self._evaluation_is_due(position.epoch):
-            self._evaluate(self.prepared.validation, position)
+            for name in self.prepared.networks:
+                self._evaluate(name, self.prepared.validation, position)
 
     def _evaluation_is_due(self, epoch: int) -> bool:
         recipe = self.prepared.recipe
         return epoch == recipe.schedule.epochs or epoch % recipe.train.eval_every == 0
 
-    def _save(self, name: str, position: Position) -> None:
+    def _save(self, network: str, name: str, position: Position) -> None:
         recipe = self.prepared.recipe
         save_checkpoint(
-            self.run.checkpoint(name),
-            self.prepared.student,
+            self.run.checkpoint(name, network),
+            self.prepared.networks[network].detector,
             input_rule(recipe),
             {"epoch": position.epoch, "step": position.step, "recipe": recipe.model_dump()},
         )
 
-    def _evaluate(self, validation: EvaluationSet, position: Position) -> None:
-        recipe = self.prepared.recipe
-        evaluation = evaluate_detector(
-            self.prepared.student,
-            validation,
-            input_rule=input_rule(recipe),
-            inference=recipe.inference,
-            device=self.prepared.device,
-            folder=self.run.evaluation(validation.name),
-            precision=recipe.train.precision,
-            workers=recipe.data.workers,
-            skip_bad_images=recipe.data.skip_bad_images,
-            quiet=True,
+    def _evaluate(self, network: str, validation: EvaluationSet, position: Position) -> None:
+        evaluation = evaluate_network(
+            self.prepared, network, validation, self.run.evaluation(validation.name, network)
         )
-        self.metrics, self.notes = evaluation.metrics, evaluation.notes
-        stats = self.metrics.stats
-        if self.log is not None:
-            self.log.write(
-                "eval", position.step, epoch=position.epoch, set=validation.name, **stats
-            )
+        self.metrics[network], self.notes = evaluation.metrics, evaluation.notes
+        stats = evaluation.metrics.stats
+        named = {} if network == MODEL else {"network": network}
+        self.log.write(
+            "eval", position.step, epoch=position.epoch, set=validation.name, **named, **stats
+        )
         average = stats["AP"] or 0.0
-        if self.reporter is not None:
-            self.reporter.line(
-                f"epoch {position.epoch}: AP {100 * average:.1f} on {validation.name}"
-            )
-        if position.best is None or average > position.best:
-            position.best = average
-            self._save("best", position)
+        who = "" if network == MODEL else f"network {network}: "
+        self.reporter.line(
+            f"epoch {position.epoch}: {who}AP {100 * average:.1f} on {validation.name}"
+        )
+        if average > position.best.get(network, -1.0):
+            position.best[network] = average
+            self._save(network, "best", position)
+
+
+def evaluate_network(
+    prepared: Prepared, network: str, validation: EvaluationSet, folder: Path
+) -> Evaluation:
+    """Measure a network of a run on a set, quietly; predictions and metrics go to ``folder``."""
+    recipe = prepared.recipe
+    return evaluate_detector(
+        prepared.networks[network].detector,
+        validation,
+        input_rule=input_rule(recipe),
+        inference=recipe.inference,
+        device=prepared.device,
+        folder=folder,
+        precision=recipe.train.precision,
+        workers=recipe.data.workers,
+        skip_bad_images=recipe.data.skip_bad_images,
+        quiet=True,
+    )

@@ -11,6 +11,7 @@ from ladcli.structures.assignment import (
 )
 from ladcli.structures.batch import Batch, Targets
 from ladcli.structures.classes import ClassTable
+from ladcli.structures.losses import ObjectiveFunction, StepLosses
 from ladcli.structures.predictions import (
     ClassLogits,
     ClassOutput,
@@ -32,7 +33,9 @@ __all__ = [
     "ClassTable",
     "Costs",
     "Detections",
+    "ObjectiveFunction",
     "Predictions",
+    "StepLosses",
     "Targets",
     "gather_per_anchor",
 ]

@@ -31,6 +31,14 @@ class AnchorGrid:
         """Number of anchors of each level; they add up to A."""
         return tuple(rows * cols for rows, cols in self.level_sizes)
 
+    @property
+    def level(self) -> Tensor:
+        """[A] int64, position of the anchor's level, 0 for the finest."""
+        device = self.anchors.device
+        return torch.cat(
+            [torch.full((n,), level, device=device) for level, n in enumerate(self.level_lengths)]
+        )
+
     def valid(self, valid_hw: Tensor) -> Tensor:
         """Which anchors count for images that fill only part of the canvas.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,14 +10,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Logarithms of probabilities are not followed below this, so that p = 0 stays finite.
+#: The logarithm of a probability of zero, as far as losses are concerned.
 MIN_LOG_PROB = -100.0
+#: Between these, a soft-label loss compares probabilities that come without logits.
+SOFT_BOUNDS = (1e-4, 0.9999)
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """``values`` in float32, whatever autocast made of them; float64 stays, for checks."""
+    return values if values.dtype is torch.float64 else values.float()
 
 
 class ClassOutput(Protocol):
     """Per-class Bernoulli outputs [B, A, C], whatever the head stores them as.
 
-    Consumers use these methods only; all of them compute in float32.
+    Consumers use these methods only; all of them compute in float32 (float64 stays as it is).
     """
 
     @property
@@ -30,9 +38,11 @@ class ClassOutput(Protocol):
 
     def log_not_prob(self) -> Tensor: ...
 
+    def facing(self, target: Tensor) -> tuple[ClassOutput, Tensor]: ...
+
     def rows(self, index: Tensor) -> ClassOutput: ...
 
-    def detach(self) -> ClassOutput: ...
+    def map(self, function: Callable[[Tensor], Tensor]) -> ClassOutput: ...
 
 
 @dataclass(frozen=True)
@@ -42,24 +52,30 @@ class ClassLogits:
     raw: Tensor  # [..., C] float, logits
 
     def prob(self) -> Tensor:
-        return self.raw.float().sigmoid()
+        return full_precision(self.raw).sigmoid()
 
     def log_prob(self) -> Tensor:
-        return F.logsigmoid(self.raw.float())
+        return F.logsigmoid(full_precision(self.raw))
 
     def log_prob_of(self, labels: Tensor) -> Tensor:
         """log p of one class per anchor; labels [...] int64."""
-        return F.logsigmoid(self.raw.gather(-1, labels.unsqueeze(-1)).squeeze(-1).float())
+        own = self.raw.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+        return F.logsigmoid(full_precision(own))
 
     def log_not_prob(self) -> Tensor:
-        return F.logsigmoid(-self.raw.float())
+        return F.logsigmoid(-full_precision(self.raw))
+
+    def facing(self, target: Tensor) -> tuple[ClassOutput, Tensor]:
+        """This output and soft targets [..., C] as a divergence takes them: both as they are."""
+        return self, target
 
     def rows(self, index: Tensor) -> ClassLogits:
         """Rows ``index`` [N] of the outputs flattened to [B·A, C]."""
         return ClassLogits(self.raw.flatten(0, -2).index_select(0, index))
 
-    def detach(self) -> ClassLogits:
-        return ClassLogits(self.raw.detach())
+    def map(self, function: Callable[[Tensor], Tensor]) -> ClassLogits:
+        """The same outputs with ``function`` applied to what they are stored as."""
+        return ClassLogits(function(self.raw))
 
 
 @dataclass(frozen=True)
@@ -69,25 +85,44 @@ class ClassProbs:
     raw: Tensor  # [..., C] float in [0, 1]
 
     def prob(self) -> Tensor:
-        return self.raw.float()
+        return full_precision(self.raw)
 
     def log_prob(self) -> Tensor:
-        return torch.log(self.raw.float()).clamp(min=MIN_LOG_PROB)
+        return _safe_log(full_precision(self.raw))
 
     def log_prob_of(self, labels: Tensor) -> Tensor:
         """log p of one class per anchor; labels [...] int64."""
-        own = self.raw.gather(-1, labels.unsqueeze(-1)).squeeze(-1).float()
-        return torch.log(own).clamp(min=MIN_LOG_PROB)
+        own = self.raw.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+        return _safe_log(full_precision(own))
 
     def log_not_prob(self) -> Tensor:
-        return torch.log1p(-self.raw.float()).clamp(min=MIN_LOG_PROB)
+        prob = full_precision(self.raw)
+        largest = 1 - torch.finfo(prob.dtype).eps / 2  # below one
+        return torch.where(prob < 1, torch.log1p(-prob.clamp(max=largest)), MIN_LOG_PROB)
+
+    def facing(self, target: Tensor) -> tuple[ClassOutput, Tensor]:
+        """This output and soft targets [..., C] as a divergence takes them: both bounded.
+
+        Without logits, a probability of almost 0 or 1 would make the divergence explode.
+        """
+        return ClassProbs(self.raw.clamp(*SOFT_BOUNDS)), target.clamp(*SOFT_BOUNDS)
 
     def rows(self, index: Tensor) -> ClassProbs:
         """Rows ``index`` [N] of the outputs flattened to [B·A, C]."""
         return ClassProbs(self.raw.flatten(0, -2).index_select(0, index))
 
-    def detach(self) -> ClassProbs:
-        return ClassProbs(self.raw.detach())
+    def map(self, function: Callable[[Tensor], Tensor]) -> ClassProbs:
+        """The same outputs with ``function`` applied to what they are stored as."""
+        return ClassProbs(function(self.raw))
+
+
+def _safe_log(prob: Tensor) -> Tensor:
+    """log p, `MIN_LOG_PROB` at p = 0, with a finite gradient everywhere (there: zero).
+
+    Clamping the logarithm alone would multiply an infinite slope by zero.
+    """
+    smallest = torch.finfo(prob.dtype).tiny
+    return torch.where(prob < smallest, MIN_LOG_PROB, prob.clamp(min=smallest).log())
 
 
 @dataclass(frozen=True)
@@ -102,13 +137,17 @@ class Predictions:
     def num_classes(self) -> int:
         return self.cls.raw.shape[-1]
 
+    def map(self, function: Callable[[Tensor], Tensor]) -> Predictions:
+        """The same predictions with ``function`` applied to each tensor."""
+        return Predictions(
+            self.cls.map(function),
+            function(self.box_deltas),
+            None if self.iou_logits is None else function(self.iou_logits),
+        )
+
     def detach(self) -> Predictions:
         """The same values, cut off from the gradient."""
-        return Predictions(
-            self.cls.detach(),
-            self.box_deltas.detach(),
-            None if self.iou_logits is None else self.iou_logits.detach(),
-        )
+        return self.map(Tensor.detach)
 
 
 @dataclass(frozen=True)

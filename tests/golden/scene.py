@@ -19,6 +19,7 @@ from ladcli.structures import (
     IGNORE,
     AnchorGrid,
     Assignment,
+    Batch,
     ClassLogits,
     Predictions,
     Targets,
@@ -37,12 +38,19 @@ NETWORKS = ("student", "teacher")
 CLS_SCALE, BOX_SCALE, IOU_SCALE = 512, 64, 512
 
 
-def for_each(pattern: str) -> pytest.MarkDecorator:
+def for_each(pattern: str, *, holding: str = "") -> pytest.MarkDecorator:
     """Run the test once for each golden file that matches; it takes the file as ``path``.
 
     Without any file there is one test, and it is skipped with the reason.
+
+    Args:
+        pattern: of file names.
+        holding: end of an array's name; files without such an array are of another kind.
     """
-    found: Sequence[Path | None] = sorted(places.golden_dir().glob(pattern)) or [None]
+    files = sorted(places.golden_dir().glob(pattern))
+    if holding:
+        files = [file for file in files if any(name.endswith(holding) for name in load(file))]
+    found: Sequence[Path | None] = files or [None]
     names = [file.stem if file else "missing" for file in found]
     return pytest.mark.parametrize("path", found, ids=names, indirect=True)
 
@@ -106,6 +114,20 @@ class Scene:
         return Targets.from_lists(
             split_rows(torch.from_numpy(self.arrays["gt_boxes"]), self.arrays["gt_ptr"]),
             split_rows(torch.from_numpy(self.arrays["gt_labels"]), self.arrays["gt_ptr"]),
+        )
+
+    @property
+    def batch(self) -> Batch:
+        """The scene as a training step sees it; nobody looks at the images."""
+        count = self.num_images
+        return Batch(
+            images=torch.zeros(count, 3, *self.canvas_hw),
+            targets=self.targets,
+            content_hw=self.valid_hw,
+            valid_hw=self.valid_hw,
+            scale_wh=torch.ones(count, 2, dtype=torch.float64),
+            image_rows=tuple(range(count)),
+            view_ids=(0,) * count,
         )
 
     @property

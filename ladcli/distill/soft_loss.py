@@ -1,0 +1,88 @@
+"""Soft-label distillation (section 3.1 of the paper): the student learns the teacher's outputs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ladcli.distill.soft_targets import SoftTargets
+from ladcli.structures import AnchorGrid, ClassLogits, ClassOutput, Predictions
+from ladcli.structures.boxes import decode_boxes, pair_giou
+from ladcli.structures.predictions import full_precision
+
+SoftLoss = Literal["kl", "l1", "l2"]
+
+#: Keeps the root in the focal weight differentiable where teacher and student agree.
+_FOCAL_EPS = 1e-6
+
+
+def soft_label_loss(
+    student: Predictions,
+    soft: SoftTargets,
+    grid: AnchorGrid,
+    content_hw: Tensor,
+    *,
+    loss: SoftLoss = "kl",
+    gamma: float = 0.5,
+    cls_weight: float = 10.0,
+    box_weight: float = 1.3,
+    iou_weight: float = 10.0,
+) -> dict[str, Tensor]:
+    """Losses of a student against a teacher's outputs.
+
+    With w the IoU of a selected anchor with its ground truth and Z = Σ w over the batch: the class
+    divergence is summed over *all* anchors and classes, the divergence of the IoU branch over the
+    selected anchors, and the GIoU loss over the selected anchors weighted by w; each is divided by
+    Z.  Where nothing is selected all are zero and still connected to the graph.
+
+    Args:
+        student: [B, A, …].
+        soft: the teacher's outputs.
+        grid: A anchors.
+        content_hw: [B, 2]; the student's boxes are clipped to it, as the teacher's were.
+        loss: kind of divergence of classes and IoUs, see `divergence`.
+        gamma: of the focal weight, at least 0.
+
+    Returns:
+        ``soft_cls``, ``soft_box`` and ``soft_iou`` (where both networks have an IoU branch), [].
+    """
+    weight = soft.weight
+    total = weight.sum()
+    per_z = torch.where(total > 0, 1 / total.clamp(min=torch.finfo(weight.dtype).tiny), 0.0)
+
+    difference = divergence(student.cls, soft.prob, loss=loss, gamma=gamma)
+    losses = {"soft_cls": cls_weight * difference.sum() * per_z}
+
+    boxes = decode_boxes(grid.anchors, full_precision(student.box_deltas), content_hw)
+    giou_loss = torch.where(weight > 0, weight * (1 - pair_giou(boxes, soft.boxes)), 0.0)
+    losses["soft_box"] = box_weight * giou_loss.sum() * per_z
+
+    if student.iou_logits is not None and soft.iou is not None:
+        iou = divergence(ClassLogits(student.iou_logits), soft.iou, loss=loss, gamma=gamma)
+        losses["soft_iou"] = iou_weight * torch.where(weight > 0, iou, 0.0).sum() * per_z
+    return losses
+
+
+def divergence(student: ClassOutput, target: Tensor, *, loss: SoftLoss, gamma: float) -> Tensor:
+    """How far Bernoulli outputs are from soft targets, element by element.
+
+    ``kl`` (equation 1) is KL(t ‖ s) · |t - s|^γ, with the gradient through the weight too; ``l1``
+    is |t - s| and ``l2`` its square.
+
+    Args:
+        student: outputs [...].
+        target: probabilities [...].
+    """
+    if loss == "l1":
+        return (student.prob() - target).abs()
+    if loss == "l2":
+        return (student.prob() - target).square()
+    student, target = student.facing(target)
+    negative_entropy = torch.special.xlogy(target, target) + torch.special.xlogy(
+        1 - target, 1 - target
+    )
+    cross_entropy = target * student.log_prob() + (1 - target) * student.log_not_prob()
+    focal = ((target - student.prob()).square() + _FOCAL_EPS).pow(gamma / 2)
+    return (negative_entropy - cross_entropy) * focal

@@ -1,0 +1,132 @@
+"""`lad colad`: train two networks together, each the other's teacher by turns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ladcli.assign import Switch
+from ladcli.detector.checkpoint import load_checkpoint
+from ladcli.detector.model import Detector, build_detector
+from ladcli.distill.objectives import CoObjective
+from ladcli.engine.optimizer import base_lr
+from ladcli.engine.progress import announce
+from ladcli.errors import UserError
+from ladcli.recipe.schema import NetworkConfig, Recipe
+from ladcli.stages.assigner import build_assigner
+from ladcli.stages.datasets import require_same_classes
+from ladcli.stages.training import (
+    Method,
+    NewNetwork,
+    Prepared,
+    RunOptions,
+    TrainingResult,
+    evaluate_network,
+    run_training,
+)
+from ladcli.structures import ClassTable
+
+A, B = "a", "b"
+
+
+def colad(recipe: Recipe, options: RunOptions) -> TrainingResult:
+    """Train the two networks that the recipe describes (`model`, with `net_a` and `net_b`).
+
+    Raises:
+        UserError: an initial checkpoint that does not fit, or the same one twice; else as
+            `run_training`.
+    """
+    first, second = recipe.net_a.init, recipe.net_b.init
+    if first and second and Path(first).resolve() == Path(second).resolve():
+        raise UserError(
+            f"{first}: both networks start from this checkpoint and would stay equal for ever; "
+            "give --init-a and --init-b different files, or leave one out"
+        )
+    return run_training(Method("colad", _networks, _objective), recipe, options)
+
+
+def _networks(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:
+    return {
+        name: _new_network(recipe, config, classes)
+        for name, config in ((A, recipe.net_a), (B, recipe.net_b))
+    }
+
+
+def _new_network(recipe: Recipe, config: NetworkConfig, classes: ClassTable) -> NewNetwork:
+    own = {
+        key: value
+        for key, value in config.model_dump(exclude={"init", "lr"}).items()
+        if value is not None
+    }
+    model = recipe.model.model_copy(update=own)
+    lr = base_lr(recipe.optim, recipe.train.batch_size, own=config.lr)
+    if config.init is None:
+        return NewNetwork(build_detector(model, classes), lr)
+    # A trained checkpoint holds its backbone; other weights would be read for nothing.
+    detector = build_detector(model.model_copy(update={"weights": None}), classes)
+    _load_trained(detector, Path(config.init))
+    detector.backbone.freeze(stride=model.freeze_stride, batchnorm_statistics=model.freeze_bn)
+    return NewNetwork(detector, lr)
+
+
+def _load_trained(detector: Detector, path: Path) -> None:
+    """Start ``detector`` from a trained checkpoint.
+
+    Raises:
+        UserError: other classes, or another architecture (says what differs).
+    """
+    trained = load_checkpoint(path).detector
+    require_same_classes(detector.classes, "the training set", trained.classes, path)
+    difference = detector.architecture.difference(trained.architecture)
+    if difference:
+        raise UserError(
+            f"{path}: is another network than the recipe asks for ({difference}); name the "
+            "checkpoint's own backbone, head and model.* options"
+        )
+    detector.load_state_dict(trained.state_dict())
+
+
+def _objective(prepared: Prepared) -> tuple[CoObjective, dict[str, Any]]:
+    recipe, config = prepared.recipe, prepared.recipe.colad
+    first_teacher = prepared.saved_notes.get("first_teacher")
+    if first_teacher not in (A, B):
+        first_teacher = _choose_first_teacher(prepared)
+    objective = CoObjective(
+        build_assigner(recipe.assign),
+        recipe.loss,
+        Switch(config.switch, config.switch_scope),
+        first_teacher,
+        recipe.soft if config.soft else None,
+    )
+    return objective, {"first_teacher": first_teacher}
+
+
+def _choose_first_teacher(prepared: Prepared) -> str:
+    """Who is called the teacher at the start (section 4.2): it wins where the two are equal.
+
+    The network that performs better: the only trained one, or of two trained ones the one with
+    the higher AP.  Where neither is trained, or nothing measures them, the one with more
+    parameters.
+    """
+    recipe = prepared.recipe
+    if recipe.colad.first_teacher != "auto":
+        return recipe.colad.first_teacher
+    trained = [n for n, config in ((A, recipe.net_a), (B, recipe.net_b)) if config.init]
+    if len(trained) == 1:
+        return trained[0]
+    if len(trained) == 2 and prepared.validation is not None:
+        announce("note: measuring both initial networks, to know which is the first teacher")
+        return max((A, B), key=lambda name: _average_precision(prepared, name))
+    return max((A, B), key=lambda name: _num_parameters(prepared.networks[name].detector))
+
+
+def _average_precision(prepared: Prepared, name: str) -> float:
+    assert prepared.validation is not None
+    with TemporaryDirectory() as folder:
+        evaluation = evaluate_network(prepared, name, prepared.validation, Path(folder))
+    return evaluation.metrics.stats["AP"] or 0.0
+
+
+def _num_parameters(detector: Detector) -> int:
+    return sum(parameter.numel() for parameter in detector.parameters())
