@@ -1,0 +1,151 @@
+"""Does a sparse cache teach what the teacher's outputs teach, and how small is it?
+
+Trains a student by SoLAD from a teacher that runs online, and on every step also takes the
+soft-label losses from a cache of level `soft`.  Prints by how much they differ, and the size of the
+cache beside that of all outputs in half precision.
+
+    python -m benchmarks.soft_cache --recipe RECIPE --data DIR --teacher CKPT
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from benchmarks.cache_agreement import batches_of
+from ladcli.data.plan import plan_views
+from ladcli.detector.anchors import anchor_grid
+from ladcli.distill.objectives import MODEL, Objective
+from ladcli.distill.opinion import Opinion
+from ladcli.distill.soft_loss import soft_label_loss
+from ladcli.engine.optimizer import build_optimizer, lr_factor, set_lr
+from ladcli.recipe import Recipe, load_recipe
+from ladcli.stages.assigner import build_assigner
+from ladcli.stages.cache_teacher import cache_teacher
+from ladcli.stages.teachers import make_cached_teacher, make_online_teacher
+from ladcli.stages.training import Method, Prepared, prepare, single_network
+from ladcli.structures import Batch, Predictions
+
+#: Outputs of an anchor besides its classes: four deltas and an IoU.
+OTHER_OUTPUTS = 5
+
+
+@dataclass
+class Differences:
+    """Soft-label losses of every step, from the teacher and from the cache."""
+
+    online: list[float] = field(default_factory=list)
+    cached: list[float] = field(default_factory=list)
+
+    @property
+    def largest(self) -> float:
+        return max(abs(c / o - 1) for o, c in zip(self.online, self.cached, strict=True))
+
+    @property
+    def overall(self) -> float:
+        return abs(sum(self.cached) / sum(self.online) - 1)
+
+
+def endless(prepared: Prepared) -> Iterator[tuple[int, Batch]]:
+    """Batches of one epoch after the other, with the epoch."""
+    epoch = 0
+    while True:
+        for batch in batches_of(prepared, epoch):
+            yield epoch, batch.to(prepared.device)
+        epoch += 1
+
+
+def soft_losses(
+    student: Predictions, opinion: Opinion, batch: Batch, recipe: Recipe
+) -> dict[str, float]:
+    """The three soft-label losses, without a gradient."""
+    options = recipe.soft.model_dump(exclude={"select", "min_iou"})
+    targets = opinion.soft_targets(select=recipe.soft.select, min_iou=recipe.soft.min_iou)
+    grid = anchor_grid(batch.canvas_hw, batch.images.device)
+    losses = soft_label_loss(student.detach(), targets, grid, batch.content_hw, **options)
+    return {name: float(value) for name, value in losses.items()}
+
+
+def compare(prepared: Prepared, teacher: Path, cache: Path, steps: int) -> dict[str, Differences]:
+    """Train for some steps; losses of each, by name and in total."""
+    recipe = prepared.recipe
+    assigner = build_assigner(recipe.assign)
+    online = make_online_teacher(teacher, prepared, assigner)
+    cached = make_cached_teacher(cache, prepared, assigner, network=teacher)
+    objective = Objective(assigner, recipe.loss, online, soft=recipe.soft)
+    network = prepared.networks[MODEL]
+    student = network.detector.train()
+    optimizer = build_optimizer(student, recipe.optim, lr=network.lr)
+    found: dict[str, Differences] = {}
+    batches = endless(prepared)
+    for step in range(steps):
+        epoch, batch = next(batches)
+        factor = lr_factor(recipe.optim, recipe.schedule, step=step, epoch=epoch)
+        set_lr(optimizer, factor * network.lr)
+        predictions = student(batch.images)
+        with torch.no_grad():
+            a = soft_losses(predictions, online.look_at(batch), batch, recipe)
+            b = soft_losses(predictions, cached.look_at(batch), batch, recipe)
+        for name in (*a, "total"):
+            pair = found.setdefault(name, Differences())
+            pair.online.append(a.get(name, sum(a.values())))
+            pair.cached.append(b.get(name, sum(b.values())))
+        losses = objective({MODEL: predictions}, batch).losses[MODEL]
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), recipe.optim.clip_norm)
+        optimizer.step()
+    return found
+
+
+def dense_bytes(prepared: Prepared) -> float:
+    """Bytes of all outputs in half precision, mean over image views."""
+    plan = plan_views(prepared.index, prepared.recipe.data, batch_size=1)
+    outputs = len(prepared.index.classes) + OTHER_OUTPUTS
+    sizes = [anchor_grid(batch[0].canvas_hw).num_anchors * outputs * 2 for batch in plan]
+    return sum(sizes) / len(sizes)
+
+
+def main() -> None:
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", type=Path, help="recipe of the student")
+    parser.add_argument("--data", help="data folder, where the recipe names none")
+    parser.add_argument("--teacher", type=Path, required=True, help="teacher checkpoint")
+    parser.add_argument("--cache", type=Path, help="use this cache instead of building one")
+    parser.add_argument("--set", action="append", default=[], help="option of the recipe")
+    parser.add_argument("--steps", type=int, default=60, help="training steps to compare")
+    options = parser.parse_args()
+    flags = {
+        "data.dir": options.data,
+        "train.eval_every": 0,
+        "distill.mode": "solad",
+        "cache.level": "soft",
+    }
+    recipe = load_recipe(options.recipe, flags=flags, overrides=options.set)
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.cache or Path(folder) / "teacher.h5"
+        if options.cache is None:
+            cache_teacher(recipe, options.teacher, path)
+        prepared, _ = prepare(Method("distill", single_network, _no_objective), recipe)
+        stored = path.stat().st_size / len(plan_views(prepared.index, recipe.data, batch_size=1))
+        dense = dense_bytes(prepared)
+        print(f"{stored:.0f} bytes per image view, dense {dense:.0f}: 1/{dense / stored:.0f}")
+        for name, pair in compare(prepared, options.teacher, path, options.steps).items():
+            print(
+                f"{name:<9} online {pair.online[0]:.4f} … {pair.online[-1]:.4f}   difference: "
+                f"overall {100 * pair.overall:.3f} %, largest of a step {100 * pair.largest:.3f} %"
+            )
+
+
+def _no_objective(prepared: Prepared) -> None:
+    raise AssertionError("the benchmark makes its own objective")
+
+
+if __name__ == "__main__":
+    main()
