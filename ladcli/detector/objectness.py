@@ -19,8 +19,8 @@ def conditional_objectness(cls_logits: Tensor, objectness_logits: Tensor) -> Ten
 
     Channel ``dy * k + dx`` of the objectness weighs the neighbor at offset
     ``(dy - k // 2, dx - k // 2)``.  Neighbors outside the map count as class logit 0 and stay in
-    the mean.  Computed in float32 whatever autocast says: products of small sigmoids underflow in
-    half precision.
+    the mean.  Computed in float32: products of small sigmoids underflow in half precision, and
+    autocast leaves products alone.
 
     Args:
         cls_logits: [B, C, h, w].
@@ -32,14 +32,13 @@ def conditional_objectness(cls_logits: Tensor, objectness_logits: Tensor) -> Ten
     height, width = cls_logits.shape[-2:]
     kernel = round(objectness_logits.shape[1] ** 0.5)
     margin = kernel // 2
-    with torch.autocast(cls_logits.device.type, enabled=False):
-        prob = full_precision(cls_logits).sigmoid()
-        objectness = full_precision(objectness_logits).sigmoid().unsqueeze(2)  # [B, k², 1, h, w]
-        around = F.pad(prob, [margin] * 4, value=0.5)
-        # One product per offset: unfolding would hold k² copies of all classes in memory.
-        total = torch.zeros_like(prob)
-        for offset in range(kernel * kernel):
-            dy, dx = divmod(offset, kernel)
-            neighbor = around[..., dy : dy + height, dx : dx + width]
-            total = total + objectness[:, offset] * neighbor
-        return total / (kernel * kernel)
+    prob = full_precision(cls_logits).sigmoid()
+    objectness = full_precision(objectness_logits).sigmoid().unsqueeze(2)  # [B, k², 1, h, w]
+    around = F.pad(prob, [margin] * 4, value=0.5)
+    # One product per offset: unfolding would hold k² copies of all classes in memory.
+    total = torch.zeros_like(prob)
+    for offset in range(kernel * kernel):
+        dy, dx = divmod(offset, kernel)
+        neighbor = around[..., dy : dy + height, dx : dx + width]
+        total = total + objectness[:, offset] * neighbor
+    return total / (kernel * kernel)

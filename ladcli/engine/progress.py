@@ -13,11 +13,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
+#: Columns of a terminal from which the bar and the time spent are shown too.
+WIDE = 90
 #: Seconds between two plain lines.
 LINE_INTERVAL = 20.0
 
@@ -58,15 +62,16 @@ class _Lines:
         self._first: int | None = None
 
     def update(self, done: int, note: str = "") -> None:
-        if self._first is None:
-            self._first = done
         now = time.monotonic()
+        if self._first is None:  # of a resumed piece of work, this is not its beginning
+            self._first, self._start = done, now
         if now - self._last < LINE_INTERVAL and done < self._total:
             return
         self._last = now
-        made = max(done - self._first, 1)
-        left = (now - self._start) / made * (self._total - done)
-        text = f"{self._title}  {done}/{self._total}  {note}  {_clock(left)} left"
+        text = f"{self._title}  {done}/{self._total}  {note}"
+        if done > self._first:
+            left = (now - self._start) / (done - self._first) * (self._total - done)
+            text += f"  {_clock(left)} left"
         print(" ".join(text.split("\n")), file=sys.stderr, flush=True)
 
     def line(self, text: str) -> None:
@@ -89,16 +94,23 @@ def progress(title: str, total: int, *, quiet: bool = False) -> Iterator[Reporte
     if not console.is_terminal:
         yield _Lines(title, total)
         return
+    wide = console.width >= WIDE
     with Progress(
-        TextColumn("[bold]{task.description}"),
-        BarColumn(bar_width=18),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("[bold]{task.description}", table_column=Column(min_width=len(title))),
+        *([BarColumn(bar_width=18)] if wide else []),
+        _whole(MofNCompleteColumn),
+        *([_whole(TimeElapsedColumn)] if wide else []),
+        _whole(TimeRemainingColumn),
+        # What does not fit on a narrow terminal is cut from the end of the note.
+        TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
         console=console,
     ) as bar:
         yield _Bar(bar, title, total)
+
+
+def _whole(column: type[ProgressColumn]) -> ProgressColumn:
+    """A column that is never cut."""
+    return column(table_column=Column(no_wrap=True, min_width=8))
 
 
 def _clock(seconds: float) -> str:
