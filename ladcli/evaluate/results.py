@@ -110,6 +110,14 @@ def load_results(path: Path, ground_truth: CocoFile) -> Results:
     return Results(image_ids[known], category_ids[known], boxes[known], scores[known], notes)
 
 
+def rows_in(ground_truth: CocoFile, results: Results) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of image and class, each [D] int64, that ``results`` have in ``ground_truth``."""
+    by_id = np.argsort(ground_truth.image_ids)
+    place = np.searchsorted(ground_truth.image_ids[by_id], results.image_ids)
+    class_ids = np.array(ground_truth.classes.ids, dtype=np.int64)  # ascending
+    return by_id[place], np.searchsorted(class_ids, results.category_ids)
+
+
 def _list_of_objects(path: Path, content: Any) -> list[dict[str, Any]]:
     """``content`` where it is a list of JSON objects."""
     form = f"results are a list of objects with {', '.join(KEYS)}"
