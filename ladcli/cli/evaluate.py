@@ -13,7 +13,12 @@ from ladcli.cli.failures import friendly
 from ladcli.errors import UserError
 
 if TYPE_CHECKING:
+    from ladcli.evaluate.tide import TideOptions, TideThresholds
     from ladcli.stages.evaluate import Evaluation
+
+
+#: Panel of `lad eval --help`.
+TIDE = "TIDE"
 
 
 class SplitName(str, Enum):
@@ -51,6 +56,29 @@ def evaluate(
     workers: o.Workers = None,
     sets: o.Sets = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="A row for every class.")] = False,
+    tide: Annotated[
+        bool,
+        typer.Option("--tide", help="What each kind of error costs.", rich_help_panel=TIDE),
+    ] = False,
+    tide_thresholds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tide-threshold",
+            metavar="POS[:BG]",
+            help="IoU from which a detection is right, and up to which nothing is there. "
+            "May be repeated.  [default: 0.5:0.1]",
+            show_default=False,
+            rich_help_panel=TIDE,
+        ),
+    ] = None,
+    tide_compat: Annotated[
+        bool,
+        typer.Option(
+            "--tide-compat",
+            help="Count as the published tool tidecv does, habits included.",
+            rich_help_panel=TIDE,
+        ),
+    ] = False,
     precision: o.PrecisionOption = None,
     device: o.Device = None,
     out: Annotated[
@@ -65,22 +93,24 @@ def evaluate(
     as_json: o.AsJson = False,
     debug: o.Debug = False,
 ) -> None:
-    """COCO metrics of a checkpoint, or of any COCO results file.
+    """COCO metrics and TIDE errors of a checkpoint, or of any COCO results file.
 
     Examples:
 
         lad eval --checkpoint runs/student/checkpoints/model/last.pt --data coco --split val
 
-        lad eval --predictions results.json --annotations instances_val.json --json
+        lad eval --predictions results.json --annotations instances_val.json --tide --json
     """
     if (checkpoint is None) == (predictions is None):
         raise UserError("give either --checkpoint CKPT or --predictions FILE")
+    tide_options = _tide_options(wanted=tide, thresholds=tide_thresholds or [], compat=tide_compat)
     if predictions is not None:
         if annotations is None:
             raise UserError("--predictions needs --annotations FILE")
         from ladcli.stages.evaluate import evaluate_results
 
-        _show(evaluate_results(predictions, annotations), per_class=per_class, as_json=as_json)
+        evaluation = evaluate_results(predictions, annotations, tide=tide_options)
+        _show(evaluation, per_class=per_class, as_json=as_json)
         return
     assert checkpoint is not None
 
@@ -113,20 +143,50 @@ def evaluate(
         workers=recipe.data.workers,
         skip_bad_images=skip_bad_images,
         quiet=quiet,
+        tide=tide_options,
     )
     _show(evaluation, per_class=per_class, as_json=as_json)
+
+
+def _tide_options(*, wanted: bool, thresholds: list[str], compat: bool) -> TideOptions | None:
+    """What --tide and its companions ask for."""
+    if not wanted:
+        for given, flag in ((thresholds, "--tide-threshold"), (compat, "--tide-compat")):
+            if given:
+                raise UserError(f"{flag} changes what --tide shows, so add --tide")
+        return None
+    from ladcli.evaluate.tide import TideOptions
+
+    chosen = tuple(_tide_thresholds(text) for text in thresholds or ["0.5"])
+    return TideOptions(chosen, "tidecv" if compat else "corrected")
+
+
+def _tide_thresholds(text: str) -> TideThresholds:
+    """``POS`` or ``POS:BG`` in numbers."""
+    from ladcli.evaluate.tide import TideThresholds
+
+    try:
+        numbers = [float(part) for part in text.split(":")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise UserError(f"--tide-threshold {text}: write POS or POS:BG, such as 0.5 or 0.5:0.1")
+    return TideThresholds(*numbers)
 
 
 def _show(evaluation: Evaluation, *, per_class: bool, as_json: bool) -> None:
     import json
 
     from ladcli.cli.console import print_notes, print_table
-    from ladcli.evaluate.table import metrics_table
+    from ladcli.evaluate.table import metrics_table, tide_table
 
     print_notes(evaluation.notes)
     if as_json:
-        print(json.dumps(evaluation.metrics.to_json()))
+        print(json.dumps(evaluation.to_json()))
         return
     print_table(metrics_table(evaluation.metrics, per_class=per_class))
+    if evaluation.tide is not None:
+        print()
+        print_table(tide_table(evaluation.tide))
     if evaluation.folder is not None:
         print(f"predictions and metrics in {evaluation.folder}")

@@ -1,10 +1,11 @@
-"""`lad eval`: COCO metrics of a checkpoint, or of any results file."""
+"""`lad eval`: COCO metrics and TIDE errors of a checkpoint, or of any results file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,6 +17,7 @@ from ladcli.engine.inference import detect_all
 from ladcli.errors import UserError
 from ladcli.evaluate.coco import CocoMetrics, coco_metrics
 from ladcli.evaluate.results import detections_to_results, load_results, save_results
+from ladcli.evaluate.tide import TideOptions, TideReport, tide_errors
 from ladcli.files import write_json
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import InferenceConfig
@@ -29,17 +31,33 @@ class Evaluation:
     metrics: CocoMetrics
     folder: Path | None
     notes: tuple[str, ...] = ()
+    tide: TideReport | None = None  # where it was asked for
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of metrics.json."""
+        tide = self.tide.to_json() if self.tide else {}
+        return {**self.metrics.to_json(), **tide}
 
 
-def evaluate_results(predictions: Path, annotations: Path) -> Evaluation:
+def evaluate_results(
+    predictions: Path, annotations: Path, *, tide: TideOptions | None = None
+) -> Evaluation:
     """Metrics of a COCO results file.
+
+    Args:
+        tide: look for TIDE's errors too, in this way.
 
     Raises:
         UserError: one of the files is unsound.
     """
     truth = read_coco(annotations)
     results = load_results(predictions, truth)
-    return Evaluation(coco_metrics(truth, results), None, (*truth.notes, *results.notes))
+    return Evaluation(
+        coco_metrics(truth, results),
+        None,
+        (*truth.notes, *results.notes),
+        tide_errors(truth, results, tide) if tide else None,
+    )
 
 
 def evaluate_checkpoint(
@@ -54,6 +72,7 @@ def evaluate_checkpoint(
     workers: int = 2,
     skip_bad_images: bool = False,
     quiet: bool = False,
+    tide: TideOptions | None = None,
 ) -> Evaluation:
     """Run a checkpoint over a set and measure it.
 
@@ -62,6 +81,7 @@ def evaluate_checkpoint(
             changed by ``overrides`` (``inference.KEY=VALUE``).
         out: folder for predictions and metrics; by default inside the run that the checkpoint
             belongs to.
+        tide: look for TIDE's errors too, in this way.
 
     Raises:
         UserError: the checkpoint is unsound or knows other classes than the set.
@@ -83,6 +103,7 @@ def evaluate_checkpoint(
         workers=workers,
         skip_bad_images=skip_bad_images,
         quiet=quiet,
+        tide=tide,
     )
 
 
@@ -106,6 +127,7 @@ def evaluate_detector(
     workers: int = 0,
     skip_bad_images: bool = False,
     quiet: bool = False,
+    tide: TideOptions | None = None,
 ) -> Evaluation:
     """Run a network over a set; write ``predictions.json`` and ``metrics.json`` to ``folder``."""
     image_ids, detections = detect_all(
@@ -120,12 +142,18 @@ def evaluate_detector(
         title=f"evaluate {where.name}",
         quiet=quiet,
     )
-    results = detections_to_results(detections, image_ids, where.truth.classes)
-    save_results(folder / "predictions.json", results)
+    file = folder / "predictions.json"
+    save_results(file, detections_to_results(detections, image_ids, where.truth.classes))
     # Measured from the file, so that anyone who measures the file finds the same numbers.
-    metrics = coco_metrics(where.truth, load_results(folder / "predictions.json", where.truth))
-    write_json(folder / "metrics.json", metrics.to_json())
-    return Evaluation(metrics, folder, where.index.notes + _unread_notes(where, image_ids))
+    results = load_results(file, where.truth)
+    evaluation = Evaluation(
+        coco_metrics(where.truth, results),
+        folder,
+        where.index.notes + _unread_notes(where, image_ids),
+        tide_errors(where.truth, results, tide) if tide else None,
+    )
+    write_json(folder / "metrics.json", evaluation.to_json())
+    return evaluation
 
 
 def _unread_notes(where: EvaluationSet, image_ids: list[int]) -> tuple[str, ...]:

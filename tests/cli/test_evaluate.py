@@ -120,3 +120,146 @@ def test_options_that_come_with_the_checkpoint_are_refused(tmp_path: Path) -> No
     )
     assert result.exit_code == 2
     assert "--set data.short=64: lad eval changes inference options only" in result.output
+
+
+KINDS = ["Cls", "Loc", "Both", "Dupe", "Bkg", "Miss", "FalsePos", "FalseNeg"]
+
+
+def test_tide_comes_with_the_metrics(results: Path, truth: Path) -> None:
+    args = ("eval", "--predictions", results, "--annotations", truth, "--tide", "--json")
+    found = json.loads(lad(*args).done())
+    assert found["tide_definition"] == "corrected"
+    (entry,) = found["tide"]
+    assert (entry["pos_threshold"], entry["background_threshold"]) == (0.5, 0.1)
+    assert list(entry["dAP"]) == KINDS
+    assert list(entry["counts"]) == KINDS[:6]
+    plain = json.loads(lad(*args[:5], "--json").done())
+    assert plain == {"coco": found["coco"]}
+
+
+def test_tide_thresholds_may_be_repeated(results: Path, truth: Path) -> None:
+    found = json.loads(
+        lad(
+            "eval", "--predictions", results, "--annotations", truth, "--tide", "--tide-compat",
+            "--tide-threshold", "0.75", "--tide-threshold", "0.6:0.2", "--json",
+        ).done()
+    )  # fmt: skip
+    assert found["tide_definition"] == "tidecv"
+    pairs = [(e["pos_threshold"], e["background_threshold"]) for e in found["tide"]]
+    assert pairs == [(0.75, 0.1), (0.6, 0.2)]
+
+
+def test_tide_of_a_checkpoint_is_stored_with_its_metrics(
+    teacher: Path, data: Path, tmp_path: Path
+) -> None:
+    shown = lad(
+        "eval", "--checkpoint", teacher, "--data", data, "--workers", "0", "-q", "--tide",
+        "--out", tmp_path / "e",
+    ).done()  # fmt: skip
+    header = next(line for line in shown.splitlines() if line.startswith("TIDE"))
+    assert header.split() == ["TIDE", *KINDS]
+    stored = json.loads((tmp_path / "e/metrics.json").read_text())
+    measured = lad(
+        "eval", "--predictions", tmp_path / "e/predictions.json", "--annotations",
+        data / "annotations/val.json", "--tide", "--json",
+    ).done()  # fmt: skip
+    assert stored == json.loads(measured)
+    assert set(stored) == {"coco", "tide_definition", "tide"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tide-threshold", "0.5"], "--tide-threshold changes what --tide shows, so add --tide"),
+        (["--tide-compat"], "--tide-compat changes what --tide shows, so add --tide"),
+        (
+            ["--tide", "--tide-threshold", "half"],
+            "--tide-threshold half: write POS or POS:BG, such as 0.5 or 0.5:0.1",
+        ),
+        (
+            ["--tide", "--tide-threshold", "0.5:0.1:0"],
+            "--tide-threshold 0.5:0.1:0: write POS or POS:BG, such as 0.5 or 0.5:0.1",
+        ),
+        (
+            ["--tide", "--tide-threshold", "1.5"],
+            "TIDE thresholds 1.5:0.1 are out of range; choose 0 < BG < POS <= 1, such as 0.5:0.1",
+        ),
+        (
+            ["--tide", "--tide-threshold", "0.05"],
+            "TIDE thresholds 0.05:0.1 are out of range; choose 0 < BG < POS <= 1, such as 0.5:0.1",
+        ),
+    ],
+)
+def test_tide_options_that_make_no_sense_are_refused(
+    results: Path, truth: Path, options: list[str], message: str
+) -> None:
+    refusal = lad("eval", "--predictions", results, "--annotations", truth, *options).refused()
+    assert refusal == message
+
+
+def changed(results: Path, target: Path, **values: object) -> Path:
+    """A copy of a results file whose second record has other ``values``."""
+    records = json.loads(results.read_text())
+    records[1] |= values
+    target.write_text(json.dumps(records))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"image_id": 99999}, "has image_id 99999, which is no image of"),
+        ({"score": float("nan")}, "has score nan, which must be a finite number; correct it"),
+        ({"score": float("inf")}, "has score inf, which must be a finite number; correct it"),
+        ({"bbox": [1, 2, -3, 4]}, "has bbox [1, 2, -3, 4], a negative size"),
+    ],
+)
+def test_bad_records_are_named(
+    results: Path, truth: Path, tmp_path: Path, values: dict[str, object], words: str
+) -> None:
+    file = changed(results, tmp_path / "bad.json", **values)
+    message = lad("eval", "--predictions", file, "--annotations", truth, "--tide").refused()
+    assert message.startswith(f"{file}: detection at position 1 (counted from 0) {words}")
+
+
+def test_odd_scores_and_classes_are_noted_and_measured(
+    results: Path, truth: Path, tmp_path: Path
+) -> None:
+    args = ("--annotations", truth, "--tide", "--json")
+    file = changed(results, tmp_path / "odd.json", score=40.0)
+    outcome = lad("eval", "--predictions", file, *args)
+    assert json.loads(outcome.done())["coco"]["stats"][0] is not None
+    assert "1 of" in outcome.err
+    assert "scores are above 1" in outcome.err
+    file = changed(results, tmp_path / "odd.json", category_id=12345)
+    outcome = lad("eval", "--predictions", file, *args)
+    assert json.loads(outcome.done())["tide"][0]["ap"] is not None
+    assert "the annotations have no such category: 12345 (1)" in outcome.err
+
+
+def test_no_detections_score_zero(truth: Path, tmp_path: Path) -> None:
+    file = tmp_path / "empty.json"
+    file.write_text("[]")
+    args = ("eval", "--predictions", file, "--annotations", truth, "--tide")
+    found = json.loads(lad(*args, "--json").done())
+    assert set(found["coco"]["stats"]) <= {0, None}
+    assert found["coco"]["stats"][0] == 0
+    assert found["tide"][0]["ap"] == 0
+    assert found["tide"][0]["dAP"] == dict.fromkeys(KINDS)
+    assert found["tide"][0]["counts"]["Miss"] > 0
+    assert "–" in lad(*args).done()
+
+
+def test_a_class_without_ground_truth_is_undefined(
+    results: Path, truth: Path, tmp_path: Path
+) -> None:
+    content = json.loads(truth.read_text())
+    gone = content["categories"][0]
+    content["annotations"] = [a for a in content["annotations"] if a["category_id"] != gone["id"]]
+    file = tmp_path / "truth.json"
+    file.write_text(json.dumps(content))
+    args = ("eval", "--predictions", results, "--annotations", file, "--tide", "--json")
+    found = json.loads(lad(*args).done())
+    assert set(found["coco"]["per_class"][gone["name"]].values()) == {None}
+    assert found["coco"]["stats"][0] is not None
+    assert found["tide"][0]["ap"] is not None

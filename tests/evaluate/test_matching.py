@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -11,34 +9,17 @@ from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.matching import IGNORED, IOU_THRESHOLDS, RIGHT, SIZES, WRONG, match
 from ladcli.evaluate.results import Results
 from tests.evaluate.pycoco import published_evaluation
-from tests.evaluate.random_sets import CASES, RandomSet
+from tests.evaluate.random_sets import CASES
+from tests.evaluate.scenes import scene
 
 ALL, SMALL, MEDIUM = range(3)
 
 
-def scene(
+def one_class(
     gts: list[list[float]], dets: list[list[float]], crowd: tuple[int, ...] = ()
 ) -> tuple[CocoFile, Results]:
-    """One image and one class; scores fall from detection to detection."""
-    empty, _ = RandomSet(images=1, classes=1, boxes=0).draw(seed=0)
-    boxes = np.array(gts, dtype=float).reshape(-1, 4)
-    zeros = np.zeros(len(boxes), dtype=np.int64)
-    truth = replace(
-        empty,
-        annotation_ids=np.arange(len(boxes)),
-        image_row=zeros,
-        class_row=zeros,
-        boxes=boxes,
-        area=boxes[:, 2] * boxes[:, 3],
-        crowd=np.isin(np.arange(len(boxes)), crowd),
-    )
-    found = np.array(dets, dtype=float).reshape(-1, 4)
-    return truth, Results(
-        np.full(len(found), truth.image_ids[0]),
-        np.full(len(found), truth.classes.ids[0]),
-        found,
-        np.linspace(0.9, 0.1, len(found)),
-    )
+    """One image where everything is of class 0; scores fall from detection to detection."""
+    return scene([(0, box) for box in gts], [(0, box) for box in dets], crowd)
 
 
 def verdicts(truth: CocoFile, results: Results, size: int = ALL, threshold: int = 0) -> list[int]:
@@ -47,42 +28,46 @@ def verdicts(truth: CocoFile, results: Results, size: int = ALL, threshold: int 
 
 def test_the_second_detection_of_an_object_is_wrong() -> None:
     box = [10, 10, 50, 50]
-    assert verdicts(*scene([box], [box, box])) == [RIGHT, WRONG]
+    assert verdicts(*one_class([box], [box, box])) == [RIGHT, WRONG]
 
 
 def test_what_is_taken_leaves_the_second_choice() -> None:
     left, right, middle = [10, 10, 50, 50], [20, 10, 50, 50], [13, 10, 50, 50]
-    assert verdicts(*scene([left, right], [left, middle])) == [RIGHT, RIGHT]
+    assert verdicts(*one_class([left, right], [left, middle])) == [RIGHT, RIGHT]
     # At .75 the other box (IoU .754) is still near enough, at .80 no more.
-    assert verdicts(*scene([left, right], [left, middle]), threshold=5) == [RIGHT, RIGHT]
-    assert verdicts(*scene([left, right], [left, middle]), threshold=6) == [RIGHT, WRONG]
+    assert verdicts(*one_class([left, right], [left, middle]), threshold=5) == [RIGHT, RIGHT]
+    assert verdicts(*one_class([left, right], [left, middle]), threshold=6) == [RIGHT, WRONG]
 
 
 def test_overlap_of_exactly_the_threshold_is_enough() -> None:
-    scene_of_half = scene([[0, 0, 10, 10]], [[0, 0, 10, 5]])
-    assert verdicts(*scene_of_half, threshold=0) == [RIGHT]
-    assert verdicts(*scene_of_half, threshold=1) == [WRONG]
+    half = one_class([[0, 0, 10, 10]], [[0, 0, 10, 5]])
+    assert verdicts(*half, threshold=0) == [RIGHT]
+    assert verdicts(*half, threshold=1) == [WRONG]
 
 
 def test_crowd_regions_take_all_that_found_nothing_else() -> None:
     crowd, box = [0, 0, 100, 100], [10, 10, 50, 50]
-    assert verdicts(*scene([crowd, box], [box, box, box], crowd=(0,))) == [RIGHT, IGNORED, IGNORED]
+    assert verdicts(*one_class([crowd, box], [box, box, box], crowd=(0,))) == [
+        RIGHT,
+        IGNORED,
+        IGNORED,
+    ]
 
 
 def test_other_sizes_are_ignored() -> None:
     """1024 square pixels are small and medium; 2500 are medium."""
     edge, medium = [0, 0, 32, 32], [100, 100, 50, 50]
-    found = scene([edge, medium], [edge, medium, [200, 200, 50, 50]])
+    found = one_class([edge, medium], [edge, medium, [200, 200, 50, 50]])
     assert verdicts(*found, size=ALL) == [RIGHT, RIGHT, WRONG]
     assert verdicts(*found, size=SMALL) == [RIGHT, IGNORED, IGNORED]
     assert verdicts(*found, size=MEDIUM) == [RIGHT, RIGHT, WRONG]
     positives = match(*found).positives()
-    assert positives.tolist() == [[2], [1], [2], [0]]
+    assert positives.tolist() == [[2, 0], [1, 0], [2, 0], [0, 0]]
 
 
 def test_only_a_hundred_detections_count() -> None:
     box = [10, 10, 50, 50]
-    matching = match(*scene([box], [box] * 130))
+    matching = match(*one_class([box], [box] * 130))
     assert matching.rank.tolist() == list(range(100))
     assert matching.verdict.shape == (len(SIZES), len(IOU_THRESHOLDS), 100)
 

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.table import comparison_table, metrics_table, points
+from ladcli.evaluate.table import comparison_table, metrics_table, points, tide_table
+from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
 
 STATS = {
     "AP": 0.4464,
@@ -66,3 +67,37 @@ def test_runs_keep_their_order() -> None:
     shown = lines(comparison_table([("second", METRICS), ("first", METRICS)]))
     assert shown[0].split() == ["run", "AP", "AP50", "AP75", "APs", "APm", "APl"]
     assert [line.split()[0] for line in shown[2:]] == ["second", "first"]
+
+
+def tide_entry(positive: float, loc: float | None) -> TideErrors:
+    costs = {"Cls": 9.826, "Loc": loc, "Both": 0.0, "Dupe": 100.0, "Bkg": 1.0, "Miss": -0.126}
+    counts = {"Cls": 83, "Loc": 79, "Both": 0, "Dupe": 1234567, "Bkg": 1, "Miss": 5}
+    costs |= {"FalsePos": 7.0, "FalseNeg": 17.9}
+    return TideErrors(TideThresholds(positive), 73.2, {}, costs, counts)
+
+
+def test_tide_shows_costs_and_counts_for_each_threshold() -> None:
+    report = TideReport("corrected", (tide_entry(0.5, 1.516), tide_entry(0.75, None)))
+    shown = lines(tide_table(report))
+    assert max(map(len, shown)) <= 80
+    rows = [line.split() for line in shown if line.strip()]
+    assert rows[0] == ["TIDE", "Cls", "Loc", "Both", "Dupe", "Bkg", "Miss", "FalsePos", "FalseNeg"]
+    assert rows[2] == [
+        "0.5:0.1",
+        "9.83",
+        "1.52",
+        "0.00",
+        "100.00",
+        "1.00",
+        "-0.13",
+        "7.00",
+        "17.90",
+    ]
+    assert rows[3] == ["count", "83", "79", "0", "1234567", "1", "5", "–", "–"]
+    assert rows[4][:3] == ["0.75:0.1", "9.83", "–"]
+
+
+def test_tide_table_names_the_definition_that_is_not_ours() -> None:
+    shown = lines(tide_table(TideReport("tidecv", (tide_entry(0.5, 1.516),))))
+    assert shown[0].startswith("tidecv ")
+    assert max(map(len, shown)) <= 80
