@@ -94,7 +94,7 @@ def mix_costs(
 
 
 def teacher_share(roles: Tensor, count: Tensor) -> Tensor:
-    """Share of the decisions that went to the teacher, [] float64; 0 where there was none."""
+    """Share of the decisions that went to the teacher, [] float32; 0 where there was none."""
     decided = count > 0
     return (roles & decided).sum() / decided.sum().clamp(min=1)
 
