@@ -97,8 +97,8 @@ class ClassProbs:
 
     def log_not_prob(self) -> Tensor:
         prob = full_precision(self.raw)
-        largest = 1 - torch.finfo(prob.dtype).eps / 2  # below one
-        return torch.where(prob < 1, torch.log1p(-prob.clamp(max=largest)), MIN_LOG_PROB)
+        certain = prob >= 1
+        return torch.where(certain, MIN_LOG_PROB, torch.log1p(-torch.where(certain, 0.0, prob)))
 
     def facing(self, target: Tensor) -> tuple[ClassOutput, Tensor]:
         """This output and soft targets [..., C] as a divergence takes them: both bounded.
@@ -119,10 +119,11 @@ class ClassProbs:
 def _safe_log(prob: Tensor) -> Tensor:
     """log p, `MIN_LOG_PROB` at p = 0, with a finite gradient everywhere (there: zero).
 
-    Clamping the logarithm alone would multiply an infinite slope by zero.
+    Clamping the logarithm would multiply an infinite slope by zero; clamping the probability
+    would, with some versions of torch, lose the slope at the bound itself.
     """
-    smallest = torch.finfo(prob.dtype).tiny
-    return torch.where(prob < smallest, MIN_LOG_PROB, prob.clamp(min=smallest).log())
+    impossible = prob < torch.finfo(prob.dtype).tiny
+    return torch.where(impossible, MIN_LOG_PROB, torch.where(impossible, 1.0, prob).log())
 
 
 @dataclass(frozen=True)
