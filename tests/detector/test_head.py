@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from ladcli.detector.anchors import anchor_grid, level_sizes
 from ladcli.detector.head import PaaHead
+from ladcli.detector.objectness import conditional_objectness
+from ladcli.structures import ClassLogits, ClassProbs
+from ladcli.structures.focal import focal_loss
 
 CANVAS = (64, 96)
 
@@ -105,3 +108,91 @@ def test_boxes_and_iou_leave_half_precision() -> None:
 def test_the_number_of_levels_must_fit() -> None:
     with pytest.raises(ValueError, match="shorter"):
         PaaHead(1, 1, num_convs=0)(maps()[:4])
+
+
+# Table 10 of the paper, without the rows whose IoU branch is trained and left unused: they differ
+# from the full ones in post-processing alone.
+HEADS = [(0, True), (1, True), (1, False), (3, True), (3, False), (5, True), (0, False)]
+
+
+@pytest.mark.parametrize(("kernel", "iou_branch"), HEADS)
+def test_every_head_has_its_branches_and_shapes(kernel: int, iou_branch: bool) -> None:
+    head = PaaHead(
+        3, 8, num_convs=1, norm_groups=2, objectness_kernel=kernel, iou_branch=iou_branch
+    )
+    shapes = {name: tuple(p.shape) for name, p in head.named_parameters() if "tower" not in name}
+    expected = {"scales": (5,)}
+    for name, channels in (("cls_out", 3), ("box_out", 4)):
+        expected |= {f"{name}.weight": (channels, 8, 3, 3), f"{name}.bias": (channels,)}
+    if iou_branch:
+        expected |= {"iou_out.weight": (1, 8, 3, 3), "iou_out.bias": (1,)}
+    if kernel:
+        expected |= {
+            "objectness_out.weight": (kernel**2, 8, 3, 3),
+            "objectness_out.bias": (kernel**2,),
+        }
+    assert shapes == expected
+    found, anchors = head(noise(8)), anchor_grid(CANVAS).num_anchors
+    assert type(found.cls) is (ClassProbs if kernel else ClassLogits)
+    assert found.cls.raw.shape == (2, anchors, 3)
+    assert found.box_deltas.shape == (2, anchors, 4)
+    if iou_branch:
+        assert found.iou_logits.shape == (2, anchors)
+    else:
+        assert found.iou_logits is None
+    prob = found.cls.prob()
+    assert ((prob > 0) & (prob < 1)).all()
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_class_probabilities_have_objectness_inside(kernel: int) -> None:
+    """Class logits come from one tower, objectness from the other, level by level."""
+    torch.manual_seed(0)
+    head = PaaHead(3, 8, num_convs=1, norm_groups=2, objectness_kernel=kernel)
+    nn.init.normal_(head.objectness_out.weight, std=1.0)
+    levels = noise(8)
+    expected = [
+        conditional_objectness(
+            head.cls_out(head.cls_tower(level)), head.objectness_out(head.box_tower(level))
+        )
+        for level in levels
+    ]
+    flat = torch.cat([p.flatten(2).transpose(1, 2) for p in expected], dim=1)
+    assert torch.equal(head(levels).cls.raw, flat)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_the_class_output_trains_both_towers(kernel: int) -> None:
+    head = PaaHead(3, 8, num_convs=1, norm_groups=2, objectness_kernel=kernel)
+    head(noise(8)).cls.raw.sum().backward()
+    moved = {name.split(".")[0] for name, p in head.named_parameters() if p.grad is not None}
+    assert moved == {"cls_tower", "box_tower", "cls_out", "objectness_out"}
+
+
+def test_a_new_head_with_objectness_gives_half_of_the_prior() -> None:
+    """Objectness starts at 1/2; at the border the neighbors outside count as 1/2."""
+    maps = [torch.zeros(1, 8, *size) for size in level_sizes(CANVAS)]
+    options = {"num_convs": 1, "norm_groups": 2, "prior": 0.1}
+    alone = PaaHead(3, 8, objectness_kernel=1, **options)(maps).cls.raw
+    torch.testing.assert_close(alone, torch.full_like(alone, 0.05))
+    with_neighbors = PaaHead(3, 8, objectness_kernel=3, **options)(maps).cls.raw[0, :, 0]
+    inner, corner = with_neighbors[13], with_neighbors[0]  # row 1, column 1 of 12 columns
+    assert inner.item() == pytest.approx(0.05)
+    assert corner.item() == pytest.approx((4 * 0.1 + 5 * 0.5) / 2 / 9)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_objectness_keeps_single_precision_under_autocast(kernel: int) -> None:
+    head = PaaHead(3, 8, num_convs=1, norm_groups=2, objectness_kernel=kernel)
+    for out in (head.cls_out, head.objectness_out):
+        nn.init.normal_(out.weight, std=20.0, generator=torch.Generator().manual_seed(2))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = head(noise(8))
+        labels = torch.zeros(found.iou_logits.shape, dtype=torch.int64)
+        positive = labels == 0
+        loss = focal_loss(found.cls, labels, positive, alpha=0.25, gamma=2.0).sum()
+    assert found.cls.raw.dtype is torch.float32
+    assert (found.cls.raw < 1e-6).any()
+    loss.backward()
+    assert loss.isfinite()
+    assert all(p.grad.isfinite().all() for p in head.parameters() if p.grad is not None)
