@@ -11,9 +11,18 @@ import torch
 from torch import nn
 
 from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.checkpoint import (
+    InputRule,
+    load_checkpoint,
+    save_checkpoint,
+    teacher_fingerprint,
+)
 from ladcli.detector.model import Architecture, build_detector
+from ladcli.detector.postprocess import postprocess
 from ladcli.errors import UserError
 from ladcli.recipe import ModelConfig
+from ladcli.structures import ClassLogits, ClassProbs
+from ladcli.structures.fingerprint import fingerprint_tensors
 from tests.detector.tiny import ARCHITECTURE, BACKBONE, CLASSES, tiny_batch, tiny_detector
 
 
@@ -54,6 +63,121 @@ def test_architecture_survives_json() -> None:
     plain = json.loads(json.dumps(ARCHITECTURE.to_plain()))
     assert plain["pixel_mean"] == [0.4, 0.5, 0.6]
     assert Architecture.from_plain(plain) == ARCHITECTURE
+
+
+# The plain form that networks had before heads could differ; their fingerprints rest on it.
+FIRST_PLAIN = {
+    "backbone": BACKBONE,
+    "channels": 16,
+    "head_convs": 1,
+    "norm_groups": 4,
+    "pixel_mean": [0.4, 0.5, 0.6],
+    "pixel_std": [0.2, 0.25, 0.3],
+}
+
+
+def test_a_plain_paa_network_keeps_its_first_plain_form() -> None:
+    assert ARCHITECTURE.to_plain() == FIRST_PLAIN
+    assert Architecture.from_plain(FIRST_PLAIN) == ARCHITECTURE
+    assert (ARCHITECTURE.objectness_kernel, ARCHITECTURE.iou_branch) == (0, True)
+
+
+def test_a_plain_paa_network_keeps_its_fingerprint() -> None:
+    detector = tiny_detector()
+    state = {k: v for k, v in detector.state_dict().items() if not k.endswith("_tracked")}
+    plain = {"architecture": FIRST_PLAIN, "classes": list(CLASSES.names)}
+    assert teacher_fingerprint(detector) == fingerprint_tensors(state, plain)
+
+
+# Table 10 of the paper: the recipe's words, the architecture's, and whether scores use the IoU.
+TABLE_10 = {
+    "PAA": ({"head": "paa"}, (0, True), True),
+    "IOP, IoU": ({"head": "iop"}, (1, True), True),
+    "COP, IoU": ({"head": "cop"}, (3, True), True),
+    "IOP, IoU unused": ({"head": "iop"}, (1, True), False),
+    "COP, IoU unused": ({"head": "cop"}, (3, True), False),
+    "IOP": ({"head": "iop", "iou_branch": False}, (1, False), True),
+    "COP": ({"head": "cop", "iou_branch": False}, (3, False), True),
+}
+each_row = pytest.mark.parametrize(
+    ("options", "fields", "use_iou"), TABLE_10.values(), ids=list(TABLE_10)
+)
+
+
+@each_row
+def test_every_row_of_table_10_can_be_asked_for(
+    options: dict[str, object], fields: tuple[int, bool], use_iou: bool
+) -> None:
+    found = Architecture.from_config(config(**options))
+    assert (found.objectness_kernel, found.iou_branch) == fields
+    plain = json.loads(json.dumps(found.to_plain()))
+    assert Architecture.from_plain(plain) == found
+    batch, detector = tiny_batch(), build_detector(config(**options), CLASSES).eval()
+    assert detector.architecture == found
+    predictions, grid = detector(batch.images), anchor_grid(batch.canvas_hw)
+    kernel, iou_branch = fields
+    assert type(predictions.cls) is (ClassProbs if kernel else ClassLogits)
+    assert predictions.cls.raw.shape == (3, grid.num_anchors, 3)
+    assert predictions.box_deltas.shape == (3, grid.num_anchors, 4)
+    assert (predictions.iou_logits is not None) == iou_branch
+    names = {name.split(".")[1] for name in detector.state_dict() if name.startswith("head.")}
+    assert ("iou_out" in names) == iou_branch
+    assert ("objectness_out" in names) == (kernel > 0)
+    best = predictions.cls.prob().amax(dim=(1, 2))
+    if iou_branch and use_iou:
+        quality = predictions.iou_logits.sigmoid().unsqueeze(2)
+        best = (predictions.cls.prob() * quality).sqrt().amax(dim=(1, 2))
+    detections = postprocess(
+        predictions, grid, batch.content_hw, score_threshold=0.0, use_iou=use_iou
+    )
+    torch.testing.assert_close(torch.stack([d.scores[0] for d in detections]), best)
+
+
+def test_a_recipe_can_widen_the_neighborhood() -> None:
+    assert Architecture.from_config(config(head="cop", cop_kernel=5)).objectness_kernel == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"objectness_kernel": 3}, "its objectness_kernel is 3, not 0"),
+        ({"iou_branch": False}, "its iou_branch is False, not True"),
+    ],
+)
+def test_another_head_is_another_architecture(changes: dict[str, object], difference: str) -> None:
+    other = tiny_detector(**changes).architecture
+    assert other.to_plain() == {**FIRST_PLAIN, **changes}
+    assert Architecture.from_plain(other.to_plain()) == other
+    assert ARCHITECTURE.difference(other) == difference
+    assert ARCHITECTURE.difference(ARCHITECTURE) is None
+
+
+@pytest.mark.parametrize(("kernel", "iou_branch"), [(1, True), (3, True), (3, False), (0, False)])
+def test_checkpoints_of_other_heads_come_back(
+    tmp_path: Path, kernel: int, iou_branch: bool
+) -> None:
+    detector = tiny_detector(objectness_kernel=kernel, iou_branch=iou_branch).eval()
+    save_checkpoint(tmp_path / "a.pt", detector, InputRule(64, 96), {})
+    loaded, images = load_checkpoint(tmp_path / "a.pt").detector, tiny_batch().images
+    assert loaded.architecture == detector.architecture
+    assert teacher_fingerprint(loaded) == teacher_fingerprint(detector)
+    found, expected = loaded(images), detector(images)
+    assert type(found.cls) is type(expected.cls)
+    assert torch.equal(found.cls.raw, expected.cls.raw)
+    assert torch.equal(found.box_deltas, expected.box_deltas)
+    if iou_branch:
+        assert torch.equal(found.iou_logits, expected.iou_logits)
+    else:
+        assert found.iou_logits is None
+
+
+def test_heads_have_fingerprints_of_their_own() -> None:
+    heads = [(0, True), (1, True), (3, True), (3, False)]
+    found = {
+        teacher_fingerprint(tiny_detector(objectness_kernel=kernel, iou_branch=iou_branch))
+        for kernel, iou_branch in heads
+    }
+    assert len(found) == len(heads)
 
 
 def test_architecture_of_a_recipe_has_the_backbones_pixel_statistics() -> None:
