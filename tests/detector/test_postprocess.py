@@ -13,7 +13,7 @@ from torchvision.ops import nms
 from ladcli.detector import postprocess as module
 from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.postprocess import FIRST_CHUNK, VOTE_SIGMA, postprocess
-from ladcli.structures import AnchorGrid, ClassLogits, Detections, Predictions
+from ladcli.structures import AnchorGrid, ClassLogits, ClassProbs, Detections, Predictions
 from ladcli.structures.boxes import decode_boxes, encode_boxes
 
 CANVAS = (32, 64)
@@ -107,6 +107,23 @@ def test_scores_must_be_above_the_threshold() -> None:
 def test_without_iou_branch_the_class_alone_is_the_score() -> None:
     found = detect(predictions_of(ROWS, iou_branch=False), voting=False)
     close(found.scores, [0.9, 0.81])
+
+
+@pytest.mark.parametrize("voting", [True, False])
+def test_an_iou_branch_that_is_not_used_is_as_good_as_none(*, voting: bool) -> None:
+    found = detect(predictions_of(ROWS), use_iou=False, voting=voting)
+    without = detect(predictions_of(ROWS, iou_branch=False), voting=voting)
+    close(found.scores, [0.9, 0.81])
+    for name in ("boxes", "scores", "labels"):
+        assert torch.equal(getattr(found, name), getattr(without, name)), name
+
+
+def test_class_probabilities_are_scores_as_they_are() -> None:
+    """A head with objectness inside; the sigmoid is not taken twice."""
+    logits = predictions_of(ROWS)
+    probs = Predictions(ClassProbs(logits.cls.prob()), logits.box_deltas, logits.iou_logits)
+    close(detect(probs, use_iou=False, voting=False).scores, [0.9, 0.81])
+    close(detect(probs, voting=False).scores, [0.6, 0.45])
 
 
 @pytest.mark.parametrize("voting", [True, False])
