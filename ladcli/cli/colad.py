@@ -127,6 +127,7 @@ def colad(
     sets: o.Sets = None,
     seed: o.Seed = None,
     device: o.Device = None,
+    tensorboard: o.TensorBoard = False,
     resume: o.Resume = False,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
@@ -162,6 +163,7 @@ def colad(
         precision=precision,
         seed=seed,
         device=device,
+        tensorboard=tensorboard,
     )
     flags |= {
         "colad.switch": switch.value if switch else None,

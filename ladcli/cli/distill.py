@@ -90,6 +90,7 @@ def distill(
     sets: o.Sets = None,
     seed: o.Seed = None,
     device: o.Device = None,
+    tensorboard: o.TensorBoard = False,
     resume: o.Resume = False,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
@@ -129,6 +130,7 @@ def distill(
         precision=precision,
         seed=seed,
         device=device,
+        tensorboard=tensorboard,
     )
     flags |= {
         "distill.mode": mode.value if mode else None,

@@ -166,6 +166,15 @@ PrecisionOption = Annotated[
         "--precision", help="Precision of the network. Default: fp32.", rich_help_panel=TRAINING
     ),
 ]
+TensorBoard = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Write the log for TensorBoard too, to tensorboard/ of the run "
+        "(pip install tensorboard).",
+        rich_help_panel=RUN,
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(metavar="N", help="Seed of every random draw. Default: 0.", rich_help_panel=RUN),
@@ -221,6 +230,7 @@ def recipe_flags(
     precision: Precision | None = None,
     seed: int | None = None,
     device: str | None = None,
+    tensorboard: bool = False,
 ) -> dict[str, Any]:
     """Options of the command line by the recipe's dotted keys; None where not given."""
     from ladcli.recipe import SCHEDULES
@@ -240,6 +250,7 @@ def recipe_flags(
         "train.precision": precision.value if precision else None,
         "train.seed": seed,
         "train.device": device,
+        "train.tensorboard": tensorboard or None,
     }
     if schedule is not None:
         epochs, decays = SCHEDULES[schedule.value]

@@ -26,6 +26,7 @@ def pretrain(
     sets: o.Sets = None,
     seed: o.Seed = None,
     device: o.Device = None,
+    tensorboard: o.TensorBoard = False,
     resume: o.Resume = False,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
@@ -61,6 +62,7 @@ def pretrain(
         precision=precision,
         seed=seed,
         device=device,
+        tensorboard=tensorboard,
     )
     options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet)
     show_result(run(resolve_recipe(recipe, flags, sets or [], options), options), as_json=as_json)

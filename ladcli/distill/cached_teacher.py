@@ -75,17 +75,27 @@ class CachedOpinion:
         """Costs of the cheapest candidates, and the judgement over all of them."""
         stored = self.stored
         num_gt, levels = stored.batch.targets.boxes.shape[1], len(stored.grid.level_sizes)
+        costs = self.sample_costs()
+        assert costs is not None  # the level was checked when the cache was opened
         with damage_in_words(stored.cache.path):
-            costs = decode_samples(stored.rows(CHEAPEST), num_anchors=stored.grid.num_anchors)
             moments, fisher = decode_moments(
                 stored.rows(LEVEL_STATISTICS), num_gt=num_gt, levels=levels
             )
             if switch.scope == "object":
                 fisher = decode_objects(stored.rows(OBJECT_STATISTICS), num_gt=num_gt)
         judgement = switch.judge_moments(moments, fisher if switch.criterion == "fisher" else None)
-        return Costs(stored.to_device(costs)), Judgement(
+        return costs, Judgement(
             *(stored.to_device(t) for t in (judgement.score, judgement.mean, judgement.count))
         )
+
+    def sample_costs(self) -> Costs | None:
+        """Costs of the cheapest candidates, where the level holds them."""
+        stored = self.stored
+        if stored.cache.info.level == "assignments":
+            return None
+        with damage_in_words(stored.cache.path):
+            costs = decode_samples(stored.rows(CHEAPEST), num_anchors=stored.grid.num_anchors)
+        return Costs(stored.to_device(costs))
 
     def soft_targets(self, *, select: Select, min_iou: float) -> SoftTargets:
         """Sparse outputs; the choice of boxes was made when the cache was built."""

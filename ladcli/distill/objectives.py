@@ -71,6 +71,13 @@ class Objective:
         )
         return StepLosses({MODEL: losses}, {"num_positive": assignment.num_positive.float(), **log})
 
+    def opinions(self, networks: Mapping[str, Predictions], batch: Batch) -> dict[str, Opinion]:
+        """Whose opinions the run is about: the student's own, and the teacher's if it assigns."""
+        own = PredictedOpinion(networks[MODEL].detach(), batch, self.assigner)
+        if self.teacher is None or not self.teacher_assigns:
+            return {"own": own}
+        return {"own": own, "teacher": self.teacher.look_at(batch)}
+
 
 @dataclass(frozen=True)
 class CoObjective:
@@ -88,13 +95,11 @@ class CoObjective:
 
     def __call__(self, networks: Mapping[str, Predictions], batch: Batch) -> StepLosses:
         """Losses of both networks."""
-        opinions = {
-            name: PredictedOpinion(predictions.detach(), batch, self.assigner)
-            for name, predictions in networks.items()
-        }
         (second,) = (name for name in networks if name != self.first_teacher)
+        views = self.opinions(networks, batch)
+        opinions = {self.first_teacher: views["teacher"], second: views["own"]}
         assignment, log = assign_by(
-            opinions[self.first_teacher], opinions[second], self.switch, batch, self.assigner
+            views["teacher"], views["own"], self.switch, batch, self.assigner
         )
         others = {self.first_teacher: second, second: self.first_teacher}
         losses = {
@@ -111,10 +116,19 @@ class CoObjective:
         }
         return StepLosses(losses, {"num_positive": assignment.num_positive.float(), **log})
 
+    def opinions(self, networks: Mapping[str, Predictions], batch: Batch) -> dict[str, Opinion]:
+        """Both networks' opinions; the first teacher's is called the teacher's."""
+        return {
+            "teacher" if name == self.first_teacher else "own": PredictedOpinion(
+                predictions.detach(), batch, self.assigner
+            )
+            for name, predictions in networks.items()
+        }
+
 
 def assign_by(
     teacher: Opinion,
-    student: PredictedOpinion,
+    student: Opinion,
     switch: Switch | None,
     batch: Batch,
     assigner: Assigner,

@@ -32,6 +32,10 @@ class Opinion(Protocol):
         """The teacher's outputs as targets."""
         ...
 
+    def sample_costs(self) -> Costs | None:
+        """Costs [B, A] of at least the candidates that enter a mixture, where they are known."""
+        ...
+
 
 @dataclass(frozen=True)
 class PredictedOpinion:
@@ -56,6 +60,10 @@ class PredictedOpinion:
     def soft_targets(self, *, select: Select, min_iou: float) -> SoftTargets:
         """All outputs."""
         return soft_targets(self.predictions, self.batch, self.grid, select=select, min_iou=min_iou)
+
+    def sample_costs(self) -> Costs:
+        """Costs of all candidates."""
+        return self.costs()
 
     def candidates(self) -> Candidates:
         """What each ground truth may choose from."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ladcli.files import write_text, writing_to
+
+#: Takes a line apart: its kind, its optimizer step, and its values by name.
+Mirror = Callable[[str, int, dict[str, Any]], None]
 
 
 class MetricsLog:
@@ -19,10 +23,14 @@ class MetricsLog:
             run does again.  0 starts an empty file.
         keep_epochs: likewise lines of later epochs, such as an evaluation after the last step
             that counts.
+        mirror: also gets every line that is written from now on.
     """
 
-    def __init__(self, path: Path, *, keep_steps: int, keep_epochs: int) -> None:
+    def __init__(
+        self, path: Path, *, keep_steps: int, keep_epochs: int, mirror: Mirror | None = None
+    ) -> None:
         self.path = path
+        self.mirror = mirror
         kept = [
             line
             for line in read_metrics(path)
@@ -39,6 +47,8 @@ class MetricsLog:
         line = json.dumps({"kind": kind, "step": step, **finite}, allow_nan=False)
         with writing_to(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+        if self.mirror is not None:
+            self.mirror(kind, step, finite)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ ENTRIES = (
     "checkpoints",
     "eval",
     "probes",
+    "tensorboard",
     "report.html",
 )
 #: Options that may differ between a run and its continuation: they do not change the result, or
@@ -32,6 +33,8 @@ ENTRIES = (
 FREE_KEYS = (
     "train.device",
     "train.log_every",
+    "train.probe_images",
+    "train.tensorboard",
     "train.save_every_minutes",
     "data.workers",
     "data.skip_bad_images",
@@ -60,6 +63,14 @@ class RunDirectory:
     @property
     def state(self) -> Path:
         return self.root / "checkpoints" / "state.pt"
+
+    @property
+    def probes(self) -> Path:
+        return self.root / "probes"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.root / "tensorboard"
 
     def checkpoint(self, name: str, net: str = "model") -> Path:
         """``last`` or ``best`` of a network."""

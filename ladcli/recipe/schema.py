@@ -311,6 +311,14 @@ class TrainConfig(Section):
     eval_every: NonNegativeInt = Field(
         default=1, description="epochs between evaluations on the validation set; 0 evaluates never"
     )
+    probe_images: NonNegativeInt = Field(
+        default=4,
+        description="training images whose costs and positives are written to probes/ after every "
+        "epoch, for the report",
+    )
+    tensorboard: Switch = Field(
+        default=False, description="write the log for TensorBoard too, to tensorboard/"
+    )
     save_every_minutes: NonNegative = Field(
         default=5.0,
         description="minutes between saved states inside an epoch; 0 saves at epoch ends only",

@@ -16,7 +16,7 @@ from ladcli.data.plan import Plan, plan_epoch
 from ladcli.detector.checkpoint import InputRule, save_checkpoint
 from ladcli.detector.model import Detector, build_detector
 from ladcli.detector.renormalize import Renormalize
-from ladcli.distill.objectives import MODEL
+from ladcli.distill.objectives import MODEL, CoObjective, Objective
 from ladcli.engine.device import choose_device, gradient_scaler
 from ladcli.engine.loop import Training, train
 from ladcli.engine.metrics_log import MetricsLog
@@ -24,6 +24,7 @@ from ladcli.engine.optimizer import base_lr, build_optimizer
 from ladcli.engine.progress import Reporter, announce, progress
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.engine.state import Learner, Position, load_state, save_state
+from ladcli.engine.tensorboard import open_tensorboard, require_tensorboard
 from ladcli.errors import BadImageError, Interrupted
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.recipe import load_recipe, update_recipe
@@ -36,7 +37,8 @@ from ladcli.stages.datasets import (
     require_same_classes,
 )
 from ladcli.stages.evaluate import Evaluation, evaluate_detector
-from ladcli.structures import Batch, ClassTable, ObjectiveFunction
+from ladcli.stages.probes import Prober
+from ladcli.structures import Batch, ClassTable
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Method:
     stage: str  # the command
     networks: Callable[[Recipe, ClassTable], dict[str, NewNetwork]]
     #: Called once the data are known to be sound; the second value goes into `run.json`.
-    objective: Callable[[Prepared], tuple[ObjectiveFunction, dict[str, Any]]]
+    objective: Callable[[Prepared], tuple[Objective | CoObjective, dict[str, Any]]]
 
 
 def run_training(method: Method, recipe: Recipe, options: RunOptions) -> TrainingResult:
@@ -127,10 +129,21 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     )
     for hint in hints:
         announce(f"note: {hint}", quiet=options.quiet)
-    log = MetricsLog(run.metrics, keep_steps=position.step, keep_epochs=position.epoch)
+    log = _open_log(run, recipe, position)
+    prober = Prober(
+        recipe,
+        prepared.index,
+        learners,
+        objective,
+        prepared.batch_statistics,
+        prepared.device,
+        run.probes,
+    )
+    if position.step == 0:
+        prober.take(position)
     total = len(prepared.index) * recipe.schedule.epochs
     with progress(method.stage, total, quiet=options.quiet) as bar:
-        finisher = _EpochFinisher(run, prepared, log, bar)
+        finisher = _EpochFinisher(run, prepared, prober, log, bar)
         training = Training(
             recipe=recipe,
             device=prepared.device,
@@ -164,6 +177,8 @@ def prepare(
         UserError: a device, file, backbone or weights that cannot be used.
     """
     device = choose_device(recipe.train.device)
+    if recipe.train.tensorboard:
+        require_tensorboard()
     index = open_training_set(recipe.data)
     validation = None
     if recipe.train.eval_every:
@@ -226,6 +241,16 @@ def _train_and_note(run: RunDirectory, training: Training, bar: Reporter) -> Non
         run.update_notes(skipped_images=sorted(training.skipped))
 
 
+def _open_log(run: RunDirectory, recipe: Recipe, position: Position) -> MetricsLog:
+    """The run's log up to ``position``; what lies beyond is done again."""
+    board = None
+    if recipe.train.tensorboard:
+        board = open_tensorboard(run.tensorboard, after_step=position.step)
+    return MetricsLog(
+        run.metrics, keep_steps=position.step, keep_epochs=position.epoch, mirror=board
+    )
+
+
 def _learner(network: NewNetwork, prepared: Prepared) -> Learner:
     recipe, detector = prepared.recipe, network.detector
     own = detector.architecture
@@ -273,10 +298,16 @@ class _EpochFinisher:
     """After an epoch: the checkpoints, and the evaluation where one is due."""
 
     def __init__(
-        self, run: RunDirectory, prepared: Prepared, log: MetricsLog, reporter: Reporter
+        self,
+        run: RunDirectory,
+        prepared: Prepared,
+        prober: Prober,
+        log: MetricsLog,
+        reporter: Reporter,
     ) -> None:
         self.run = run
         self.prepared = prepared
+        self.prober = prober
         self.log = log
         self.reporter = reporter
         self.metrics: dict[str, CocoMetrics] = {}
@@ -285,6 +316,7 @@ class _EpochFinisher:
     def __call__(self, position: Position) -> None:
         for name in self.prepared.networks:
             self._save(name, "last", position)
+        self.prober.take(position)
         if self.prepared.validation is not None and self._evaluation_is_due(position.epoch):
             for name in self.prepared.networks:
                 self._evaluate(name, self.prepared.validation, position)
