@@ -22,22 +22,31 @@ def interpolated_precision(
     Only right detections are listed: between two of them precision falls.
 
     Args:
-        right: [..., K] weight of the right detections down to each right one, best score first.
-        scored: [..., K] weight of all detections down to there that are not ignored.
+        right: [K, ...] weight of the right detections down to each right one, best score first.
+        scored: [K, ...] weight of all detections down to there that are not ignored.
         positives: [...] weight of the ground truth.
-        recalls: [R] ascending, in [0, 1].
+        recalls: 101 numbers from 0 to 1, evenly spaced but for rounding.
 
     Returns:
         [...] in [0, 1]; NaN where there is no ground truth.
     """
     # The spacing is pycocotools'.  It also gives 0 to what has no weight up to there.
     precision = right / (scored + np.spacing(1))
-    best = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reached = np.searchsorted(recalls, right / positives[..., None], side="right")
-    newly_reached = np.diff(reached, prepend=0, axis=-1)
-    mean = (best * newly_reached).sum(axis=-1) / len(recalls)
+    best = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+    reached = _count_reached(recalls, right / np.maximum(positives, 1))
+    newly_reached = np.diff(reached, prepend=0, axis=0)
+    mean = (best * newly_reached).sum(axis=0) / len(recalls)
     return np.where(positives > 0, mean, np.nan)
+
+
+def _count_reached(recalls: np.ndarray, recall: np.ndarray) -> np.ndarray:
+    """How many of ``recalls`` are at most ``recall``, as `numpy.searchsorted` on the right.
+
+    Even spacing gives the place up to one, which is faster than a search.
+    """
+    place = (recall * (len(recalls) - 1)).astype(np.int64)
+    limits = np.append(recalls, np.inf)
+    return place + (limits[place] <= recall) + (limits[place + 1] <= recall)
 
 
 class ClassRanking:
@@ -51,10 +60,15 @@ class ClassRanking:
         own = slice(*matching.class_start[class_row : class_row + 2].tolist())
         verdict = matching.verdict[size, :, own]
         self._right = [np.flatnonzero(row == RIGHT) for row in verdict]
+        self.num_right = max(len(right) for right in self._right)  # at the lowest thresholds
         # Below the last right detection nothing matters.
         depth = max(int(right[-1]) + 1 if len(right) else 0 for right in self._right)
         self._image = matching.image[own][:depth]
         self._ignored = [np.flatnonzero(row[:depth] == IGNORED) for row in verdict]
+        self._ignored_before = [
+            np.searchsorted(ignored, right)
+            for ignored, right in zip(self._ignored, self._right, strict=True)
+        ]
         counts = matching.gt_counts[size] & (matching.gt_class == class_row)
         self._gt_image = matching.gt_image[counts]
 
@@ -62,31 +76,26 @@ class ClassRanking:
         """AP at every threshold, [T, B] in [0, 1]; NaN where no ground truth counts.
 
         Args:
-            weights: [B, N] float64, whole numbers, how often each image counts.  The copies of a
+            weights: [N, B] float64, whole numbers, how often each image counts.  The copies of a
                 detection stand side by side in the ranking.
         """
-        positives = weights[:, self._gt_image].sum(axis=-1)
-        weight = weights[:, self._image]
-        listed = weight.cumsum(axis=-1)
-        result = np.empty((len(self._right), len(weights)))
-        for t, (right, ignored) in enumerate(zip(self._right, self._ignored, strict=True)):
-            scored = listed[:, right]
-            if len(ignored):
-                scored -= _weight_before(right, ignored, weight)
-            result[t] = interpolated_precision(weight[:, right].cumsum(axis=-1), scored, positives)
+        positives = weights[self._gt_image].sum(axis=0)
+        weight = weights[self._image]
+        listed = weight.cumsum(axis=0)
+        result = np.empty((len(self._right), weights.shape[1]))
+        for t, right in enumerate(self._right):
+            scored = listed[right]
+            if len(self._ignored[t]):
+                passed = np.zeros((len(self._ignored[t]) + 1, weights.shape[1]))
+                weight[self._ignored[t]].cumsum(axis=0, out=passed[1:])
+                scored -= passed[self._ignored_before[t]]
+            result[t] = interpolated_precision(weight[right].cumsum(axis=0), scored, positives)
         return result
-
-
-def _weight_before(right: np.ndarray, ignored: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Weight of what is ignored above each right detection, [B, K]; ``weight`` is [B, depth]."""
-    passed = weight[:, ignored].cumsum(axis=-1)
-    passed = np.pad(passed, ((0, 0), (1, 0)))
-    return passed[:, np.searchsorted(ignored, right)]
 
 
 def average_precisions(matching: Matching) -> np.ndarray:
     """AP of every size, threshold and class, [S, T, C]; NaN for a class without ground truth."""
-    once = np.ones((1, matching.num_images))
+    once = np.ones((matching.num_images, 1))
     result = np.empty((len(SIZES), len(IOU_THRESHOLDS), len(matching.classes)))
     for size in range(len(SIZES)):
         for c in range(len(matching.classes)):

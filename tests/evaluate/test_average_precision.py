@@ -8,6 +8,7 @@ import pytest
 from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.average_precision import (
     ClassRanking,
+    _count_reached,
     average_precisions,
     interpolated_precision,
     recalls,
@@ -75,7 +76,7 @@ def test_interpolation_by_hand(
 
 
 def all_classes(truth: CocoFile, results: Results, weights: np.ndarray) -> np.ndarray:
-    """AP [C, T, B] under ``weights`` [B, N]."""
+    """AP [C, T, B] under ``weights`` [N, B]."""
     matching = match(truth, results)
     return np.stack(
         [ClassRanking(matching, c).average_precision(weights) for c in range(len(matching.classes))]
@@ -86,15 +87,25 @@ def all_classes(truth: CocoFile, results: Results, weights: np.ndarray) -> np.nd
 def test_weights_are_copies_of_images(seed: int) -> None:
     """Whole weights give the AP of a set where the images are copied under new ids."""
     truth, results = RandomSet(score_decimals=12).draw(seed)
-    weights = np.random.default_rng(seed).integers(0, 4, (3, 12))
+    weights = np.random.default_rng(seed).integers(0, 4, (12, 3))
     weighted = all_classes(truth, results, weights.astype(float))
-    for b, times in enumerate(weights):
+    for b, times in enumerate(weights.T):
         copied = average_precisions(match(*repeat_images(truth, results, times)))[0]
         np.testing.assert_allclose(weighted[:, :, b], copied.T, **EXACT)
 
 
 def test_ones_are_plain_average_precision() -> None:
     truth, results = RandomSet().draw(seed=0)
-    weighted = all_classes(truth, results, np.ones((2, 12)))
+    weighted = all_classes(truth, results, np.ones((12, 2)))
     plain = average_precisions(match(truth, results))[0].T
-    np.testing.assert_array_equal(weighted, np.stack([plain, plain], axis=-1))
+    np.testing.assert_allclose(weighted, np.stack([plain, plain], axis=-1), **EXACT)
+    single = all_classes(truth, results, np.ones((12, 1)))
+    np.testing.assert_array_equal(single[..., 0], plain)
+
+
+def test_recalls_are_reached_where_they_are_equal() -> None:
+    """Every share of up to 200 boxes against a search, on both grids in use."""
+    shares = np.concatenate([np.arange(n + 1) / n for n in range(1, 201)])
+    for grid in (np.linspace(0, 1, 101), np.arange(101) / 100):
+        reached = _count_reached(grid, shares)
+        np.testing.assert_array_equal(reached, np.searchsorted(grid, shares, side="right"))
