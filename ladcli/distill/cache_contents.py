@@ -73,5 +73,5 @@ def _encode_outputs(opinion: PredictedOpinion, soft: SoftConfig) -> dict[str, li
     return {
         CLASSES: listed,
         REST: rest,
-        BOXES: encode_boxes(targets, opinion.batch.canvas_hw),
+        BOXES: encode_boxes(targets),
     }

@@ -49,7 +49,7 @@ TABLES: dict[str, dict[str, tuple[type[np.generic], tuple[int | str, ...]]]] = {
     # One row per ground truth.
     OBJECT_STATISTICS: {"fisher": (np.float64, ())},
     # One row per class probability that stands out.
-    CLASSES: {"anchor": (np.uint32, ()), "label": (np.uint16, ()), "prob": (np.uint16, ())},
+    CLASSES: {"anchor": (np.uint32, ()), "label": (np.uint16, ()), "prob": (np.uint8, ())},
     # One row per level: the mean of the probabilities that do not.
     REST: {"prob": (np.float16, ("C",))},
     # One row per anchor whose box is a soft target.

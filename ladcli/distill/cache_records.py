@@ -28,6 +28,11 @@ Rows = dict[str, np.ndarray]
 
 #: Class probabilities above this are stored one by one; the others as a mean per level and class.
 STANDS_OUT = 0.01
+#: Those are stored as logits in steps, of which the first stands for a probability of 0.0067: what
+#: a teacher is unsure of, and what it is sure of, are rounded alike.
+LOGIT_STEP, FIRST_LOGIT = 1 / 16, -5.0
+#: Coordinates of boxes are stored in steps of this, in pixels of the input.
+PIXEL_STEP = 1 / 8
 _MAX_16, _MAX_8 = 65535, 255
 
 
@@ -128,8 +133,9 @@ def encode_classes(prob: Tensor, grid: AnchorGrid) -> tuple[list[Rows], list[Row
     listed = []
     for i in range(len(values)):
         anchor, label = np.nonzero(where[i])
-        stored = np.rint(values[i, anchor, label] * _MAX_16)
-        listed.append({"anchor": anchor, "label": label, "prob": stored})
+        listed.append(
+            {"anchor": anchor, "label": label, "prob": _steps_of(values[i, anchor, label])}
+        )
     return listed, [{"prob": mean} for mean in means.cpu().numpy()]
 
 
@@ -146,16 +152,16 @@ def decode_classes(
         prob = mean.repeat_interleave(lengths, dim=0)  # [A, C]
         check_range(rows["label"], num_classes)
         where = _anchors(rows, grid.num_anchors), _long(rows["label"])
-        prob[where] = torch.from_numpy(rows["prob"].astype(np.float32) / _MAX_16)
+        logit = FIRST_LOGIT + LOGIT_STEP * torch.from_numpy(rows["prob"].astype(np.float32))
+        prob[where] = logit.sigmoid()
         images.append(prob)
     return torch.stack(images)
 
 
-def encode_boxes(soft: SoftTargets, canvas_hw: tuple[int, int]) -> list[Rows]:
-    """Rows of the boxes and IoUs that are targets; coordinates in 1/65535 of the long side."""
-    unit = _MAX_16 / max(canvas_hw)
+def encode_boxes(soft: SoftTargets) -> list[Rows]:
+    """Rows of the boxes and IoUs that are targets."""
     selected = (soft.weight > 0).cpu().numpy()
-    boxes = np.rint(soft.boxes.cpu().numpy() * unit)
+    boxes = np.rint(soft.boxes.cpu().numpy() / PIXEL_STEP).clip(0, _MAX_16)
     iou = np.zeros(selected.shape) if soft.iou is None else soft.iou.cpu().numpy()
     return [
         {"anchor": np.flatnonzero(s), "box": b[s], "iou": np.rint(q[s] * _MAX_8)}
@@ -163,18 +169,14 @@ def encode_boxes(soft: SoftTargets, canvas_hw: tuple[int, int]) -> list[Rows]:
     ]
 
 
-def decode_boxes(
-    rows: Sequence[Rows], *, num_anchors: int, canvas_hw: tuple[int, int]
-) -> tuple[Tensor, Tensor, Tensor]:
+def decode_boxes(rows: Sequence[Rows], *, num_anchors: int) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes [B, A, 4], IoUs [B, A] and which are stored [B, A] bool, on the host."""
     boxes = torch.zeros(len(rows), num_anchors, 4)
     iou = torch.zeros(len(rows), num_anchors)
     stored = torch.zeros(len(rows), num_anchors, dtype=torch.bool)
     for i, row in enumerate(rows):
         anchor = _anchors(row, num_anchors)
-        boxes[i, anchor] = torch.from_numpy(row["box"].astype(np.float32)) * (
-            max(canvas_hw) / _MAX_16
-        )
+        boxes[i, anchor] = torch.from_numpy(row["box"].astype(np.float32)) * PIXEL_STEP
         iou[i, anchor] = torch.from_numpy(row["iou"].astype(np.float32) / _MAX_8)
         stored[i, anchor] = True
     return boxes, iou, stored
@@ -202,6 +204,13 @@ def decode_dense(
     )
     output: ClassOutput = ClassProbs(cls) if class_output == "probs" else ClassLogits(cls)
     return Predictions(output, box, iou if iou_branch else None)
+
+
+def _steps_of(prob: np.ndarray) -> np.ndarray:
+    """Probabilities [N] as numbers of steps of their logits."""
+    prob = prob.astype(np.float64)
+    logit = np.log(prob) - np.log1p(-np.minimum(prob, 1 - 1e-9))
+    return np.rint((logit - FIRST_LOGIT) / LOGIT_STEP).clip(0, _MAX_8)
 
 
 def check_range(values: np.ndarray, limit: int) -> None:

@@ -104,11 +104,7 @@ class CachedOpinion:
             prob = decode_classes(
                 stored.rows(CLASSES), stored.rows(REST), stored.grid, info.num_classes
             )
-            on_host = decode_boxes(
-                stored.rows(BOXES),
-                num_anchors=stored.grid.num_anchors,
-                canvas_hw=stored.batch.canvas_hw,
-            )
+            on_host = decode_boxes(stored.rows(BOXES), num_anchors=stored.grid.num_anchors)
         boxes, iou, is_stored = (stored.to_device(t) for t in on_host)
         judged = boxes if select == "pred" else stored.grid.anchors.expand_as(boxes)
         # Stored boxes are rounded: the weight is measured again, the choice is not.
