@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ladcli.assign import Assigner, paa_assigner
 from ladcli.detector.anchors import anchor_grid
+from ladcli.distill.cache_contents import encode_opinion
+from ladcli.distill.cache_format import Level
+from ladcli.distill.cache_reader import TeacherCache
+from ladcli.distill.cache_writer import CacheWriter
 from ladcli.distill.opinion import PredictedOpinion
+from ladcli.recipe.schema import SoftConfig
 from ladcli.structures import Batch, ClassLogits, ClassProbs, Predictions, Targets
 from tests.detector.tiny import tiny_batch
 
@@ -53,3 +61,30 @@ def random_opinion(
 ) -> PredictedOpinion:
     predictions = random_predictions(seed, batch, probs=probs, iou_branch=iou_branch)
     return PredictedOpinion(predictions, batch, assigner or paa_assigner())
+
+
+def write_opinion(
+    path: Path, opinion: PredictedOpinion, level: Level, soft: SoftConfig | None = None
+) -> TeacherCache:
+    """A cache of one part that holds one opinion of one batch."""
+    predictions = opinion.predictions
+    attributes: dict[str, Any] = {
+        "fingerprints": dict.fromkeys(("teacher", "data", "input", "assigner", "soft"), "0" * 64),
+        "class_output": "probs" if isinstance(predictions.cls, ClassProbs) else "logits",
+        "iou_branch": int(predictions.iou_logits is not None),
+        "precision": "fp32",
+        "classes": [[1, "cup"], [2, "plate"], [3, "spoon"]],
+    }
+    writer = CacheWriter(
+        path,
+        level,
+        attributes,
+        image_ids=np.arange(len(opinion.batch)) + 10,
+        view_ids=(0,),
+        num_parts=1,
+        num_classes=NUM_CLASSES,
+    )
+    writer.add(opinion.batch, encode_opinion(opinion, level, soft or SoftConfig()))
+    writer.close_part(0)
+    writer.finish()
+    return TeacherCache(path)
