@@ -24,6 +24,8 @@ from ladcli.distill.cache_format import (
     TABLES,
 )
 from ladcli.distill.cache_records import (
+    LOGIT_STEP,
+    PIXEL_STEP,
     STANDS_OUT,
     Rows,
     check_range,
@@ -149,7 +151,7 @@ def test_a_batch_may_be_padded_wider_than_the_one_that_was_stored() -> None:
 
 
 def test_classes_come_back_within_bounds() -> None:
-    """What stands out to half a unit of 1/65535; the rest as means that keep their sum."""
+    """What stands out to half a step of its logit; the rest as means that keep their sum."""
     prob = opinion_of(5).predictions.cls.prob()
     listed, rest = encode_classes(prob, GRID)
     found = decode_classes(stored(listed, CLASSES), stored(rest, REST), GRID, NUM_CLASSES)
@@ -157,8 +159,8 @@ def test_classes_come_back_within_bounds() -> None:
     outstanding = prob > STANDS_OUT
     assert 0.05 < outstanding.double().mean() < 0.95
     assert [len(row["prob"]) for row in listed] == outstanding.sum(dim=(1, 2)).tolist()
-    error = (found - prob)[outstanding].abs().amax()
-    assert error <= 0.5 / 65535 + 1e-7
+    error = (found.logit() - prob.logit())[outstanding].abs().amax()
+    assert error <= 0.5 * LOGIT_STEP + 1e-4
     assert (found[~outstanding] <= STANDS_OUT * 1.001).all()
     quiet = torch.where(outstanding, 0.0, prob), torch.where(outstanding, 0.0, found)
     expected, sums = (
@@ -175,19 +177,18 @@ def test_classes_at_the_edges() -> None:
     listed, rest = encode_classes(prob, GRID)
     found = decode_classes(stored(listed, CLASSES), stored(rest, REST), GRID, NUM_CLASSES)
     torch.testing.assert_close(found, prob, rtol=1e-3, atol=0)
-    assert found[0, 0, 0] == 1
+    assert 0.9999 < found[0, 0, 0] < 1  # the last step
     assert found.isfinite().all()
 
 
 def test_boxes_and_ious_come_back_within_bounds() -> None:
     opinion = opinion_of(6)
     soft = opinion.soft_targets(select="pred", min_iou=0.3)
-    rows = encode_boxes(soft, CANVAS)
-    boxes, iou, is_stored = decode_boxes(stored(rows, BOXES), num_anchors=A, canvas_hw=CANVAS)
+    rows = encode_boxes(soft)
+    boxes, iou, is_stored = decode_boxes(stored(rows, BOXES), num_anchors=A)
     assert torch.equal(is_stored, soft.weight > 0)
     assert is_stored.any(dim=1).tolist() == [True, False, True]
-    half_unit = 0.5 * max(CANVAS) / 65535
-    assert (boxes - soft.boxes)[is_stored].abs().amax() <= half_unit * 1.02  # and float32
+    assert (boxes - soft.boxes)[is_stored].abs().amax() <= 0.5 * PIXEL_STEP
     assert soft.iou is not None
     assert (iou - soft.iou)[is_stored].abs().amax() <= 1 / 510 + 1e-7
     assert not boxes[~is_stored].any()
@@ -199,17 +200,16 @@ def test_boxes_at_the_edges_of_the_canvas() -> None:
     height, width = CANVAS
     corners = torch.tensor([0.0, 0.0, width, height]).expand_as(soft.boxes)
     weight, iou = torch.ones_like(soft.weight), torch.ones_like(soft.weight)
-    rows = encode_boxes(replace(soft, boxes=corners, weight=weight, iou=iou), CANVAS)
-    boxes, found, _ = decode_boxes(stored(rows, BOXES), num_anchors=A, canvas_hw=CANVAS)
-    half_unit = 0.5 * max(CANVAS) / 65535
-    torch.testing.assert_close(boxes, corners, rtol=1e-6, atol=half_unit * 1.02)
+    rows = encode_boxes(replace(soft, boxes=corners, weight=weight, iou=iou))
+    boxes, found, _ = decode_boxes(stored(rows, BOXES), num_anchors=A)
+    torch.testing.assert_close(boxes, corners, rtol=0, atol=0.5 * PIXEL_STEP)
     assert (found == 1).all()
 
 
 def test_boxes_of_a_teacher_without_iou_branch() -> None:
     soft = opinion_of(8, iou_branch=False).soft_targets(select="pred", min_iou=0.3)
-    rows = encode_boxes(soft, CANVAS)
-    _, iou, is_stored = decode_boxes(stored(rows, BOXES), num_anchors=A, canvas_hw=CANVAS)
+    rows = encode_boxes(soft)
+    _, iou, is_stored = decode_boxes(stored(rows, BOXES), num_anchors=A)
     assert is_stored.any()
     assert not iou.any()
 
@@ -243,7 +243,7 @@ def test_images_in_which_there_is_nothing() -> None:
         CHEAPEST: encode_samples(sampled(opinion)),
         LEVEL_STATISTICS: encode_moments(moments, by_level, [0, 0]),
         OBJECT_STATISTICS: encode_objects(by_object, [0, 0]),
-        BOXES: encode_boxes(soft, CANVAS),
+        BOXES: encode_boxes(soft),
     }
     assert all(len(column) == 0 for rows in tables.values() for r in rows for column in r.values())
     found = {table: stored(rows, table) for table, rows in tables.items()}
@@ -253,7 +253,7 @@ def test_images_in_which_there_is_nothing() -> None:
     pooled, fisher = decode_moments(found[LEVEL_STATISTICS], num_gt=0, levels=LEVELS)
     assert pooled.count.shape == fisher.shape == (2, 0, LEVELS)
     assert decode_objects(found[OBJECT_STATISTICS], num_gt=0).shape == (2, 0, 1)
-    *_, is_stored = decode_boxes(found[BOXES], num_anchors=A, canvas_hw=CANVAS)
+    *_, is_stored = decode_boxes(found[BOXES], num_anchors=A)
     assert not is_stored.any()
 
 
@@ -284,7 +284,7 @@ def test_anchors_and_boxes_that_do_not_exist_are_refused() -> None:
         decode_samples(rows_of(anchor=[2**32 - 1], cost=[1.0]), num_anchors=A)
     boxes = rows_of(anchor=[A], box=[[1, 2, 3, 4]], iou=[0])
     with refused(f"{A} is stored"):
-        decode_boxes(boxes, num_anchors=A, canvas_hw=CANVAS)
+        decode_boxes(boxes, num_anchors=A)
 
 
 def test_more_ground_truths_than_there_are_are_refused() -> None:
