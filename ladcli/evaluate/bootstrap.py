@@ -1,7 +1,7 @@
 """Is the gain real?  Intervals of differences between runs, by a paired bootstrap over images.
 
 Images are drawn with repeats, the same ones for all runs, and the numbers computed anew (Efron and
-Tibshirani 1993, chapters 13 and 16).  An image that is drawn twice weighs twice: detections are
+Tibshirani 1993, chapter 13).  An image that is drawn twice weighs twice: detections are
 matched and sorted once, and a resample is only another set of weights.
 """
 
