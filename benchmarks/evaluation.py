@@ -210,7 +210,7 @@ def our_bootstrap(files: Files, resamples: int) -> Cost:
     results = [load_results(path, truth) for path in files.results]
     middle = time.process_time()
     first, second = (match(truth, found) for found in results)
-    (comparison,) = paired_bootstrap(first, [second], resamples=resamples)
+    (comparison,) = paired_bootstrap([first], [[second]], resamples=resamples)
     gain = comparison.overall["AP"]
     return _cost(start, middle, [value or 0.0 for value in (gain.difference, gain.low, gain.high)])
 

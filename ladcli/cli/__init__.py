@@ -13,6 +13,7 @@ import typer
 from ladcli import __version__
 from ladcli.cli.cache_teacher import cache_teacher
 from ladcli.cli.colad import colad
+from ladcli.cli.compare import compare
 from ladcli.cli.data import app as data_app
 from ladcli.cli.distill import distill
 from ladcli.cli.evaluate import evaluate
@@ -32,6 +33,7 @@ app.command("cache-teacher")(cache_teacher)
 app.command("distill")(distill)
 app.command("colad")(colad)
 app.command("eval")(evaluate)
+app.command("compare")(compare)
 app.command("run")(run)
 app.add_typer(data_app, name="data")
 

@@ -7,6 +7,7 @@ matched and sorted once, and a resample is only another set of weights.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -49,43 +50,60 @@ class Comparison:
 
 
 def paired_bootstrap(
-    baseline: Matching,
-    others: Sequence[Matching],
+    baseline: Sequence[Matching],
+    others: Sequence[Sequence[Matching]],
     *,
     resamples: int = 10_000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> list[Comparison]:
-    """Compare runs on the same ground truth with a baseline.
+    """Compare methods on the same ground truth with a baseline.
 
-    A class that has no ground truth among the images drawn is left out of that resample's mean, as
-    it is anywhere else.
+    A method is one run, or several with different seeds, whose numbers are averaged.  A class that
+    has no ground truth among the images drawn is left out of that resample's mean, as it is
+    anywhere else.
 
     Args:
-        baseline: detections of the run to compare with, matched.
-        others: the same of the runs in question.
+        baseline: detections of the runs of the method to compare with, matched.
+        others: the same of the methods in question.
         resamples: how many sets of images to draw, at least 1.
         confidence: share of the resamples inside the interval, between 0 and 1.
         seed: decides which images are drawn.
 
     Returns:
-        One comparison per run of ``others``.
+        One comparison per method of ``others``.
 
     Raises:
         ValueError: the runs were matched to different ground truth.
     """
-    for other in others:
-        _require_same_ground_truth(baseline, other)
-    runs = [_Run(matching) for matching in (baseline, *others)]
-    once = np.ones((baseline.num_images, 1))
-    points = [run.numbers(once)[..., 0] for run in runs]
-    draws = list(zip(*_draws(runs, baseline.num_images, resamples, seed), strict=True))
+    truth = baseline[0]
+    for matching in itertools.chain(baseline, *others):
+        _require_same_ground_truth(truth, matching)
+    methods = [_Method(matchings) for matchings in (baseline, *others)]
+    once = np.ones((truth.num_images, 1))
+    points = [method.numbers(once)[..., 0] for method in methods]
+    draws = list(zip(*_draws(methods, truth.num_images, resamples, seed), strict=True))
     drawn = [np.concatenate(numbers, axis=-1) for numbers in draws]
-    names = baseline.classes.names
+    names = truth.classes.names
     return [
         _comparison(names, points[0], points[k], drawn[k] - drawn[0], confidence)
-        for k in range(1, len(runs))
+        for k in range(1, len(methods))
     ]
+
+
+class _Method:
+    """The runs of one method, whose numbers are averaged."""
+
+    def __init__(self, matchings: Sequence[Matching]) -> None:
+        self._runs = [_Run(matching) for matching in matchings]
+
+    def numbers(self, weights: np.ndarray) -> np.ndarray:
+        """Means over the runs, [3, 1 + C, B], see `_Run.numbers`.
+
+        All runs have the same ground truth, so a number is defined for all of them or none.
+        """
+        total = sum(run.numbers(weights) for run in self._runs)
+        return np.asarray(total) / len(self._runs)
 
 
 class _Run:
@@ -123,14 +141,14 @@ def _in_blocks(ranking: ClassRanking, weights: np.ndarray) -> np.ndarray:
 
 
 def _draws(
-    runs: Sequence[_Run], num_images: int, resamples: int, seed: int
+    methods: Sequence[_Method], num_images: int, resamples: int, seed: int
 ) -> Iterator[list[np.ndarray]]:
-    """Numbers of every run, [3, 1 + C, B] each, for some resamples after the other."""
+    """Numbers of every method, [3, 1 + C, B] each, for some resamples after the other."""
     rng = np.random.default_rng(seed)
     step = max(1, _DRAWN // num_images)
     for start in range(0, resamples, step):
         weights = _resampled_weights(rng, num_images, min(step, resamples - start))
-        yield [run.numbers(weights) for run in runs]
+        yield [method.numbers(weights) for method in methods]
 
 
 def _resampled_weights(rng: np.random.Generator, num_images: int, count: int) -> np.ndarray:

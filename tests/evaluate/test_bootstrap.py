@@ -34,7 +34,7 @@ def two_runs(seed: int = 0) -> tuple[CocoFile, Results, Results]:
 
 
 def compare(truth: CocoFile, first: Results, second: Results, **options: int) -> Comparison:
-    (comparison,) = paired_bootstrap(match(truth, first), [match(truth, second)], **options)
+    (comparison,) = paired_bootstrap([match(truth, first)], [[match(truth, second)]], **options)
     return comparison
 
 
@@ -83,7 +83,9 @@ def test_a_run_against_itself_gains_nothing() -> None:
 def test_several_runs_are_compared_with_the_first() -> None:
     truth, first, second = two_runs()
     runs = [match(truth, results) for results in (first, second, first)]
-    against_second, against_itself = paired_bootstrap(runs[0], runs[1:], resamples=20)
+    against_second, against_itself = paired_bootstrap(
+        [runs[0]], [[run] for run in runs[1:]], resamples=20
+    )
     assert against_second == compare(truth, first, second, resamples=20)
     assert against_itself.overall["AP"].difference == 0
 
@@ -135,4 +137,4 @@ def test_other_ground_truth_is_refused() -> None:
     truth, first, _ = two_runs()
     other, second, _ = two_runs(seed=1)
     with pytest.raises(ValueError, match="different ground truth"):
-        paired_bootstrap(match(truth, first), [match(other, second)])
+        paired_bootstrap([match(truth, first)], [[match(other, second)]])
