@@ -9,14 +9,15 @@ import numpy as np
 import torch
 
 from ladcli.detector.anchors import anchor_grid
+from ladcli.distill.cache_format import POSITIVES
 from ladcli.distill.cache_reader import TeacherCache
-from ladcli.distill.cache_writer import CacheWriter
+from ladcli.distill.cache_records import encode_positives
+from ladcli.distill.cache_writer import BatchRows, CacheWriter
 from ladcli.structures import BACKGROUND, Assignment, Batch, Targets
 
 IMAGE_IDS = np.array([7, 9, 40])
 VIEW_IDS = (0, 3)
 ATTRIBUTES: dict[str, Any] = {
-    "level": "assignments",
     "fingerprints": {
         "teacher": "t" * 64,
         "data": "d" * 64,
@@ -24,6 +25,7 @@ ATTRIBUTES: dict[str, Any] = {
         "assigner": "a" * 64,
     },
     "precision": "fp32",
+    "classes": [[2, "cup"], [5, "plate"], [9, "spoon"]],
     "batch_size": 2,
 }
 WIDE, TALL = (64, 96), (96, 64)
@@ -61,20 +63,27 @@ def assignment_of(positives: list[dict[int, int]], canvas_hw: tuple[int, int]) -
     return Assignment(gt_index)
 
 
-def writer_for(path: Path, **changes: Any) -> CacheWriter:
+def rows_of(assignment: Assignment) -> BatchRows:
+    """What a cache of level assignments stores of a batch."""
+    return {POSITIVES: encode_positives(assignment.gt_index)}
+
+
+def writer_for(path: Path, *, num_parts: int = len(CONTENT), **changes: Any) -> CacheWriter:
     """A writer of one part per batch of `CONTENT`; ``changes`` replace attributes."""
     return CacheWriter(
         path,
+        "assignments",
         {**ATTRIBUTES, **changes},
         image_ids=IMAGE_IDS,
         view_ids=VIEW_IDS,
-        num_parts=len(CONTENT),
+        num_parts=num_parts,
+        num_classes=3,
     )
 
 
 def write_part(writer: CacheWriter, number: int) -> None:
     views, canvas_hw, positives = CONTENT[number]
-    writer.add(view_batch(views, canvas_hw), assignment_of(positives, canvas_hw))
+    writer.add(view_batch(views, canvas_hw), rows_of(assignment_of(positives, canvas_hw)))
     writer.close_part(number)
 
 
@@ -92,8 +101,9 @@ def read_positives(cache: TeacherCache) -> dict[tuple[int, int], dict[int, int]]
     found = {}
     for views, canvas_hw, _ in CONTENT:
         for row, view in views:
-            anchor, gt = cache.positives(row, view, canvas_hw)
-            found[row, view] = dict(zip(anchor.tolist(), gt.tolist(), strict=True))
+            rows = cache.rows(POSITIVES, row, view, canvas_hw)
+            pairs = zip(rows["anchor"].tolist(), rows["gt"].tolist(), strict=True)
+            found[row, view] = dict(pairs)
     return found
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.distill.cache_format import Fingerprints, require_match
+from ladcli.distill.cache_format import Fingerprints, Level, require_match
 from ladcli.errors import UserError
 
-MINE = Fingerprints(teacher="1" * 64, data="2" * 64, input="3" * 64, assigner="4" * 64)
+MINE = Fingerprints(teacher="1" * 64, data="2" * 64, input="3" * 64, assigner="4" * 64, soft="5" * 64)
+ALL = MINE.of_level("soft")
 PATH = Path("cache.h5")
 
 
@@ -21,8 +22,23 @@ def refusal(found: dict[str, str], wanted: dict[str, str]) -> str:
 
 
 def test_equal_fingerprints_match() -> None:
-    require_match(PATH, MINE.to_plain(), MINE.to_plain())
-    assert list(MINE.to_plain()) == ["teacher", "data", "input", "assigner"]
+    require_match(PATH, ALL, ALL)
+    assert list(ALL) == ["teacher", "data", "input", "assigner", "soft"]
+
+
+@pytest.mark.parametrize(
+    ("level", "names"),
+    [
+        ("assignments", ["teacher", "data", "input", "assigner"]),
+        ("costs", ["teacher", "data", "input", "assigner"]),
+        ("soft", ["teacher", "data", "input", "assigner", "soft"]),
+        ("dense", ["teacher", "data", "input"]),
+    ],
+)
+def test_a_level_is_known_by_what_its_contents_depend_on(level: Level, names: list[str]) -> None:
+    found = MINE.of_level(level)
+    assert list(found) == names
+    assert found == {name: getattr(MINE, name) for name in names}
 
 
 @pytest.mark.parametrize(
@@ -32,10 +48,11 @@ def test_equal_fingerprints_match() -> None:
         ("data", "another data set (images, boxes, labels or classes)"),
         ("input", "another view set (resizing, flips or canvases"),
         ("assigner", "other assignment options"),
+        ("soft", "another choice of soft targets (soft.select or soft.min_iou)"),
     ],
 )
 def test_what_differs_is_named_in_words_and_digits(name: str, meaning: str) -> None:
-    text = refusal({**MINE.to_plain(), name: "f" * 64}, MINE.to_plain())
+    text = refusal({**ALL, name: "f" * 64}, ALL)
     assert text.startswith(f"cache.h5: was made for {meaning}")
     digits = getattr(MINE, name)[:12]
     assert f"({name} {'f' * 12}, this run has {digits})" in text
@@ -43,17 +60,15 @@ def test_what_differs_is_named_in_words_and_digits(name: str, meaning: str) -> N
 
 
 def test_all_differences_are_told_at_once() -> None:
-    text = refusal({**MINE.to_plain(), "data": "f", "assigner": "f"}, MINE.to_plain())
+    text = refusal({**ALL, "data": "f", "assigner": "f"}, ALL)
     assert "another data set (images, boxes, labels or classes) and other assignment" in text
 
 
 def test_what_a_run_does_not_know_is_not_compared() -> None:
-    wanted = MINE.to_plain()
-    del wanted["teacher"]
-    require_match(PATH, {**MINE.to_plain(), "teacher": "f" * 64}, wanted)
+    wanted = {k: v for k, v in ALL.items() if k != "teacher"}
+    require_match(PATH, {**ALL, "teacher": "f" * 64}, wanted)
 
 
 def test_a_fingerprint_that_a_cache_lacks_does_not_match() -> None:
-    found = MINE.to_plain()
-    del found["input"]
-    assert "(input None, this run has 333333333333)" in refusal(found, MINE.to_plain())
+    found = {k: v for k, v in ALL.items() if k != "input"}
+    assert "(input None, this run has 333333333333)" in refusal(found, ALL)

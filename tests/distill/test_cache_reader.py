@@ -15,7 +15,9 @@ import torch
 
 from ladcli.assign import paa_assigner
 from ladcli.detector.anchors import anchor_grid
-from ladcli.distill.cache_reader import CachedTeacher, TeacherCache, read_cache_info
+from ladcli.distill.cache_format import POSITIVES
+from ladcli.distill.cache_reader import TeacherCache, read_cache_info
+from ladcli.distill.cached_teacher import CachedTeacher
 from ladcli.errors import UserError
 from ladcli.structures import BACKGROUND, IGNORE, Targets
 from tests.distill.caches import (
@@ -25,6 +27,7 @@ from tests.distill.caches import (
     WIDE,
     assignment_of,
     read_positives,
+    rows_of,
     view_batch,
     write_cache,
     write_part,
@@ -73,7 +76,9 @@ def test_many_image_views_cost_little_each(tmp_path: Path) -> None:
     for row in range(number):
         anchors = rng.choice(anchor_grid(canvas_hw).num_anchors, 20, replace=False)
         positives = {int(a): int(g) for a, g in zip(anchors, rng.integers(0, 7, 20), strict=True)}
-        writer.add(view_batch([(row, 0)], canvas_hw), assignment_of([positives], canvas_hw))
+        writer.add(
+            view_batch([(row, 0)], canvas_hw), rows_of(assignment_of([positives], canvas_hw))
+        )
     writer.close_part(0)
     writer.finish()
     assert read_cache_info(tmp_path / "cache.h5").bytes_per_image_view < 200
@@ -81,7 +86,7 @@ def test_many_image_views_cost_little_each(tmp_path: Path) -> None:
 
 def test_a_view_that_is_not_cached_is_refused(path: Path) -> None:
     cache = TeacherCache(path)
-    text = refusal(path, lambda: cache.positives(1, 2, WIDE))
+    text = refusal(path, lambda: cache.rows(POSITIVES, 1, 2, WIDE))
     assert "holds no view 2 of image 9" in text
 
 
@@ -92,14 +97,14 @@ def test_an_image_that_was_skipped_while_caching_is_refused(tmp_path: Path) -> N
     writer.close_part(2)  # the last image could not be read
     writer.finish()
     cache = TeacherCache(tmp_path / "cache.h5")
-    assert cache.positives(1, 3, WIDE)[0].tolist() == [17, 18]
-    text = refusal(cache.path, lambda: cache.positives(2, 0, TALL))
+    assert cache.rows(POSITIVES, 1, 3, WIDE)["anchor"].tolist() == [17, 18]
+    text = refusal(cache.path, lambda: cache.rows(POSITIVES, 2, 0, TALL))
     assert "holds no view 0 of image 40" in text
 
 
 def test_another_canvas_is_refused(path: Path) -> None:
     cache = TeacherCache(path)
-    text = refusal(path, lambda: cache.positives(2, 0, WIDE))
+    text = refusal(path, lambda: cache.rows(POSITIVES, 2, 0, WIDE))
     assert "image 40 was seen on a canvas of (96, 64), here it is on (64, 96)" in text
 
 
@@ -151,7 +156,22 @@ def test_a_missing_table_is_named(path: Path, name: str) -> None:
     assert f"is damaged (no table {name!r})" in refusal(path)
 
 
-@pytest.mark.parametrize("name", ["version", "level", "precision", "fingerprints"])
+def test_columns_of_the_narrowest_type_are_read_too(path: Path) -> None:
+    """The first caches of this version had them, and neither number of classes nor outputs."""
+
+    def as_it_was(file: h5py.File) -> None:
+        for name, dtype in (("anchor", np.uint8), ("gt", np.uint8)):
+            values = file[name][:]
+            del file[name]
+            file.create_dataset(name, data=values.astype(dtype), compression="gzip", shuffle=True)
+
+    edit(path, as_it_was)
+    assert read_positives(TeacherCache(path)) == EXPECTED
+    info = read_cache_info(path)
+    assert (info.class_output, info.iou_branch, info.num_classes) == ("logits", True, 3)
+
+
+@pytest.mark.parametrize("name", ["version", "level", "precision", "fingerprints", "classes"])
 def test_a_missing_attribute_is_damage(path: Path, name: str) -> None:
     edit(path, lambda file: file.attrs.pop(name))
     assert "is damaged" in refusal(path)
@@ -202,7 +222,7 @@ def test_stored_numbers_that_changed_are_noticed(path: Path, name: str) -> None:
 def test_the_teacher_answers_with_the_cached_positives(path: Path) -> None:
     teacher = CachedTeacher(TeacherCache(path), paa_assigner())
     views = [(1, 3), (0, 0), (1, 0)]
-    found = teacher.assign(view_batch(views, WIDE)).gt_index
+    found = teacher.look_at(view_batch(views, WIDE)).assignment().gt_index
     assert found.dtype is torch.int64
     expected = assignment_of([EXPECTED[view] for view in views], WIDE)
     assert torch.equal(found, expected.gt_index)
@@ -212,7 +232,8 @@ def test_anchors_outside_the_valid_extent_are_ignored(path: Path) -> None:
     batch = view_batch([(0, 0)], WIDE)
     batch.valid_hw[0, 1] = 64
     grid = anchor_grid(WIDE)
-    found = CachedTeacher(TeacherCache(path), paa_assigner()).assign(batch).gt_index[0]
+    teacher = CachedTeacher(TeacherCache(path), paa_assigner())
+    found = teacher.look_at(batch).assignment().gt_index[0]
     inside = grid.valid(batch.valid_hw)[0]
     assert (found[~inside] == IGNORE).all()
     assert (found[inside] != IGNORE).all()
@@ -226,8 +247,10 @@ def test_crowd_regions_are_ignored_where_the_assigner_says_so(path: Path) -> Non
     crowded = Targets(targets.boxes, targets.labels, targets.valid, crowd)
     object.__setattr__(batch, "targets", crowded)
     cache = TeacherCache(path)
-    plain = CachedTeacher(cache, paa_assigner()).assign(batch).gt_index
-    ignoring = CachedTeacher(cache, paa_assigner(ignore_crowd=True)).assign(batch).gt_index
+    plain, ignoring = (
+        CachedTeacher(cache, paa_assigner(ignore_crowd=ignore)).look_at(batch).assignment().gt_index
+        for ignore in (False, True)
+    )
     assert (plain == BACKGROUND).any()
     assert torch.equal(ignoring >= 0, plain >= 0)
     assert (ignoring[ignoring < 0] == IGNORE).all()
@@ -239,5 +262,5 @@ def test_numbers_beyond_anchors_and_boxes_are_damage(
 ) -> None:
     edit(path, lambda file: file[table].__setitem__(row, value))
     teacher = CachedTeacher(TeacherCache(path), paa_assigner())
-    text = refusal(path, lambda: teacher.assign(view_batch([(0, 0)], WIDE)))
+    text = refusal(path, lambda: teacher.look_at(view_batch([(0, 0)], WIDE)).assignment())
     assert f"{value} is stored where {value - 1} is the most" in text

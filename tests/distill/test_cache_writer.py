@@ -9,18 +9,19 @@ import h5py
 import numpy as np
 import pytest
 
+from ladcli.detector.anchors import anchor_grid
+from ladcli.distill.cache_format import POSITIVES
 from ladcli.distill.cache_reader import TeacherCache
-from ladcli.distill.cache_writer import CacheWriter, discard_parts
+from ladcli.distill.cache_writer import discard_parts
 from ladcli.errors import UserError
 from tests.distill.caches import (
     ATTRIBUTES,
     EXPECTED,
-    IMAGE_IDS,
     TALL,
-    VIEW_IDS,
     WIDE,
     assignment_of,
     read_positives,
+    rows_of,
     view_batch,
     write_cache,
     write_part,
@@ -57,13 +58,17 @@ def test_tables_by_hand(path: Path) -> None:
         assert file["gt"][:].tolist() == [0, 1, 0, 1, 0, 0, 2, 1]
 
 
-def test_positives_take_the_narrowest_type(path: Path) -> None:
-    writer = CacheWriter(path, ATTRIBUTES, image_ids=IMAGE_IDS, view_ids=VIEW_IDS, num_parts=1)
-    writer.add(view_batch([(0, 0)], (160, 160)), assignment_of([{500: 0}], (160, 160)))
+def test_positives_have_types_that_hold_every_canvas(path: Path) -> None:
+    writer = writer_for(path, num_parts=1)
+    canvas_hw = (1536, 2080)
+    last = anchor_grid(canvas_hw).num_anchors - 1
+    assert last > np.iinfo(np.uint16).max
+    writer.add(view_batch([(0, 0)], canvas_hw), rows_of(assignment_of([{last: 2}], canvas_hw)))
     writer.close_part(0)
     writer.finish()
     with h5py.File(path) as file:
-        assert (file["anchor"].dtype, file["gt"].dtype) == (np.uint16, np.uint8)
+        assert (file["anchor"].dtype, file["gt"].dtype) == (np.uint32, np.uint16)
+        assert (file["anchor"][:].tolist(), file["gt"][:].tolist()) == ([last], [2])
 
 
 def test_attributes_are_kept(path: Path) -> None:
@@ -79,24 +84,24 @@ def test_attributes_are_kept(path: Path) -> None:
 def test_background_and_ignored_anchors_are_not_stored(path: Path) -> None:
     assignment = assignment_of([{3: 1}], WIDE)
     assignment.gt_index[0, 50:] = -2
-    writer = CacheWriter(path, ATTRIBUTES, image_ids=IMAGE_IDS, view_ids=VIEW_IDS, num_parts=1)
-    writer.add(view_batch([(0, 0)], WIDE), assignment)
+    writer = writer_for(path, num_parts=1)
+    writer.add(view_batch([(0, 0)], WIDE), rows_of(assignment))
     writer.close_part(0)
     writer.finish()
     assert TeacherCache(path).info.num_positives == 1
 
 
 def test_a_cache_without_any_positive_is_one(path: Path) -> None:
-    writer = CacheWriter(path, ATTRIBUTES, image_ids=IMAGE_IDS, view_ids=VIEW_IDS, num_parts=1)
-    writer.add(view_batch([(2, 3)], TALL), assignment_of([{}], TALL))
+    writer = writer_for(path, num_parts=1)
+    writer.add(view_batch([(2, 3)], TALL), rows_of(assignment_of([{}], TALL)))
     writer.close_part(0)
     writer.finish()
-    anchor, gt = TeacherCache(path).positives(2, 3, TALL)
-    assert len(anchor) == len(gt) == 0
+    rows = TeacherCache(path).rows(POSITIVES, 2, 3, TALL)
+    assert len(rows["anchor"]) == len(rows["gt"]) == 0
 
 
 def test_parts_of_skipped_images_may_be_empty(path: Path) -> None:
-    writer = CacheWriter(path, ATTRIBUTES, image_ids=IMAGE_IDS, view_ids=VIEW_IDS, num_parts=2)
+    writer = writer_for(path, num_parts=2)
     writer.close_part(0)
     writer.close_part(1)
     writer.finish()
@@ -130,7 +135,7 @@ def test_a_part_that_was_not_closed_is_missing(path: Path) -> None:
     """As after a kill: what was added is lost, and nothing half written is left to be read."""
     writer = writer_for(path)
     write_part(writer, 0)
-    writer.add(view_batch([(0, 3)], WIDE), assignment_of([{1: 1}], WIDE))
+    writer.add(view_batch([(0, 3)], WIDE), rows_of(assignment_of([{1: 1}], WIDE)))
     assert writer_for(path).missing_parts() == [1, 2]
 
 
@@ -194,7 +199,7 @@ def test_a_folder_that_is_no_build_is_refused(path: Path, content: str) -> None:
 def test_another_number_of_parts_is_another_build(path: Path) -> None:
     write_part(writer_for(path), 0)
     with pytest.raises(UserError, match="with other options"):
-        CacheWriter(path, ATTRIBUTES, image_ids=IMAGE_IDS, view_ids=VIEW_IDS, num_parts=4)
+        writer_for(path, num_parts=4)
 
 
 def test_discarding_parts_starts_anew(path: Path) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from ladcli.assign import paa_assigner
 from ladcli.detector.anchors import anchor_grid
 from ladcli.distill.detection_loss import detection_loss
-from ladcli.distill.objectives import Objective
+from ladcli.distill.objectives import MODEL, Objective
 from ladcli.recipe import LossConfig
-from ladcli.structures import BACKGROUND, Assignment, Batch, Predictions
+from ladcli.structures import BACKGROUND, Assignment, Batch, Predictions, StepLosses
 from tests.detector.tiny import tiny_batch, tiny_detector
 
 
@@ -21,12 +22,21 @@ from tests.detector.tiny import tiny_batch, tiny_detector
 class Teacher:
     """Names fixed positives and remembers what it was asked about."""
 
-    assignment: Assignment
+    positives: Assignment
     asked: list[Batch] = field(default_factory=list)
 
-    def assign(self, batch: Batch) -> Assignment:
+    def look_at(self, batch: Batch) -> Teacher:
         self.asked.append(batch)
-        return self.assignment
+        return self
+
+    def assignment(self) -> Assignment:
+        return self.positives
+
+    def prices(self, *_: Any) -> Any:
+        raise AssertionError("nobody asked for a switch")
+
+    def soft_targets(self, **_: Any) -> Any:
+        raise AssertionError("nobody asked for soft labels")
 
 
 @pytest.fixture
@@ -46,6 +56,18 @@ def own_assignment(predictions: Predictions, batch: Batch, **options: Any) -> As
     )
 
 
+def losses_of(objective: Objective, predictions: Predictions, batch: Batch) -> dict[str, Tensor]:
+    """What is minimized and what is only looked at, together."""
+    found = step_of(objective, predictions, batch)
+    return {**found.losses[MODEL], **found.log}
+
+
+def step_of(objective: Objective, predictions: Predictions, batch: Batch) -> StepLosses:
+    found = objective({MODEL: predictions}, batch)
+    assert list(found.losses) == [MODEL]
+    return found
+
+
 def some_positives(batch: Batch) -> Assignment:
     gt_index = torch.full((len(batch), anchor_grid(batch.canvas_hw).num_anchors), BACKGROUND)
     gt_index[0, [3, 40, 100]] = torch.tensor([0, 2, 1])
@@ -56,7 +78,7 @@ def some_positives(batch: Batch) -> Assignment:
 def test_without_a_teacher_the_student_assigns_and_weighs_by_iou(
     predictions: Predictions, batch: Batch
 ) -> None:
-    found = Objective(paa_assigner(), LossConfig())(predictions, batch)
+    found = losses_of(Objective(paa_assigner(), LossConfig()), predictions, batch)
     assignment = own_assignment(predictions, batch)
     expected = detection_loss(
         predictions,
@@ -71,10 +93,10 @@ def test_without_a_teacher_the_student_assigns_and_weighs_by_iou(
 
 def test_with_a_teacher_its_positives_count_alike(predictions: Predictions, batch: Batch) -> None:
     teacher = Teacher(some_positives(batch))
-    found = Objective(paa_assigner(), LossConfig(), teacher)(predictions, batch)
+    found = losses_of(Objective(paa_assigner(), LossConfig(), teacher), predictions, batch)
     expected = detection_loss(
         predictions,
-        teacher.assignment,
+        teacher.positives,
         batch.targets,
         anchor_grid(batch.canvas_hw),
         box_weighting="uniform",
@@ -87,21 +109,21 @@ def test_with_a_teacher_its_positives_count_alike(predictions: Predictions, batc
 def test_a_teacher_that_agrees_differs_in_the_box_weight_only(
     predictions: Predictions, batch: Batch
 ) -> None:
-    paa = Objective(paa_assigner(), LossConfig())(predictions, batch)
+    paa = losses_of(Objective(paa_assigner(), LossConfig()), predictions, batch)
     teacher = Teacher(own_assignment(predictions, batch))
-    lad = Objective(paa_assigner(), LossConfig(), teacher)(predictions, batch)
+    lad = losses_of(Objective(paa_assigner(), LossConfig(), teacher), predictions, batch)
     assert paa["cls"].item() == lad["cls"].item()
     assert paa["iou"].item() == lad["iou"].item()
     assert paa["box"].item() != lad["box"].item()
 
 
 def test_options_of_loss_and_assigner_are_used(predictions: Predictions, batch: Batch) -> None:
-    plain = Objective(paa_assigner(), LossConfig())(predictions, batch)
+    plain = losses_of(Objective(paa_assigner(), LossConfig()), predictions, batch)
     scaled = Objective(paa_assigner(), LossConfig(cls_weight=2.0, box_weight=0.0))
-    found = scaled(predictions, batch)
+    found = losses_of(scaled, predictions, batch)
     assert found["cls"].item() == pytest.approx(2 * plain["cls"].item())
     assert found["box"].item() == 0
-    few = Objective(paa_assigner(topk=1), LossConfig())(predictions, batch)
+    few = losses_of(Objective(paa_assigner(topk=1), LossConfig()), predictions, batch)
     expected = own_assignment(predictions, batch, topk=1).num_positive
     assert few["num_positive"].item() == expected < plain["num_positive"]
 
@@ -111,8 +133,10 @@ def test_losses_take_gradients_and_the_count_takes_none(
     predictions: Predictions, batch: Batch, with_teacher: bool
 ) -> None:
     teacher = Teacher(some_positives(batch)) if with_teacher else None
-    found = Objective(paa_assigner(), LossConfig(), teacher)(predictions, batch)
-    assert set(found) == {"cls", "box", "iou", "num_positive"}
+    step = step_of(Objective(paa_assigner(), LossConfig(), teacher), predictions, batch)
+    found = {**step.losses[MODEL], **step.log}
+    assert set(step.losses[MODEL]) == {"cls", "box", "iou"}
+    assert set(step.log) == {"num_positive"}
     assert {k for k, v in found.items() if v.requires_grad} == {"cls", "box", "iou"}
     assert all(v.shape == () and v.dtype is torch.float32 for v in found.values())
 
@@ -120,7 +144,7 @@ def test_losses_take_gradients_and_the_count_takes_none(
 def test_a_batch_without_boxes_has_a_class_loss_only() -> None:
     batch = tiny_batch(boxes_per_image=(0, 0))
     predictions = tiny_detector().eval()(batch.images)
-    found = Objective(paa_assigner(), LossConfig())(predictions, batch)
+    found = losses_of(Objective(paa_assigner(), LossConfig()), predictions, batch)
     assert found["cls"].item() > 0
     assert [found[k].item() for k in ("box", "iou", "num_positive")] == [0, 0, 0]
     sum(v for v in found.values() if v.requires_grad).backward()

@@ -19,13 +19,15 @@ from ladcli.data.synth import write_synthetic
 from ladcli.data.views import ViewGrid
 from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.model import Detector
-from ladcli.distill.cache_reader import CachedTeacher, TeacherCache
+from ladcli.detector.renormalize import Renormalize
+from ladcli.distill.cache_reader import TeacherCache
 from ladcli.distill.cache_writer import CacheWriter
-from ladcli.distill.teacher import OnlineTeacher, Renormalize
+from ladcli.distill.cached_teacher import CachedTeacher
+from ladcli.distill.teacher import OnlineTeacher
 from ladcli.recipe import DataConfig
 from ladcli.structures import Batch
 from tests.detector.tiny import ARCHITECTURE, tiny_batch, tiny_detector
-from tests.distill.caches import ATTRIBUTES
+from tests.distill.caches import ATTRIBUTES, rows_of
 
 CPU = torch.device("cpu")
 OTHER_STATISTICS = {"batch_mean": (0.1, 0.2, 0.3), "batch_std": (0.5, 0.6, 0.7)}
@@ -50,7 +52,7 @@ def test_the_teacher_says_what_its_network_says() -> None:
     grid = anchor_grid(batch.canvas_hw)
     expected = paa_assigner().assign(predictions, batch.targets, grid, grid.valid(batch.valid_hw))
     assert expected.num_positive > 0
-    assert torch.equal(online(detector).assign(batch).gt_index, expected.gt_index)
+    assert torch.equal(online(detector).look_at(batch).assignment().gt_index, expected.gt_index)
 
 
 def test_the_teacher_is_in_evaluation_mode_and_takes_no_gradient() -> None:
@@ -61,17 +63,17 @@ def test_the_teacher_is_in_evaluation_mode_and_takes_no_gradient() -> None:
     assert not any(p.requires_grad for p in detector.parameters())
     seen = []
     detector.register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
-    teacher.assign(tiny_batch(3))
+    teacher.look_at(tiny_batch(3)).assignment()
     assert seen == [False]
     assert all(torch.equal(v, before[k]) for k, v in detector.state_dict().items())
 
 
 def test_a_student_that_trains_does_not_wake_the_teacher() -> None:
     teacher, student = online(trained()), tiny_detector(1)
-    first = teacher.assign(tiny_batch()).gt_index
+    first = teacher.look_at(tiny_batch()).assignment().gt_index
     student.train()(tiny_batch().images).cls.raw.sum().backward()
     assert not teacher.detector.training
-    assert torch.equal(teacher.assign(tiny_batch()).gt_index, first)
+    assert torch.equal(teacher.look_at(tiny_batch()).assignment().gt_index, first)
 
 
 def test_autocast_wraps_every_forward_pass() -> None:
@@ -80,8 +82,8 @@ def test_autocast_wraps_every_forward_pass() -> None:
     )
     dtypes = []
     teacher.detector.head.cls_out.register_forward_hook(lambda *a: dtypes.append(a[2].dtype))
-    teacher.assign(tiny_batch())
-    teacher.assign(tiny_batch())
+    teacher.look_at(tiny_batch())
+    teacher.look_at(tiny_batch())
     assert dtypes == [torch.bfloat16] * 10  # five levels, twice
     assert not torch.is_autocast_enabled("cpu")
 
@@ -118,13 +120,13 @@ def test_a_student_with_other_pixel_statistics_shows_the_teacher_the_same_pixels
     batch, detector = tiny_batch(content_hw=(40, 90)), trained()
     shown: list[torch.Tensor] = []
     detector.backbone.register_forward_pre_hook(lambda _, images: shown.append(images[0].clone()))
-    online(detector).assign(batch)
+    online(detector).look_at(batch)
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in OTHER_STATISTICS.values())
     own_mean = torch.tensor(ARCHITECTURE.pixel_mean).view(3, 1, 1)
     own_std = torch.tensor(ARCHITECTURE.pixel_std).view(3, 1, 1)
     pixels = batch.images[:, :, :40, :90] * own_std + own_mean
     batch.images[:, :, :40, :90] = (pixels - mean) / std
-    online(detector, **OTHER_STATISTICS).assign(batch)
+    online(detector, **OTHER_STATISTICS).look_at(batch)
     torch.testing.assert_close(shown[1], shown[0])
 
 
@@ -179,13 +181,15 @@ def build_cache(path: Path, index: CocoIndex, teacher: OnlineTeacher) -> Teacher
     plan = plan_views(index, DATA, batch_size=4)
     writer = CacheWriter(
         path,
+        "assignments",
         ATTRIBUTES,
         image_ids=index.image_ids,
         view_ids=ViewGrid.from_config(DATA).view_ids(),
         num_parts=len(plan),
+        num_classes=3,
     )
     for number, batch in enumerate(batches_of(index, plan)):
-        writer.add(batch, teacher.assign(batch))
+        writer.add(batch, rows_of(teacher.look_at(batch).assignment()))
         writer.close_part(number)
     writer.finish()
     return TeacherCache(path)
@@ -203,7 +207,7 @@ def test_a_cache_answers_as_the_network_behind_it(
     assert {view for batch in batches for view in batch.view_ids} == {0, 1, 2, 3}
     positives = 0
     for batch in batches:
-        live, stored = teacher.assign(batch), cached.assign(batch)
+        live, stored = (who.look_at(batch).assignment() for who in (teacher, cached))
         assert torch.equal(live.gt_index, stored.gt_index)
         assert live.gt_index.dtype is stored.gt_index.dtype
         positives += int(stored.num_positive)
