@@ -199,7 +199,7 @@ def test_a_value_in_place_of_a_tensor_is_refused(path: Path) -> None:
 
 def test_plain_files_are_called_what_the_caller_calls_them(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such training state"):
-        read_plain_file(tmp_path / "a.pt", "x", 1, what="training state")
+        read_plain_file(tmp_path / "a.pt", "x", (1,), what="training state")
 
 
 def fingerprint(detector: Detector) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,15 @@ from typing import Any
 import torch
 
 from ladcli.assign import paa_assigner
-from ladcli.distill.objectives import Objective
+from ladcli.distill.objectives import MODEL, Objective
 from ladcli.engine.device import gradient_scaler
-from ladcli.engine.loop import ObjectiveFunction, Training, train
+from ladcli.engine.loop import Training, train
 from ladcli.engine.metrics_log import MetricsLog, read_metrics
-from ladcli.engine.optimizer import build_optimizer
+from ladcli.engine.optimizer import base_lr, build_optimizer
 from ladcli.engine.progress import progress
 from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.recipe import Recipe, update_recipe
-from ladcli.structures import Batch
+from ladcli.structures import Batch, ObjectiveFunction
 from tests.detector.tiny import tiny_batch, tiny_detector
 
 CPU = torch.device("cpu")
@@ -46,8 +47,9 @@ def recipe(**changes: Any) -> Recipe:
 
 def learner_for(config: Recipe = RECIPE, seed: int = 0) -> Learner:
     model = tiny_detector(seed)
-    optimizer = build_optimizer(model, config.optim, batch_size=config.train.batch_size)
-    return Learner(model, optimizer, gradient_scaler(config.train.precision, CPU))
+    lr = base_lr(config.optim, config.train.batch_size)
+    optimizer = build_optimizer(model, config.optim, lr=lr)
+    return Learner(model, optimizer, gradient_scaler(config.train.precision, CPU), lr)
 
 
 def plan_batches(epoch: int, skip: int) -> Iterator[Batch]:
@@ -88,12 +90,12 @@ class Run:
         self.learner = learner_for(self.config, self.seed)
         position = Position()
         if self.state.exists():
-            position = load_state(self.state, self.learner)
+            position = load_state(self.state, {MODEL: self.learner})
         log = MetricsLog(self.metrics, keep_steps=position.step, keep_epochs=position.epoch)
         self.training = Training(
             recipe=self.config,
             device=CPU,
-            learner=self.learner,
+            learners={MODEL: self.learner},
             objective=self.objective or Objective(paa_assigner(), self.config.loss),
             position=position,
             log=log,
@@ -125,8 +127,8 @@ class Run:
         ]
 
     def _save(self, position: Position) -> None:
-        self.saved.append(Position(**vars(position)))
-        save_state(self.state, self.learner, position)
+        self.saved.append(deepcopy(position))
+        save_state(self.state, {MODEL: self.learner}, position)
 
     def _finish_epoch(self, position: Position) -> None:
         self.learner.model.eval()  # as an evaluation leaves it
@@ -135,7 +137,7 @@ class Run:
         average = self.learner.model.head.cls_out.weight.double().sum().item()
         self.evaluated.append(position.epoch)
         self.training.log.write("eval", position.step, epoch=position.epoch, AP=average)
-        position.best = average if position.best is None else max(position.best, average)
+        position.best[MODEL] = max(position.best.get(MODEL, average), average)
 
 
 def tensors_of(learner: Learner) -> dict[str, torch.Tensor]:

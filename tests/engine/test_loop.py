@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +18,9 @@ from torch import Tensor
 from ladcli.assign import mixture, paa_assigner
 from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.model import Detector
-from ladcli.distill.cache_reader import CachedTeacher, TeacherCache
-from ladcli.distill.objectives import Objective
+from ladcli.distill.cache_reader import TeacherCache
+from ladcli.distill.cached_teacher import CachedTeacher
+from ladcli.distill.objectives import MODEL, Objective
 from ladcli.distill.teacher import OnlineTeacher, Teacher
 from ladcli.engine import loop
 from ladcli.engine.device import autocast
@@ -28,7 +29,7 @@ from ladcli.engine.progress import progress
 from ladcli.engine.state import Learner, Position
 from ladcli.errors import BadImageError, Interrupted, RunError
 from ladcli.recipe import Recipe
-from ladcli.structures import Batch, Predictions
+from ladcli.structures import Batch, Predictions, StepLosses
 from tests.detector.tiny import tiny_batch, tiny_detector
 from tests.distill.caches import WIDE, view_batch, write_cache
 from tests.engine.runs import (
@@ -92,12 +93,16 @@ def test_batches_and_epochs_are_counted(whole: Run) -> None:
     assert places == [(0, 3, 3), (1, 0, 3), (1, 3, 6), (2, 0, 6)]
 
 
+def one_loss(value: Tensor) -> StepLosses:
+    return StepLosses({MODEL: {"cls": value}})
+
+
 def test_training_mode_is_back_after_an_evaluation(tmp_path: Path) -> None:
     modes = []
 
-    def objective(predictions: Predictions, batch: Batch) -> dict[str, Tensor]:
+    def objective(networks: Mapping[str, Predictions], batch: Batch) -> StepLosses:
         modes.append(run.learner.model.training)
-        return {"cls": predictions.cls.raw.square().mean()}
+        return one_loss(networks[MODEL].cls.raw.square().mean())
 
     run = Run(tmp_path, objective=objective)
     run.learner.model.eval()
@@ -264,9 +269,9 @@ def test_skipped_images_are_collected_and_empty_batches_are_no_steps(tmp_path: P
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path, value: float) -> None:
-    def diverging(predictions: Predictions, batch: Batch) -> dict[str, Tensor]:
+    def diverging(networks: Mapping[str, Predictions], batch: Batch) -> StepLosses:
         scale = value if run.training.position.step == 2 else 1.0
-        return {"cls": predictions.cls.raw.square().mean() * scale}
+        return one_loss(networks[MODEL].cls.raw.square().mean() * scale)
 
     run = Run(tmp_path, objective=diverging)
     with pytest.raises(RunError) as caught:
@@ -327,13 +332,14 @@ def test_memory_layout_changes_speed_and_no_result(tmp_path: Path, whole: Run) -
     assert mine == pytest.approx(theirs, rel=1e-3)
 
 
-def test_what_takes_no_gradient_is_not_minimized() -> None:
-    scalars = {
-        "cls": torch.tensor(1.0, requires_grad=True),
-        "box": torch.tensor(0.5, requires_grad=True),
-        "num_positive": torch.tensor(70.0),
-    }
-    assert loop.sum_losses(scalars).item() == 1.5
+def test_what_is_only_looked_at_is_not_minimized(tmp_path: Path) -> None:
+    def objective(networks: Mapping[str, Predictions], batch: Batch) -> StepLosses:
+        connected = networks[MODEL].cls.raw.sum() * 0
+        losses = {MODEL: {"cls": connected + 1.0, "box": connected + 0.5}}
+        return StepLosses(losses, {"num_positive": torch.tensor(70.0)})
+
+    line = Run(tmp_path, recipe(schedule__epochs=1), objective=objective).train().lines()[0]
+    assert (line["loss"], line["cls"], line["box"], line["num_positive"]) == (1.5, 1.0, 0.5, 70.0)
 
 
 # The whole training step on a device that is not the CPU: nothing in it may make the host wait.
@@ -375,7 +381,7 @@ def training_of(
     return loop.Training(
         recipe=config,
         device=device,
-        learner=learner,
+        learners={MODEL: learner},
         objective=Objective(paa_assigner(ignore_crowd=True), config.loss, teacher),
         position=Position(),
         log=None,  # type: ignore[arg-type]
@@ -439,10 +445,10 @@ def test_a_step_that_waits_would_be_seen(hostsync: ModuleType) -> None:
         training = training_of(config, learner, device, None, batch)
         objective = training.objective
 
-        def reading(predictions: Predictions, batch: Batch) -> dict[str, Tensor]:
-            losses = objective(predictions, batch)
-            losses["cls"].item()
-            return losses
+        def reading(networks: Mapping[str, Predictions], batch: Batch) -> StepLosses:
+            found = objective(networks, batch)
+            found.losses[MODEL]["cls"].item()
+            return found
 
         training.objective = reading
         with pytest.raises(hostsync.HOST_READ_ERRORS):
