@@ -95,6 +95,10 @@ def nearest(key: str) -> list[str]:
         if near_section:
             return near_section
     same_leaf = [name for name in keys if name.split(".")[1] == leaf]
+    if not section.startswith("net"):
+        # What each of two networks may have of its own is first of all an option of both.
+        shared = [name for name in same_leaf if not name.startswith(("net_a.", "net_b."))]
+        same_leaf = shared or same_leaf
     if same_leaf:
         # optimizer.batch_size: of several homes of the leaf, the most similar section first.
         return difflib.get_close_matches(key, same_leaf, n=3, cutoff=0.0)
