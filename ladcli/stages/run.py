@@ -181,6 +181,7 @@ def _identity(run: _Run, recipe: Recipe) -> str:
         plain["data"]["dir"] = "synthetic" if inside else str(Path(folder).resolve())
     # A stage that draws no images does not change when the synthetic set learns a new option.
     synth = run.stage.synth.model_dump() if run.stage.run == "synth" else None
+    plain = {name: section for name, section in plain.items() if section}
     return fingerprint_plain([run.stage.run, run.seed, synth, plain])
 
 
