@@ -14,22 +14,22 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_epoch
-from ladcli.distill.cache_reader import CachedTeacher
-from ladcli.distill.objectives import Objective
+from ladcli.distill.cached_teacher import CachedTeacher
+from ladcli.distill.objectives import MODEL, Objective
 from ladcli.distill.teacher import OnlineTeacher, Teacher
 from ladcli.engine.device import gradient_scaler
-from ladcli.engine.loop import sum_losses
-from ladcli.engine.optimizer import base_lr, build_optimizer, lr_factor, set_lr
+from ladcli.engine.optimizer import build_optimizer, lr_factor, set_lr
 from ladcli.recipe import Recipe, load_recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.teachers import make_cached_teacher, make_online_teacher
-from ladcli.stages.training import Prepared, prepare
+from ladcli.stages.training import Method, Prepared, prepare, single_network
 from ladcli.structures import Batch
 
 
@@ -46,6 +46,16 @@ class Agreement:
         return self.same / max(1, self.either)
 
 
+def prepare_student(recipe: Recipe) -> Prepared:
+    """Data and a new student, as `lad distill` makes them."""
+
+    def no_objective(prepared: Prepared) -> NoReturn:
+        raise AssertionError("the steps are made here")
+
+    prepared, _ = prepare(Method("distill", single_network, no_objective), recipe)
+    return prepared
+
+
 def batches_of(prepared: Prepared, epoch: int) -> Iterable[Batch]:
     """A loader over one epoch, as training would see it."""
     recipe = prepared.recipe
@@ -56,12 +66,12 @@ def batches_of(prepared: Prepared, epoch: int) -> Iterable[Batch]:
         seed=recipe.train.seed,
         epoch=epoch,
     )
-    architecture = prepared.student.architecture
+    mean, std = prepared.batch_statistics
     return load_batches(
         prepared.index,
         plan,
-        mean=architecture.pixel_mean,
-        std=architecture.pixel_std,
+        mean=mean,
+        std=std,
         workers=recipe.data.workers,
         skip_bad_images=False,
         pin_memory=False,
@@ -76,7 +86,7 @@ def compare_positives(
     for epoch in range(epochs):
         for batch in batches_of(prepared, epoch):
             batch = batch.to(prepared.device)
-            a, b = online.assign(batch).gt_index, cached.assign(batch).gt_index
+            a, b = (who.look_at(batch).assignment().gt_index for who in (online, cached))
             found.same += int(((a == b) & (a >= 0)).sum())
             found.either += int(((a >= 0) | (b >= 0)).sum())
             found.canvases.add(batch.canvas_hw)
@@ -85,9 +95,10 @@ def compare_positives(
 
 def first_losses(recipe: Recipe, teacher: Teacher, steps: int) -> list[dict[str, float]]:
     """Losses of a student's first steps under a teacher, from the recipe's seed."""
-    prepared = prepare(recipe)
-    student = prepared.student.train()
-    optimizer = build_optimizer(student, recipe.optim, batch_size=recipe.train.batch_size)
+    prepared = prepare_student(recipe)
+    recipe, network = prepared.recipe, prepared.networks[MODEL]
+    student = network.detector.train()
+    optimizer = build_optimizer(student, recipe.optim, lr=network.lr)
     scaler = gradient_scaler("fp32", prepared.device)
     objective = Objective(build_assigner(recipe.assign), recipe.loss, teacher)
     losses: list[dict[str, float]] = []
@@ -95,11 +106,11 @@ def first_losses(recipe: Recipe, teacher: Teacher, steps: int) -> list[dict[str,
     while len(losses) < steps:
         for batch in batches_of(prepared, epoch):
             factor = lr_factor(recipe.optim, recipe.schedule, step=len(losses), epoch=epoch)
-            set_lr(optimizer, factor * base_lr(recipe.optim, recipe.train.batch_size))
+            set_lr(optimizer, factor * network.lr)
             batch = batch.to(prepared.device)
-            scalars = objective(student(batch.images), batch)
+            scalars = objective({MODEL: student(batch.images)}, batch).losses[MODEL]
             optimizer.zero_grad(set_to_none=True)
-            scaler.scale(sum_losses(scalars)).backward()
+            scaler.scale(torch.stack(list(scalars.values())).sum()).backward()
             torch.nn.utils.clip_grad_norm_(student.parameters(), recipe.optim.clip_norm)
             scaler.step(optimizer)
             losses.append({name: float(value.detach()) for name, value in scalars.items()})
@@ -135,7 +146,7 @@ def main() -> None:
         path = options.cache or Path(folder) / "teacher.h5"
         if options.cache is None:
             cache_teacher(recipe, options.teacher, path)
-        prepared = prepare(recipe)
+        prepared = prepare_student(recipe)
         assigner = build_assigner(recipe.assign)
         online = make_online_teacher(options.teacher, prepared, assigner)
         cached = make_cached_teacher(path, prepared, assigner, network=options.teacher)

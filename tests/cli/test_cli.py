@@ -13,7 +13,7 @@ from ladcli import __version__
 from ladcli.cli import app
 from tests.cli.invoke import ROOT, lad
 
-COMMANDS = ("pretrain", "cache-teacher", "distill", "eval", "run", "data synth")
+COMMANDS = ("pretrain", "cache-teacher", "distill", "colad", "eval", "run", "data synth")
 
 
 def options_of(command: str) -> list[str]:
@@ -33,7 +33,16 @@ def test_commands_tested_here_are_all_there_are() -> None:
 
 def test_help_names_every_command_and_the_way_through() -> None:
     shown = lad("--help").done()
-    for name in ("pretrain", "cache-teacher", "distill", "eval", "run", "data", "--version"):
+    for name in (
+        "pretrain",
+        "cache-teacher",
+        "distill",
+        "colad",
+        "eval",
+        "run",
+        "data",
+        "--version",
+    ):
         assert name in shown
     assert "lad run demo" in shown
     assert lad("-h").done() == shown

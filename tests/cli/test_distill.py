@@ -37,9 +37,9 @@ def test_without_a_teacher_there_is_nothing_to_learn(
 
 
 def test_methods_that_are_not_there_are_refused(tmp_path: Path) -> None:
-    outcome = lad("distill", "--mode", "solad", "--out", tmp_path / "run")
+    outcome = lad("distill", "--mode", "crd", "--out", tmp_path / "run")
     assert outcome.code == 2
-    assert "solad" in outcome.err
+    assert "crd" in outcome.err
     assert not list(tmp_path.iterdir())
 
 

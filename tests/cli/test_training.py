@@ -43,7 +43,8 @@ def test_damaged_recipe_of_a_run_is_named(tmp_path: Path) -> None:
 
 
 def result(root: Path, metrics: CocoMetrics | None, *, skipped: int = 0) -> TrainingResult:
-    return TrainingResult(RunDirectory(root), metrics, 7, skipped, ("odd boxes",))
+    measured = {} if metrics is None else {"model": metrics}
+    return TrainingResult(RunDirectory(root), ("model",), measured, 7, skipped, ("odd boxes",))
 
 
 def test_result_is_a_table_and_the_place_of_the_network(

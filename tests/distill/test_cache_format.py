@@ -9,7 +9,9 @@ import pytest
 from ladcli.distill.cache_format import Fingerprints, Level, require_match
 from ladcli.errors import UserError
 
-MINE = Fingerprints(teacher="1" * 64, data="2" * 64, input="3" * 64, assigner="4" * 64, soft="5" * 64)
+MINE = Fingerprints(
+    teacher="1" * 64, data="2" * 64, input="3" * 64, assigner="4" * 64, soft="5" * 64
+)
 ALL = MINE.of_level("soft")
 PATH = Path("cache.h5")
 

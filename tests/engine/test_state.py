@@ -44,7 +44,9 @@ def saved(path: Path) -> Learner:
 
 def test_position_weights_and_momentum_come_back(path: Path, saved: Learner) -> None:
     other = learner_for(seed=9)
-    assert load_state(path, {MODEL: other}) == Position(epoch=1, batch=2, step=5, best={"model": 0.25})
+    assert load_state(path, {MODEL: other}) == Position(
+        epoch=1, batch=2, step=5, best={"model": 0.25}
+    )
     require_equal(other, saved)
     assert other.optimizer.param_groups[0]["momentum"] == 0.9
     step(other, 2)

@@ -81,6 +81,23 @@ def test_stage_may_be_measured_on_one_set_only() -> None:
     ]  # fmt: skip
 
 
+def test_two_networks_of_a_stage_have_a_row_each_and_either_may_be_the_baseline() -> None:
+    rows = [
+        measured("duo/a", 0, "val", 0.5, "CoLAD, network a"),
+        measured("duo/b", 0, "val", 0.4, "CoLAD, network b"),
+        measured("lad", 0, "val", 0.45, "LAD"),
+    ]
+    shown = [cells(line) for line in lines(rows, "duo/b")]
+    assert shown[3:] == [
+        ["val", "CoLAD, network a", "0", "50.0", "70.0", "50.0", "+10.0"],
+        ["val", "CoLAD, network b", "0", "40.0", "60.0", "40.0", "–"],
+        ["val", "LAD", "0", "45.0", "65.0", "45.0", "+5.0"],
+    ]
+    assert verdict(rows, baseline="duo/b") == [
+        "val: CoLAD, network a wins with AP 50.0, +10.0 on the baseline CoLAD, network b"
+    ]
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 def test_numbers_are_whole_at_every_width(width: int) -> None:
     text = "\n".join("  ".join(line) for line in lines(BOTH, "paa", width))

@@ -185,13 +185,18 @@ class TestUnknownKeys:
                 "batch_size=1",
                 "unknown key batch_size; did you mean train.batch_size or inference.batch_size?",
             ),
-            ("distill.zzz=1", "unknown key distill.zzz; distill has mode, teacher, cache"),
+            (
+                "distill.zzz=1",
+                "unknown key distill.zzz; distill has mode, teacher, cache, switch, switch_scope",
+            ),
             (
                 "zzz=1",
                 "unknown key zzz; the sections are data, model, assign, loss, optim, schedule, "
-                "train, inference, distill",
+                "train, inference, distill, soft, cache, colad, net_a, net_b",
             ),
             ("optim.lr.x=1", "unknown key optim.lr.x; did you mean optim.lr?"),
+            ("net_a.lrr=1", "unknown key net_a.lrr; did you mean net_a.lr?"),
+            ("backbone=1", "unknown key backbone; did you mean model.backbone?"),
             ("optim=1", "optim is a section; set one key of it, such as optim.lr"),
         ],
     )

@@ -37,7 +37,7 @@ def refusal(file: Path, content: Any) -> str:
 
 class TestShipped:
     def test_names(self) -> None:
-        assert [file.stem for file in SHIPPED] == ["bccd", "demo"]
+        assert [file.stem for file in SHIPPED] == ["bccd-small", "bccd", "demo"]
 
     @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
     def test_every_pipeline_loads_and_every_recipe_in_it_resolves(self, path: Path) -> None:
@@ -80,7 +80,7 @@ class TestFind:
         with pytest.raises(UserError) as caught:
             find_pipeline(name)
         assert str(caught.value) == (
-            f"{name}: no such pipeline file; shipped with the program are bccd, demo"
+            f"{name}: no such pipeline file; shipped with the program are bccd, bccd-small, demo"
         )
 
 
@@ -115,33 +115,31 @@ class TestLoad:
 class TestReferences:
     def test_teacher_that_is_not_there(self, file: Path) -> None:
         assert refusal(file, {"stages": [TEACHER, {**CACHE, "teacher": "prof"}]}) == (
-            "stage 'cache' names teacher 'prof', which is no earlier run of pretrain or distill; "
-            "earlier are teacher"
+            "stage 'cache' names teacher 'prof', which no earlier stage makes; there are teacher"
         )
 
     def test_teacher_of_several_seeds_must_be_named_with_one(self, file: Path) -> None:
         message = refusal(file, {"stages": [{**TEACHER, "seeds": [0, 1]}, CACHE]})
-        assert message.endswith("earlier are teacher-seed0, teacher-seed1")
+        assert message.endswith("there are teacher-seed0, teacher-seed1")
 
     def test_cache_before_its_stage(self, file: Path) -> None:
         message = refusal(file, {"stages": [TEACHER, STUDENT, CACHE]})
         assert message == (
-            "stage 'student' names cache 'cache', which is no earlier run of cache-teacher; "
-            "earlier are teacher"
+            "stage 'student' names cache 'cache', which no earlier stage makes; there are none"
         )
 
     def test_stage_that_refers_to_itself(self, file: Path) -> None:
         message = refusal(file, {"stages": [{**CACHE, "teacher": "cache"}]})
-        assert message.endswith("earlier are none")
+        assert message.endswith("there are none")
 
     def test_cache_that_is_a_network(self, file: Path) -> None:
         message = refusal(file, {"stages": [TEACHER, {**STUDENT, "cache": "teacher"}]})
-        assert "names cache 'teacher', which is no earlier run of cache-teacher" in message
+        assert "names cache 'teacher', which no earlier stage makes; there are none" in message
 
     def test_teacher_that_is_a_cache(self, file: Path) -> None:
         student = {"name": "s", "run": "distill", "teacher": "cache"}
         message = refusal(file, {"stages": [TEACHER, CACHE, student]})
-        assert "names teacher 'cache', which is no earlier run of pretrain or distill" in message
+        assert "names teacher 'cache', which no earlier stage makes; there are teacher" in message
 
     def test_stage_without_what_it_needs(self, file: Path) -> None:
         lone = {"name": "cache", "run": "cache-teacher"}
@@ -186,7 +184,7 @@ class TestNames:
 
     def test_baseline_that_is_no_stage(self, file: Path) -> None:
         message = refusal(file, {"stages": [TEACHER], "baseline": "paa"})
-        assert message == "baseline names 'paa', which is no stage"
+        assert message == "baseline names 'paa', which trains no network; there are teacher"
 
     def test_baseline_that_trains_nothing(self, file: Path) -> None:
         message = refusal(file, {"stages": [IMAGES, TEACHER], "baseline": "images"})
@@ -221,7 +219,7 @@ class TestForm:
             ),
             (
                 {"stages": [{**TEACHER, "run": "train"}]},
-                "stages[0].run must be 'synth', 'pretrain', 'cache-teacher' or 'distill', "
+                "stages[0].run must be 'synth', 'pretrain', 'cache-teacher', 'distill' or 'colad', "
                 "got 'train'",
             ),
             (

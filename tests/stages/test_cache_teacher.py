@@ -84,7 +84,7 @@ def test_file_that_exists_is_kept_unless_it_may_be_replaced(
 def test_kept_cache_must_fit(
     data: Path, teacher: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = ctrl_c_at_call(monkeypatch, "ladcli.distill.teacher.OnlineTeacher.assign", 0)
+    calls = ctrl_c_at_call(monkeypatch, "ladcli.distill.teacher.OnlineTeacher.look_at", 0)
     info = cache_teacher(tiny_recipe(data), teacher, cache, keep=True, quiet=True)
     assert info.num_images == 8
     with pytest.raises(UserError, match="was made for other assignment options"):

@@ -15,6 +15,7 @@ from ladcli.stages.distill import distill
 from ladcli.stages.pretrain import pretrain
 from ladcli.stages.training import RunOptions
 from tests.stages.tiny import (
+    STEP,
     assert_same_weights,
     contents,
     copy_of,
@@ -93,7 +94,7 @@ def test_student_that_was_stopped_ends_as_if_it_had_not_been(
 ) -> None:
     recipe = tiny_recipe(data, distill__cache=str(cache), schedule__epochs=2)
     with monkeypatch.context() as patch:
-        ctrl_c_at_call(patch, "ladcli.engine.loop.sum_losses", 3)
+        ctrl_c_at_call(patch, STEP, 3)
         with pytest.raises(Interrupted):
             distill(recipe, RunOptions(tmp_path / "run", quiet=True))
     distill(recipe, RunOptions(tmp_path / "run", resume=True, quiet=True))

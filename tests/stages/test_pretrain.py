@@ -82,7 +82,7 @@ def test_resolved_recipe_alone_repeats_the_run_bit_for_bit(
 def test_another_seed_gives_another_network(teacher: Path, data: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(data, train__seed=1, train__eval_every=0)
     result = pretrain(recipe, RunOptions(tmp_path / "run", quiet=True))
-    assert result.metrics is None  # no evaluation was asked for
+    assert result.metrics == {}  # no evaluation was asked for
     assert not (tmp_path / "run/eval").exists()
     assert not result.run.checkpoint("best").exists()
     one, other = weights(teacher), weights(result.run.checkpoint("last"))

@@ -11,7 +11,15 @@ from ladcli.errors import BadImageError, Interrupted, UserError
 from ladcli.evaluate.summary import Measured
 from ladcli.recipe.pipeline import Pipeline, load_pipeline
 from ladcli.stages.run import PipelineOptions, run_pipeline
-from tests.stages.tiny import RECIPE, contents, copy_of, ctrl_c_at_call, cut_pixels, weights
+from tests.stages.tiny import (
+    RECIPE,
+    STEP,
+    contents,
+    copy_of,
+    ctrl_c_at_call,
+    cut_pixels,
+    weights,
+)
 
 #: As the command line passes them: every option is there, None where it was not given.
 NO_FLAGS: dict[str, Any] = {"data.dir": None, "train.seed": None, "model.weights": None}
@@ -103,6 +111,8 @@ def test_cache_is_compared_with_the_teacher_that_was_trained(
         "mode": "lad",
         "teacher": str(out / "teacher/checkpoints/model/last.pt"),
         "cache": str(out / "cache/teacher.h5"),
+        "switch": "off",
+        "switch_scope": "level",
     }
 
 
@@ -111,7 +121,7 @@ def test_second_call_runs_nothing_again(
 ) -> None:
     what, out, measured = finished
     before = contents(out)
-    steps = ctrl_c_at_call(monkeypatch, "ladcli.engine.loop.sum_losses", 0)  # only counts
+    steps = ctrl_c_at_call(monkeypatch, STEP, 0)  # only counts
     again = run(what, out)
     assert steps == []
     assert [m.metrics.to_json() for m in again] == [m.metrics.to_json() for m in measured]
@@ -144,8 +154,9 @@ def test_finished_runs_of_other_options_are_refused_not_replaced(
         {"flags": {"data.workers": 1}},
         {"overrides": ["train.log_every=5", "train.save_every_minutes=1"]},
         {"flags": {"data.skip_bad_images": True}},
+        {"overrides": ["optim.momentum=0.9", "colad.switch=std-mean"]},  # defaults, spelled out
     ],
-    ids=["workers", "logging", "skip"],
+    ids=["workers", "logging", "skip", "defaults"],
 )
 def test_options_that_do_not_change_the_result_may_differ(
     finished: tuple[Pipeline, Path, list[Measured]],
@@ -153,11 +164,19 @@ def test_options_that_do_not_change_the_result_may_differ(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     what, out, measured = finished
-    steps = ctrl_c_at_call(monkeypatch, "ladcli.engine.loop.sum_losses", 0)
+    steps = ctrl_c_at_call(monkeypatch, STEP, 0)
     assert [m.metrics.stats for m in run(what, out, **options)] == [
         m.metrics.stats for m in measured
     ]
     assert steps == []
+
+
+def test_section_of_nothing_but_such_options_is_no_difference(tmp_path: Path) -> None:
+    what = pipeline(tmp_path, [IMAGES]).model_copy(update={"recipe": {}})
+    run(what, tmp_path / "out", flags={"train.device": "cpu"})
+    before = contents(tmp_path / "out")
+    run(what, tmp_path / "out")
+    assert contents(tmp_path / "out") == before
 
 
 def test_seed_of_the_command_line_is_added_to_every_seed(tmp_path: Path) -> None:
@@ -173,9 +192,9 @@ def test_seed_of_the_command_line_is_added_to_every_seed(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("function", "call"),
     [
-        ("ladcli.engine.loop.sum_losses", 2),  # in the teacher
+        (STEP, 2),  # in the teacher
         ("ladcli.distill.cache_writer.CacheWriter.close_part", 1),
-        ("ladcli.engine.loop.sum_losses", 5),  # in the second student
+        (STEP, 5),  # in the second student
         ("ladcli.engine.inference.postprocess", 2),  # in the evaluation at the end
     ],
 )
@@ -205,7 +224,7 @@ def test_run_that_was_stopped_is_not_continued_with_other_options(
     what = pipeline(tmp_path, STAGES)
     flags = {"data.dir": str(data)}
     with monkeypatch.context() as patch:
-        ctrl_c_at_call(patch, "ladcli.engine.loop.sum_losses", 1)
+        ctrl_c_at_call(patch, STEP, 1)
         with pytest.raises(Interrupted):
             run(what, tmp_path / "out", flags=flags)
     before = contents(tmp_path / "out")

@@ -8,6 +8,7 @@ import torch
 from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
 from ladcli.distill.cache_reader import read_cache_info
 from ladcli.errors import UserError
+from ladcli.recipe import Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import open_training_set
 from ladcli.stages.teachers import (
@@ -17,26 +18,32 @@ from ladcli.stages.teachers import (
     make_online_teacher,
     open_teacher_network,
 )
-from ladcli.stages.training import prepare
+from ladcli.stages.training import Method, Prepared, prepare, single_network
 from tests.stages.tiny import draw, tiny_recipe
+
+
+def student_run(recipe: Recipe) -> Prepared:
+    """What a run of `lad distill` has before it opens its teacher."""
+    method = Method("distill", single_network, lambda prepared: pytest.fail("nobody trains here"))
+    return prepare(method, recipe)[0]
 
 
 def test_online_teacher_takes_no_gradient_and_stays_in_evaluation_mode(
     data: Path, teacher: Path
 ) -> None:
-    prepared = prepare(tiny_recipe(data))
+    prepared = student_run(tiny_recipe(data))
     made = make_online_teacher(teacher, prepared, build_assigner(prepared.recipe.assign))
-    prepared.student.train()
+    student = prepared.networks["model"].detector.train()
     assert not made.detector.training
     assert not any(parameter.requires_grad for parameter in made.detector.parameters())
-    assert any(parameter.requires_grad for parameter in prepared.student.parameters())
+    assert any(parameter.requires_grad for parameter in student.parameters())
     assert teacher_fingerprint(made.detector) == teacher_fingerprint(
         load_checkpoint(teacher).detector
     )
 
 
 def test_cache_fits_the_run_it_was_made_for(data: Path, teacher: Path, cache: Path) -> None:
-    prepared = prepare(tiny_recipe(data))
+    prepared = student_run(tiny_recipe(data))
     assigner = build_assigner(prepared.recipe.assign)
     for network in (None, teacher):
         made = make_cached_teacher(cache, prepared, assigner, network=network)
@@ -49,9 +56,11 @@ def test_cache_carries_the_four_fingerprints_of_its_making(
     recipe = tiny_recipe(data)
     index = open_training_set(recipe.data)
     detector = open_teacher_network(teacher, index)
-    expected = cache_fingerprints(detector, index, recipe.data, build_assigner(recipe.assign))
-    assert read_cache_info(cache).fingerprints == expected.to_plain()
-    assert len(set(expected.to_plain().values())) == 4
+    found = cache_fingerprints(detector, index, recipe, build_assigner(recipe.assign))
+    expected = found.of_level("assignments")
+    assert read_cache_info(cache).fingerprints == expected
+    assert list(expected) == ["teacher", "data", "input", "assigner"]
+    assert len(set(expected.values())) == 4
 
 
 def test_photometric_options_leave_the_views_alone() -> None:

@@ -10,24 +10,35 @@ from typing import Any
 import pytest
 import torch
 
+from ladcli.detector.model import Detector
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import BadImageError, Interrupted, RunError, UserError
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.distill import distill
 from ladcli.stages.pretrain import pretrain
-from ladcli.stages.training import RunOptions, input_rule, prepare
+from ladcli.stages.training import (
+    Method,
+    Prepared,
+    RunOptions,
+    input_rule,
+    prepare,
+    single_network,
+)
 from tests.stages.tiny import (
+    STEP,
     assert_same_weights,
     change_json,
     contents,
     copy_of,
     ctrl_c_at_call,
     cut_pixels,
+    power_cut_at_call,
     tiny_recipe,
 )
 
 LAST = "checkpoints/model/last.pt"
 BEST = "checkpoints/model/best.pt"
+PAA = Method("pretrain", single_network, lambda prepared: pytest.fail("nobody trains here"))
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +65,10 @@ class TestResume:
     @pytest.mark.parametrize(
         ("function", "call"),
         [
-            ("ladcli.engine.loop.sum_losses", 1),
-            ("ladcli.engine.loop.sum_losses", 2),  # the last of the first epoch
-            ("ladcli.engine.loop.sum_losses", 3),
-            ("ladcli.engine.loop.sum_losses", 4),  # the very last
+            (STEP, 1),
+            (STEP, 2),  # the last of the first epoch
+            (STEP, 3),
+            (STEP, 4),  # the very last
             ("ladcli.engine.inference.postprocess", 1),  # in the first evaluation's last batch
             ("ladcli.stages.evaluate.save_results", 1),  # after its last batch
         ],
@@ -101,7 +112,7 @@ class TestResume:
             ctrl_c_at_call(patch, "ladcli.stages.evaluate.save_results", 1)
             with pytest.raises(Interrupted):
                 pretrain(two_epochs, RunOptions(tmp_path / "run", quiet=True))
-        steps = ctrl_c_at_call(monkeypatch, "ladcli.engine.loop.sum_losses", 0)  # only counts
+        steps = ctrl_c_at_call(monkeypatch, STEP, 0)  # only counts
         pretrain(two_epochs, RunOptions(tmp_path / "run", resume=True, quiet=True))
         assert len(steps) == 2  # those of the second epoch
 
@@ -109,16 +120,8 @@ class TestResume:
         self, two_epochs: Recipe, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As after a kill: nothing is saved at the moment itself."""
-        calls: list[int] = []
-
-        def power_cut(scalars: dict[str, torch.Tensor]) -> torch.Tensor:
-            calls.append(1)
-            if len(calls) == 4:
-                raise KeyboardInterrupt
-            return torch.stack([v for v in scalars.values() if v.requires_grad]).sum()
-
         with monkeypatch.context() as patch:
-            patch.setattr("ladcli.engine.loop.sum_losses", power_cut)
+            power_cut_at_call(patch, STEP, 4)
             with pytest.raises(KeyboardInterrupt):
                 pretrain(two_epochs, RunOptions(tmp_path / "run", quiet=True))
         assert notes(tmp_path / "run")["status"] == "running"
@@ -132,11 +135,8 @@ class TestResume:
     def test_crash_before_the_first_saved_state_starts_anew(
         self, two_epochs: Recipe, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def power_cut(scalars: dict[str, torch.Tensor]) -> torch.Tensor:
-            raise KeyboardInterrupt
-
         with monkeypatch.context() as patch:
-            patch.setattr("ladcli.engine.loop.sum_losses", power_cut)
+            power_cut_at_call(patch, STEP, 1)
             with pytest.raises(KeyboardInterrupt):
                 pretrain(two_epochs, RunOptions(tmp_path / "run", quiet=True))
         assert not (tmp_path / "run/checkpoints/state.pt").exists()
@@ -148,7 +148,7 @@ class TestResume:
         started = notes(whole)["started"]
         result = pretrain(two_epochs, RunOptions(whole, resume=True, quiet=True))
         assert result.steps == 4
-        assert result.metrics is None
+        assert result.metrics == {}
         assert contents(whole / "checkpoints/model") == before
         assert notes(whole)["started"] == started
         assert notes(whole)["status"] == "finished"
@@ -286,7 +286,7 @@ class TestBadImages:
             pretrain(tiny_recipe(copy), RunOptions(tmp_path / "run", quiet=True))
         recipe = tiny_recipe(copy, data__skip_bad_images=True)
         result = pretrain(recipe, RunOptions(tmp_path / "run", resume=True, quiet=True))
-        assert result.metrics is not None
+        assert set(result.metrics) == {"model"}
         assert result.skipped == 0  # none of the training images
         assert [note for note in result.notes if "1 image(s) could not be read" in note]
         steps = [m["step"] for m in read_metrics(tmp_path / "run/metrics.jsonl")]
@@ -318,7 +318,7 @@ def test_set_without_validation_images_has_no_best(data: Path, tmp_path: Path) -
     copy = copy_of(data, tmp_path / "data")
     (copy / "annotations/val.json").unlink()
     result = pretrain(tiny_recipe(copy), RunOptions(tmp_path / "run", quiet=True))
-    assert result.metrics is None
+    assert result.metrics == {}
     assert not result.run.checkpoint("best").exists()
     assert result.run.checkpoint("last").exists()
 
@@ -337,13 +337,19 @@ def test_evaluation_resizes_to_the_last_short_side() -> None:
     assert (rule.short, rule.long) == (96, 128)
 
 
+def student_of(prepared: Prepared) -> Detector:
+    assert list(prepared.networks) == ["model"]
+    return prepared.networks["model"].detector
+
+
 def test_preparing_writes_nothing_and_draws_the_same_student(data: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(data)
-    one, other = prepare(recipe), prepare(recipe)
+    (one, hints), (other, _) = prepare(PAA, recipe), prepare(PAA, recipe)
+    assert hints == []
     assert len(one.index) == 8
     assert one.validation is not None
     assert one.validation.name == "val"
-    for mine, theirs in zip(one.student.parameters(), other.student.parameters(), strict=True):
+    for mine, theirs in zip(*(student_of(p).parameters() for p in (one, other)), strict=True):
         assert torch.equal(mine, theirs)
     assert not list(tmp_path.iterdir())
 

@@ -93,8 +93,27 @@ def cut_pixels(image: Path) -> None:
     image.write_bytes(data[: len(data) // 2])
 
 
+#: Called once in every optimizer step, before anything has changed.
+STEP = "ladcli.engine.loop.lr_factor"
+
+
 def ctrl_c_at_call(monkeypatch: pytest.MonkeyPatch, target: str, number: int) -> list[int]:
     """Press Ctrl-C at the ``number``-th call of the function ``target``; count the calls."""
+    return _at_call(monkeypatch, target, number, lambda: signal.raise_signal(signal.SIGINT))
+
+
+def power_cut_at_call(monkeypatch: pytest.MonkeyPatch, target: str, number: int) -> list[int]:
+    """Let the ``number``-th call of ``target`` be the program's last, with no time to save."""
+
+    def cut() -> None:
+        raise KeyboardInterrupt
+
+    return _at_call(monkeypatch, target, number, cut)
+
+
+def _at_call(
+    monkeypatch: pytest.MonkeyPatch, target: str, number: int, happen: Callable[[], None]
+) -> list[int]:
     from importlib import import_module
 
     module, _, name = target.rpartition(".")
@@ -107,11 +126,11 @@ def ctrl_c_at_call(monkeypatch: pytest.MonkeyPatch, target: str, number: int) ->
     original = getattr(owner, name)
     calls: list[int] = []
 
-    def pressed(*args: Any, **kwargs: Any) -> Any:
+    def counted(*args: Any, **kwargs: Any) -> Any:
         calls.append(len(calls) + 1)
         if len(calls) == number:
-            signal.raise_signal(signal.SIGINT)
+            happen()
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(owner, name, pressed)
+    monkeypatch.setattr(owner, name, counted)
     return calls
