@@ -149,7 +149,8 @@ def decode_classes(
         if means["prob"].shape != (len(lengths), num_classes):
             raise ValueError("its class probabilities have another shape")
         mean = torch.from_numpy(means["prob"].astype(np.float32))
-        prob = mean.repeat_interleave(lengths, dim=0)  # [A, C]
+        # The size is known: tests run this where values are not.
+        prob = mean.repeat_interleave(lengths, dim=0, output_size=grid.num_anchors)  # [A, C]
         check_range(rows["label"], num_classes)
         where = _anchors(rows, grid.num_anchors), _long(rows["label"])
         logit = FIRST_LOGIT + LOGIT_STEP * torch.from_numpy(rows["prob"].astype(np.float32))
