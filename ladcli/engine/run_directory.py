@@ -39,7 +39,7 @@ FREE_KEYS = (
     "data.workers",
     "data.skip_bad_images",
 )
-_PACKAGES = ("ladcli", "torch", "torchvision", "timm", "numpy", "pillow", "h5py", "pycocotools")
+_PACKAGES = ("ladcli", "torch", "torchvision", "timm", "numpy", "pillow", "h5py")
 
 
 @dataclass(frozen=True)

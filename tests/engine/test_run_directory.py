@@ -183,6 +183,8 @@ def test_options_that_leave_the_result_alone_may_change(run: RunDirectory) -> No
             "train.device": "cpu",
             "train.log_every": 1,
             "train.save_every_minutes": 1.0,
+            "train.probe_images": 0,
+            "train.tensorboard": True,
             "data.workers": 0,
             "data.skip_bad_images": True,
         },
