@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ladcli.assign import CostMoments, Samples
 from ladcli.distill.soft_targets import SoftTargets
+from ladcli.distill.sparse_classes import rest_means, stand_out
 from ladcli.structures import (
     BACKGROUND,
     AnchorGrid,
@@ -26,11 +27,9 @@ from ladcli.structures import (
 
 Rows = dict[str, np.ndarray]
 
-#: Class probabilities above this are stored one by one; the others as a mean per level and class.
-STANDS_OUT = 0.01
-#: Those are stored as logits in steps, of which the first stands for a probability of 0.0067: what
-#: a teacher is unsure of, and what it is sure of, are rounded alike.
-LOGIT_STEP, FIRST_LOGIT = 1 / 16, -5.0
+#: Class probabilities are stored as logits in steps: what a teacher is unsure of, and what it is
+#: sure of, are rounded alike.  The steps reach from a probability of 0.0001 to 0.9989.
+LOGIT_STEP, FIRST_LOGIT = 1 / 16, -9.125
 #: Coordinates of boxes are stored in steps of this, in pixels of the input.
 PIXEL_STEP = 1 / 8
 _MAX_16, _MAX_8 = 65535, 255
@@ -119,16 +118,9 @@ def decode_objects(rows: Sequence[Rows], *, num_gt: int) -> Tensor:
 
 
 def encode_classes(prob: Tensor, grid: AnchorGrid) -> tuple[list[Rows], list[Rows]]:
-    """Rows of the class probabilities [B, A, C] that stand out, and the means of the rest.
-
-    The mean of a level and class runs over every anchor whose probability does not stand out,
-    padding included: the class loss runs over all of them.
-    """
-    outstanding = prob > STANDS_OUT
-    rest = torch.where(outstanding, 0.0, prob).double()
-    sums = [part.sum(dim=1) for part in rest.split(grid.level_lengths, dim=1)]
-    left = [(~part).sum(dim=1) for part in outstanding.split(grid.level_lengths, dim=1)]
-    means = torch.stack(sums, dim=1) / torch.stack(left, dim=1).clamp(min=1)  # [B, L, C]
+    """Rows of the class probabilities [B, A, C] that stand out, and the means of the rest."""
+    outstanding = stand_out(prob, grid)
+    means = rest_means(prob, outstanding, grid)
     values, where = prob.cpu().numpy(), outstanding.cpu().numpy()
     listed = []
     for i in range(len(values)):

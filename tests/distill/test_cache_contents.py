@@ -24,8 +24,9 @@ from ladcli.distill.cache_format import (
     TABLES_OF,
     Level,
 )
-from ladcli.distill.cache_records import STANDS_OUT, Rows
+from ladcli.distill.cache_records import Rows
 from ladcli.distill.opinion import PredictedOpinion
+from ladcli.distill.sparse_classes import stand_out
 from ladcli.recipe.schema import SoftConfig
 from tests.distill.opinions import random_batch, random_opinion
 
@@ -119,10 +120,12 @@ def test_classes_that_stand_out_are_listed_and_the_rest_is_averaged() -> None:
     opinion = opinion_of(5)
     tables = encoded(opinion, "soft")
     prob = opinion.predictions.cls.prob()
-    assert lengths(tables[CLASSES]) == (prob > STANDS_OUT).sum(dim=(1, 2)).tolist()
+    listed = stand_out(prob, opinion.grid)
+    assert lengths(tables[CLASSES]) == listed.sum(dim=(1, 2)).tolist()
     assert lengths(tables[REST]) == [len(opinion.grid.level_sizes)] * 3
     first = prob[0, : opinion.grid.level_lengths[0], 1]
-    mean = first[first <= STANDS_OUT].mean().item()
+    left = first[~listed[0, : len(first), 1]]
+    mean = left.mean().item() if len(left) else 0.0
     assert tables[REST][0]["prob"][0, 1] == pytest.approx(mean, rel=1e-4)
 
 
