@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.invoke import write_tiny_recipe
-from tests.stages.fixtures import cache, data, teacher, teacher_run  # noqa: F401
+from tests.stages.fixtures import cache, caches, data, duo, teacher, teacher_run  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ SHIPPED = sorted(file for folder in shipped_folders() for file in folder.glob("*
 TEACHER: dict[str, Any] = {"name": "teacher", "run": "pretrain"}
 CACHE: dict[str, Any] = {"name": "cache", "run": "cache-teacher", "teacher": "teacher"}
 STUDENT: dict[str, Any] = {"name": "student", "run": "distill", "cache": "cache"}
+DUO: dict[str, Any] = {"name": "duo", "run": "colad"}
 IMAGES: dict[str, Any] = {"name": "images", "run": "synth"}
 
 
@@ -110,6 +111,54 @@ class TestLoad:
         second = {"name": "second", "run": "distill", "teacher": "student"}
         file.write_text(yaml.safe_dump({"stages": [TEACHER, CACHE, STUDENT, second]}))
         assert load_pipeline(file).stages[3].teacher == "student"
+
+
+class TestTwoNetworks:
+    """A CoLAD stage leaves two, known as NAME/a and NAME/b."""
+
+    def test_either_can_teach_and_be_the_baseline(self, file: Path) -> None:
+        cache = {**CACHE, "teacher": "duo/a"}
+        online = {"name": "online", "run": "distill", "teacher": "duo/b"}
+        content = {"stages": [DUO, cache, STUDENT, online], "baseline": "duo/a"}
+        file.write_text(yaml.safe_dump(content))
+        pipeline = load_pipeline(file)
+        assert [stage.teacher for stage in pipeline.stages] == [None, "duo/a", None, "duo/b"]
+        assert pipeline.baseline == "duo/a"
+        duo = pipeline.stages[0]
+        assert duo.trains
+        assert duo.networks == ("a", "b")
+
+    def test_with_several_seeds_one_is_named(self, file: Path) -> None:
+        stages = [{**DUO, "seeds": [0, 1]}, {**CACHE, "teacher": "duo-seed1/b"}]
+        file.write_text(yaml.safe_dump({"stages": stages}))
+        assert load_pipeline(file).stages[1].teacher == "duo-seed1/b"
+        message = refusal(file, {"stages": [stages[0], {**CACHE, "teacher": "duo/a"}]})
+        assert message.endswith("there are duo-seed0/a, duo-seed0/b, duo-seed1/a, duo-seed1/b")
+
+    @pytest.mark.parametrize("name", ["duo", "duo/model"])
+    def test_one_of_them_must_be_named(self, file: Path, name: str) -> None:
+        refusal(file, {"stages": [DUO, {**CACHE, "teacher": name}]})
+        refusal(file, {"stages": [DUO], "baseline": name})
+
+    def test_what_there_is_to_name_is_told(self, file: Path) -> None:
+        message = refusal(file, {"stages": [DUO, {**CACHE, "teacher": "duo"}]})
+        assert message == (
+            "stage 'cache' names teacher 'duo', which no earlier stage makes; "
+            "there are duo/a, duo/b"
+        )
+        message = refusal(file, {"stages": [DUO, TEACHER], "baseline": "duo"})
+        assert message == (
+            "baseline names 'duo', which trains no network; there are duo/a, duo/b, teacher"
+        )
+
+    @pytest.mark.parametrize(("key", "name"), [("teacher", "teacher"), ("cache", "cache")])
+    def test_they_teach_each_other_and_need_nobody(self, file: Path, key: str, name: str) -> None:
+        message = refusal(file, {"stages": [TEACHER, CACHE, {**DUO, key: name}]})
+        assert message == f"stage 'duo' (colad) takes no {key}"
+
+    def test_networks_of_other_stages_have_no_letter(self, file: Path) -> None:
+        message = refusal(file, {"stages": [TEACHER, {**CACHE, "teacher": "teacher/a"}]})
+        assert message.endswith("which no earlier stage makes; there are teacher")
 
 
 class TestReferences:

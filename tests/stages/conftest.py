@@ -1,3 +1,3 @@
 """The fixtures of this folder."""
 
-from tests.stages.fixtures import cache, data, teacher, teacher_run  # noqa: F401
+from tests.stages.fixtures import cache, caches, data, duo, teacher, teacher_run  # noqa: F401

@@ -53,6 +53,17 @@ def tiny_recipe(data: Path | None = None, **changes: Any) -> Recipe:
     return load_recipe(None, layers=[("tests", RECIPE)], flags=flags)
 
 
+#: CoLAD's network b: another backbone, with other pixel statistics and more parameters, another
+#: head, and a learning rate of its own.
+NET_B = {"backbone": "test_resnet", "head": "cop", "lr": 0.02}
+
+
+def duo_recipe(data: Path | None = None, **changes: Any) -> Recipe:
+    """Two networks, two epochs: four steps, an evaluation of both after the second and fourth."""
+    net_b = {f"net_b__{key}": value for key, value in NET_B.items()}
+    return tiny_recipe(data, **{"schedule__epochs": 2, **net_b, **changes})
+
+
 def contents(folder: Path) -> dict[str, str]:
     """Everything below a folder: digests of files by name, and folders."""
     return {
