@@ -9,18 +9,20 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import Tensor
 
-from ladcli.assign import mixture, paa_assigner
+from ladcli.assign import Switch, grouped_mixture, mixture, paa_assigner
+from ladcli.assign.moments import Scope
+from ladcli.assign.switch import Criterion
 from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.model import Detector
 from ladcli.distill.cache_reader import TeacherCache
 from ladcli.distill.cached_teacher import CachedTeacher
-from ladcli.distill.objectives import MODEL, Objective
+from ladcli.distill.objectives import MODEL, CoObjective, Objective
 from ladcli.distill.teacher import OnlineTeacher, Teacher
 from ladcli.engine import loop
 from ladcli.engine.device import autocast
@@ -433,6 +435,44 @@ def test_a_training_step_never_waits(
             run_epoch(training)
         assert not syncs, syncs.report()
         assert all(p.grad.device.type == device.type for p in learner.model.parameters())
+
+
+SWITCHES = [
+    Switch(criterion, scope) for criterion in get_args(Criterion) for scope in get_args(Scope)
+]
+
+
+@pytest.mark.usefixtures("pretended", "clean_grids")
+@pytest.mark.parametrize("method", ["solad", "colad"])
+@pytest.mark.parametrize("switch", SWITCHES, ids=lambda s: f"{s.criterion}-{s.scope}")
+def test_no_method_waits(
+    hostsync: ModuleType, monkeypatch: pytest.MonkeyPatch, method: str, switch: Switch
+) -> None:
+    """A switch of any kind, with soft labels: by a teacher, and between two networks."""
+    monkeypatch.setattr(grouped_mixture, "MAX_STEPS", 3)
+    config, batch, assigner = recipe(schedule__epochs=1), crowded_batch(), paa_assigner()
+    learners = {MODEL: learner_for(config)}
+    network = tiny_detector(5)
+    if method == "colad":
+        learners = {"a": learner_for(config), "b": learner_for(config, 1)}
+    with hostsync.fake_accelerator() as device:
+        for learner in learners.values():
+            learner.model.to(device)
+        objective: Objective | CoObjective
+        if method == "colad":
+            objective = CoObjective(assigner, config.loss, switch, "a", config.soft)
+        else:
+            teacher = online(network.to(device), nullcontext())
+            objective = Objective(assigner, config.loss, teacher, switch=switch, soft=config.soft)
+        anchor_grid(batch.canvas_hw, device)
+        training = replace(
+            training_of(config, learner_for(config), device, None, batch),
+            learners=learners,
+            objective=objective,
+        )
+        with hostsync.count_host_syncs() as syncs:
+            run_epoch(training)
+        assert not syncs, syncs.report()
 
 
 @pytest.mark.usefixtures("pretended", "clean_grids")
