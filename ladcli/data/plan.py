@@ -6,7 +6,7 @@ run is resumed by dropping the batches that were done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -48,6 +48,23 @@ def plan_eval(index: CocoIndex, data: DataConfig, *, batch_size: int) -> Plan:
     return _plan_grid(index, ViewGrid.for_evaluation(data), batch_size)
 
 
+def plan_inference(index: CocoIndex, grids: Sequence[ViewGrid], *, batch_size: int) -> Plan:
+    """Every image once in every view of every grid, grouped by view and canvas.
+
+    Images are taken as `plan_eval` takes them, with the first grid, and all views of some images
+    come before the next images: whoever merges views keeps few images open.  View ids count over
+    the grids; odd ones are flipped.
+    """
+    plan: Plan = []
+    for group in _plan_grid(index, replace(grids[0], flips=(0,)), batch_size):
+        rows = [sample.row for sample in group]
+        for number, grid in enumerate(grids):
+            for flip in grid.flips:
+                one = replace(grid, flips=(flip,))
+                plan += _plan_grid(index, one, batch_size, rows=rows, first_view=2 * number)
+    return plan
+
+
 def plan_views(index: CocoIndex, data: DataConfig, *, batch_size: int) -> Plan:
     """Every image in every view of the training grid, grouped by canvas.
 
@@ -59,15 +76,25 @@ def plan_views(index: CocoIndex, data: DataConfig, *, batch_size: int) -> Plan:
     return _plan_grid(index, ViewGrid.from_config(data), batch_size)
 
 
-def _plan_grid(index: CocoIndex, grid: ViewGrid, batch_size: int) -> Plan:
+def _plan_grid(
+    index: CocoIndex,
+    grid: ViewGrid,
+    batch_size: int,
+    *,
+    rows: Sequence[int] | None = None,
+    first_view: int = 0,
+) -> Plan:
+    """``rows`` (by default all) of the index in every view, whose ids begin at ``first_view``."""
     groups: dict[tuple[int, int], list[Sample]] = {}
-    sizes = _sizes(index)
+    rows = range(len(index)) if rows is None else rows
+    sizes = [(h, w) for h, w in index.hw[rows].tolist()]
     for view_id in grid.view_ids():
         short, flip = grid.describe(view_id)
-        for row, hw in enumerate(sizes):
+        for row, hw in zip(rows, sizes, strict=True):
             resized = grid.resized_hw(hw, short)
             canvas = grid.canvas_hw(resized, short)
-            groups.setdefault(canvas, []).append(Sample(row, view_id, resized, canvas, flip))
+            sample = Sample(row, first_view + view_id, resized, canvas, flip)
+            groups.setdefault(canvas, []).append(sample)
     return [
         group[start : start + batch_size]
         for group in groups.values()

@@ -17,6 +17,8 @@ from ladcli.recipe.schema import DataConfig
 CANVAS_STEP = 32
 #: Long side over short side of the canvases, besides the one that the long limit makes.
 ASPECTS = ((1, 1), (4, 3), (3, 2), (16, 9))
+#: Largest short side at inference, pixels.
+MAX_SHORT = 8192
 #: View id of a sample whose scale is not from a grid.
 NO_VIEW = -1
 
@@ -126,6 +128,34 @@ class ViewGrid:
             "step": CANVAS_STEP,
             "canvases": [[list(c) for c in self.canvases(short)] for short in self.shorts],
         }
+
+
+@dataclass(frozen=True)
+class InferenceViews:
+    """The views in which a network sees every image, whose detections are then merged."""
+
+    shorts: tuple[int, ...] = ()  # short sides in pixels, without repeats; () is the network's own
+    flip: bool = False  # see every image mirrored as well
+
+    def __post_init__(self) -> None:
+        wrong = [side for side in self.shorts if not 1 <= side <= MAX_SHORT]
+        if wrong:
+            raise UserError(
+                f"scale {wrong[0]} is out of range; scales are short sides in pixels, "
+                f"1 to {MAX_SHORT}, such as 480,640"
+            )
+
+    def grids(self, short: int, long: int) -> tuple[ViewGrid, ...]:
+        """A grid per scale, for a network whose own input is of ``short`` and ``long`` pixels.
+
+        The limit of the long side grows and shrinks with the short side: elongated images would
+        otherwise look the same at every larger scale.
+        """
+        flips = (0, 1) if self.flip else (0,)
+        return tuple(
+            ViewGrid((side,), max(1, int(long * side / short + 0.5)), flips)
+            for side in self.shorts or (short,)
+        )
 
 
 def _shorts(data: DataConfig) -> tuple[int, ...]:

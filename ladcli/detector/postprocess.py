@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,22 +54,90 @@ def postprocess(
     Returns:
         B detections, best score first.
     """
-    scores = _scores(predictions, use_iou=use_iou)  # [B, A, C]
-    boxes = decode_boxes(grid.anchors, predictions.box_deltas.float(), content_hw)
-    if scale_wh is not None:
-        boxes = boxes / scale_wh.repeat(1, 2).unsqueeze(1).to(boxes.dtype)
-    kept = _best_per_level(scores, grid, per_level)  # [B, K]
-    options = _Options(score_threshold, nms_iou, max_detections, voting)
+    images = score_boxes(
+        predictions, grid, content_hw, scale_wh=scale_wh, per_level=per_level, use_iou=use_iou
+    )
     # The number of detections differs between images, so each image is closed on its own.
-    return [_detect(scores[i, kept[i]], boxes[i, kept[i]], options) for i in range(scores.shape[0])]
+    return [
+        suppress(
+            image,
+            score_threshold=score_threshold,
+            nms_iou=nms_iou,
+            max_detections=max_detections,
+            voting=voting,
+        )
+        for image in images
+    ]
 
 
 @dataclass(frozen=True)
-class _Options:
-    score_threshold: float
-    nms_iou: float
-    max_detections: int
-    voting: bool
+class ScoredBoxes:
+    """Boxes of one image before suppression.  K = boxes."""
+
+    scores: Tensor  # [K, C] float32 in [0, 1]
+    boxes: Tensor  # [K, 4] float32, xyxy, as `postprocess` gives them
+
+    @staticmethod
+    def merged(views: Sequence[ScoredBoxes]) -> ScoredBoxes:
+        """The boxes of several views of the same image, for one suppression and one vote."""
+        return ScoredBoxes(
+            torch.cat([view.scores for view in views]), torch.cat([view.boxes for view in views])
+        )
+
+
+@torch.no_grad()
+def score_boxes(
+    predictions: Predictions,
+    grid: AnchorGrid,
+    content_hw: Tensor,
+    *,
+    scale_wh: Tensor | None = None,
+    flipped: bool = False,
+    per_level: int = 1000,
+    use_iou: bool = True,
+) -> list[ScoredBoxes]:
+    """The first half of `postprocess`: scores and boxes of every image, nothing suppressed.
+
+    Args:
+        flipped: the network saw the images mirrored; boxes are mirrored back.
+
+    Returns:
+        B entries; the other arguments are those of `postprocess`.
+    """
+    scores = _scores(predictions, use_iou=use_iou)  # [B, A, C]
+    boxes = decode_boxes(grid.anchors, predictions.box_deltas.float(), content_hw)
+    if flipped:
+        boxes = _mirrored(boxes, content_hw)
+    if scale_wh is not None:
+        boxes = boxes / scale_wh.repeat(1, 2).unsqueeze(1).to(boxes.dtype)
+    kept = _best_per_level(scores, grid, per_level)  # [B, K]
+    return [ScoredBoxes(scores[i, kept[i]], boxes[i, kept[i]]) for i in range(scores.shape[0])]
+
+
+@torch.no_grad()
+def suppress(
+    image: ScoredBoxes,
+    *,
+    score_threshold: float = 0.05,
+    nms_iou: float = 0.6,
+    max_detections: int = 100,
+    voting: bool = True,
+) -> Detections:
+    """The second half of `postprocess`: suppression and score voting of one image.
+
+    The arguments are those of `postprocess`.
+    """
+    scores, boxes = image.scores, image.boxes
+    anchor, label = (scores > score_threshold).nonzero().unbind(1)
+    score = scores[anchor, label]
+    order = score.argsort(descending=True, stable=True)
+    anchor, label, score = anchor[order], label[order], score[order]
+    keep = _survivors(boxes[anchor], label, score, nms_iou, max_detections)
+    anchor, label, score = anchor[keep], label[keep], score[keep]
+    final = boxes[anchor]
+    if voting and len(keep):
+        final = _vote(final, label, boxes, scores, score_threshold)
+    return Detections(final, score, label)
 
 
 def _scores(predictions: Predictions, *, use_iou: bool) -> Tensor:
@@ -89,21 +158,16 @@ def _best_per_level(scores: Tensor, grid: AnchorGrid, per_level: int) -> Tensor:
     return torch.cat(kept, dim=1)
 
 
-def _detect(scores: Tensor, boxes: Tensor, options: _Options) -> Detections:
-    """Detections of one image from scores [K, C] and boxes [K, 4]."""
-    anchor, label = (scores > options.score_threshold).nonzero().unbind(1)
-    score = scores[anchor, label]
-    order = score.argsort(descending=True, stable=True)
-    anchor, label, score = anchor[order], label[order], score[order]
-    keep = _suppress(boxes[anchor], label, score, options)
-    anchor, label, score = anchor[keep], label[keep], score[keep]
-    final = boxes[anchor]
-    if options.voting and len(keep):
-        final = _vote(final, label, boxes, scores, options.score_threshold)
-    return Detections(final, score, label)
+def _mirrored(boxes: Tensor, content_hw: Tensor) -> Tensor:
+    """``boxes`` [B, A, 4] of mirrored images as they lie in the images, ``content_hw`` [B, 2]."""
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    width = content_hw[:, 1:].to(boxes.dtype)  # [B, 1]
+    return torch.stack([width - x2, y1, width - x1, y2], dim=-1)
 
 
-def _suppress(boxes: Tensor, labels: Tensor, scores: Tensor, options: _Options) -> Tensor:
+def _survivors(
+    boxes: Tensor, labels: Tensor, scores: Tensor, nms_iou: float, max_detections: int
+) -> Tensor:
     """Positions of the first ``max_detections`` survivors of class-wise suppression.
 
     Boxes [N, 4] come best first.  Whether a box survives depends on better boxes alone, so it is
@@ -117,11 +181,9 @@ def _suppress(boxes: Tensor, labels: Tensor, scores: Tensor, options: _Options) 
         # in float32 perturbs IoUs near the threshold.
         span = boxes[head].max() + 1 if len(boxes) else boxes.new_zeros(())
         shift = labels[head].double() * span.double()
-        keep = nms(
-            boxes[head].double() + shift.unsqueeze(1), scores[head].double(), options.nms_iou
-        )
-        if len(keep) >= options.max_detections or chunk >= len(boxes):
-            return keep[: options.max_detections]
+        keep = nms(boxes[head].double() + shift.unsqueeze(1), scores[head].double(), nms_iou)
+        if len(keep) >= max_detections or chunk >= len(boxes):
+            return keep[:max_detections]
         chunk *= 2
 
 

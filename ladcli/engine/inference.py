@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 
 from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
-from ladcli.data.plan import plan_eval
+from ladcli.data.plan import plan_inference
+from ladcli.data.views import InferenceViews
 from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.checkpoint import InputRule
 from ladcli.detector.model import Detector
-from ladcli.detector.postprocess import postprocess
+from ladcli.detector.postprocess import ScoredBoxes, postprocess, score_boxes, suppress
 from ladcli.engine.device import autocast
 from ladcli.engine.interrupt import stop_on_signal
 from ladcli.engine.progress import progress
 from ladcli.errors import Interrupted
-from ladcli.recipe.schema import DataConfig, InferenceConfig
-from ladcli.structures import Detections
+from ladcli.recipe.schema import InferenceConfig
+from ladcli.structures import Batch, Detections, Predictions
 
 
 def detect_all(
@@ -29,6 +32,7 @@ def detect_all(
     precision: str = "fp32",
     workers: int = 0,
     skip_bad_images: bool = False,
+    views: InferenceViews = InferenceViews(),
     title: str = "evaluate",
     quiet: bool = False,
 ) -> tuple[list[int], list[Detections]]:
@@ -37,6 +41,7 @@ def detect_all(
     Args:
         detector: on ``device``; it is left in evaluation mode.
         input_rule: how images are resized.
+        views: see every image so, and merge the boxes of all views before suppression.
 
     Returns:
         Image ids, and the detections of each (on the CPU), in the order of the plan.
@@ -46,8 +51,9 @@ def detect_all(
         Interrupted: the user asked to stop.
     """
     detector.eval()
-    data = DataConfig(short=[input_rule.short], long=input_rule.long)
-    plan = plan_eval(index, data, batch_size=inference.batch_size)
+    grids = views.grids(input_rule.short, input_rule.long)
+    plan = plan_inference(index, grids, batch_size=inference.batch_size)
+    close = _Closing(inference, num_views=sum(grid.num_views for grid in grids))
     loader = load_batches(
         index,
         plan,
@@ -57,7 +63,6 @@ def detect_all(
         skip_bad_images=skip_bad_images,
         pin_memory=device.type == "cuda",
     )
-    options = inference.model_dump(exclude={"batch_size"})
     image_ids: list[int] = []
     found: list[Detections] = []
     with progress(title, len(plan), quiet=quiet) as reporter, stop_on_signal() as stop:
@@ -69,13 +74,51 @@ def detect_all(
             batch = batch.to(device)
             with torch.no_grad(), autocast(precision, device):
                 predictions = detector(batch.images)
-            grid = anchor_grid(batch.canvas_hw, device)
-            detections = postprocess(
-                predictions, grid, batch.content_hw, scale_wh=batch.scale_wh, **options
-            )
-            image_ids.extend(int(index.image_ids[row]) for row in batch.image_rows)
-            found.extend(
-                Detections(d.boxes.cpu(), d.scores.cpu(), d.labels.cpu()) for d in detections
-            )
+            for row, detections in close(predictions, batch):
+                image_ids.append(int(index.image_ids[row]))
+                found.append(
+                    Detections(
+                        detections.boxes.cpu(), detections.scores.cpu(), detections.labels.cpu()
+                    )
+                )
             reporter.update(number)
     return image_ids, found
+
+
+class _Closing:
+    """Makes detections of predictions, once all views of an image are there.
+
+    An image of which some view could not be read is never closed.
+    """
+
+    def __init__(self, inference: InferenceConfig, num_views: int) -> None:
+        self._num_views = num_views
+        self._scoring = inference.model_dump(include={"per_level", "use_iou"})
+        self._suppression = inference.model_dump(
+            include={"score_threshold", "nms_iou", "max_detections", "voting"}
+        )
+        self._open: dict[int, list[ScoredBoxes]] = {}
+
+    def __call__(self, predictions: Predictions, batch: Batch) -> Iterable[tuple[int, Detections]]:
+        """Rows and detections of the images that ``batch`` (of one view) completes."""
+        grid = anchor_grid(batch.canvas_hw, batch.images.device)
+        content, scale = batch.content_hw, batch.scale_wh
+        if self._num_views == 1:
+            options = {**self._scoring, **self._suppression}
+            detections = postprocess(predictions, grid, content, scale_wh=scale, **options)
+            return zip(batch.image_rows, detections, strict=True)
+        flipped = bool(batch.view_ids[0] % 2)
+        boxes = score_boxes(
+            predictions, grid, content, scale_wh=scale, flipped=flipped, **self._scoring
+        )
+        return self._merge(batch.image_rows, boxes)
+
+    def _merge(
+        self, rows: Iterable[int], boxes: list[ScoredBoxes]
+    ) -> Iterator[tuple[int, Detections]]:
+        for row, view in zip(rows, boxes, strict=True):
+            views = self._open.setdefault(row, [])
+            views.append(view)
+            if len(views) == self._num_views:
+                merged = ScoredBoxes.merged(self._open.pop(row))
+                yield row, suppress(merged, **self._suppression)

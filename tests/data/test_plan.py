@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ladcli.data.index import CocoIndex, load_index
-from ladcli.data.plan import Plan, plan_epoch, plan_eval, plan_views
-from ladcli.data.views import NO_VIEW
+from ladcli.data.plan import Plan, plan_epoch, plan_eval, plan_inference, plan_views
+from ladcli.data.views import NO_VIEW, InferenceViews
 from ladcli.errors import UserError
 from ladcli.recipe.schema import DataConfig
 from tests.data.corpus import write_json
@@ -157,3 +157,36 @@ def test_no_images_make_an_empty_plan(index: CocoIndex) -> None:
     nothing = index.subset([])
     assert plan_epoch(nothing, GRID, batch_size=4, seed=0, epoch=0) == []
     assert plan_eval(nothing, GRID, batch_size=4) == []
+
+
+def test_inference_in_one_view_is_evaluation(index: CocoIndex) -> None:
+    grids = InferenceViews().grids(320, 500)
+    plan = plan_inference(index, grids, batch_size=8)
+    assert plan == plan_eval(index, DataConfig(short=[320], long=500), batch_size=8)
+
+
+def test_inference_sees_every_image_in_every_view(index: CocoIndex) -> None:
+    grids = InferenceViews((160, 320), flip=True).grids(320, 500)
+    plan = plan_inference(index, grids, batch_size=8)
+    seen = Counter((sample.row, sample.view_id) for batch in plan for sample in batch)
+    assert seen == Counter((row, view) for row in range(103) for view in range(4))
+    for batch in plan:
+        assert 1 <= len(batch) <= 8
+        assert len({(s.canvas_hw, s.view_id, s.flip) for s in batch}) == 1
+        assert batch[0].flip == batch[0].view_id % 2
+    first = {s.view_id: s for batch in plan for s in batch if s.row == 0}  # 480 x 640 pixels
+    assert [first[view].resized_hw for view in range(4)] == [(160, 213)] * 2 + [(320, 427)] * 2
+
+
+def test_views_of_an_image_lie_close_together(index: CocoIndex) -> None:
+    """So that few images wait for their last view."""
+    grids = InferenceViews((160, 320), flip=True).grids(320, 500)
+    waiting: dict[int, int] = {}
+    most = 0
+    for batch in plan_inference(index, grids, batch_size=8):
+        for sample in batch:
+            waiting[sample.row] = waiting.get(sample.row, 0) + 1
+        most = max(most, len(waiting))
+        waiting = {row: views for row, views in waiting.items() if views < 4}
+    assert not waiting
+    assert most <= 8

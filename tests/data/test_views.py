@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ladcli.data.views import ViewGrid, resized_hw
+from ladcli.data.views import MAX_SHORT, InferenceViews, ViewGrid, resized_hw
 from ladcli.errors import UserError
 from ladcli.recipe.schema import DataConfig
 
@@ -93,3 +93,22 @@ def test_plain_description_tells_grids_apart() -> None:
         for long, flip in ((320, 0.5), (320, 0.0), (330, 0.5))
     ]
     assert len(set(plain)) == 3
+
+
+def test_without_scales_inference_has_the_networks_own_view() -> None:
+    assert InferenceViews().grids(320, 500) == (ViewGrid((320,), 500),)
+    assert InferenceViews(flip=True).grids(320, 500) == (ViewGrid((320,), 500, (0, 1)),)
+
+
+def test_the_limit_of_the_long_side_follows_the_scale() -> None:
+    grids = InferenceViews((160, 640)).grids(320, 501)
+    assert grids == (ViewGrid((160,), 251), ViewGrid((640,), 1002))
+    # An elongated image grows from scale to scale.
+    sizes = [grid.resized_hw((100, 1000), grid.shorts[0]) for grid in grids]
+    assert sizes == [(25, 251), (100, 1002)]
+
+
+@pytest.mark.parametrize("side", [0, -320, MAX_SHORT + 1])
+def test_scales_out_of_range_are_refused(side: int) -> None:
+    with pytest.raises(UserError, match=rf"^scale {side} is out of range; .*1 to {MAX_SHORT}"):
+        InferenceViews((320, side))

@@ -12,7 +12,14 @@ from torchvision.ops import nms
 
 from ladcli.detector import postprocess as module
 from ladcli.detector.anchors import anchor_grid
-from ladcli.detector.postprocess import FIRST_CHUNK, VOTE_SIGMA, postprocess
+from ladcli.detector.postprocess import (
+    FIRST_CHUNK,
+    VOTE_SIGMA,
+    ScoredBoxes,
+    postprocess,
+    score_boxes,
+    suppress,
+)
 from ladcli.structures import AnchorGrid, ClassLogits, ClassProbs, Detections, Predictions
 from ladcli.structures.boxes import decode_boxes, encode_boxes
 
@@ -287,3 +294,42 @@ def test_outputs_take_no_gradient() -> None:
     predictions = predictions_of(ROWS)
     predictions.cls.raw.requires_grad_()
     assert not detect(predictions).scores.requires_grad
+
+
+def test_both_halves_make_the_whole() -> None:
+    canvas, content = (64, 64), torch.tensor([[60, 64]])
+    grid, predictions = anchor_grid(canvas), dense(2, canvas, 3)
+    scale = torch.tensor([[2.0, 0.5]], dtype=torch.float64)
+    (image,) = score_boxes(predictions, grid, content, scale_wh=scale, per_level=20)
+    assert image.boxes.shape == (20 + 16 + 4 + 1 + 1, 4)  # P3 to P7
+    assert image.scores.shape == (42, 3)
+    found = suppress(image, score_threshold=0.2, nms_iou=0.3, max_detections=9)
+    (whole,) = postprocess(
+        predictions, grid, content, scale_wh=scale, per_level=20, score_threshold=0.2,
+        nms_iou=0.3, max_detections=9,
+    )  # fmt: skip
+    for name in ("boxes", "scores", "labels"):
+        assert torch.equal(getattr(found, name), getattr(whole, name)), name
+
+
+def test_boxes_of_a_mirrored_image_are_mirrored_back() -> None:
+    """At the width of the content, 50, not of the canvas; then they are put in stored pixels."""
+    content = torch.tensor([[32, 50]])
+    scale = torch.tensor([[2.0, 0.5]], dtype=torch.float64)
+    (image,) = score_boxes(predictions_of(ROWS), GRID, content, scale_wh=scale, flipped=True)
+    found = suppress(image, voting=False)
+    # A is x 8 to 24; FAR is x 40 to 60, of which 50 is left.
+    close(found.boxes, [(26 / 2, 16.0, 42 / 2, 48.0), (0.0, 8.0, 5.0, 56.0)])
+    close(found.scores, [0.6, 0.45])
+
+
+def test_views_are_suppressed_and_voted_together() -> None:
+    views = [
+        score_boxes(predictions_of(rows), GRID, CONTENT)[0]
+        for rows in ([(9, A, {1: 0.9}, 0.4)], [(10, B, {1: 0.4}, 0.4), ROWS[2]])
+    ]
+    found = suppress(ScoredBoxes.merged(views))
+    expected = detect(predictions_of(ROWS))
+    close(found.boxes, expected.boxes.tolist())
+    close(found.scores, [0.6, 0.45])
+    assert found.labels.tolist() == [1, 2]

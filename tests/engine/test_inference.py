@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image, ImageOps
 from torch import nn
 
 from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
-from ladcli.data.views import Sample
+from ladcli.data.views import InferenceViews, Sample
 from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.checkpoint import InputRule
 from ladcli.detector.model import Detector
@@ -177,3 +178,54 @@ def test_progress_is_reported_unless_quiet(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[-1].startswith("evaluate val  2/2")
+
+
+def test_a_mirrored_image_gives_mirrored_detections_when_both_are_seen(
+    detector: Detector, tmp_path: Path
+) -> None:
+    index = index_of(tmp_path)
+    views = InferenceViews(flip=True)
+    straight = by_id(run(detector, index, views=views))
+    for row in range(len(index)):
+        with Image.open(index.path(row)) as image:
+            ImageOps.mirror(image).save(index.path(row))
+    mirrored = by_id(run(detector, index, views=views))
+    single = by_id(run(detector, index))
+    for row, image_id in enumerate(index.image_ids.tolist()):
+        a, b, width = straight[image_id], mirrored[image_id], int(index.hw[row, 1])
+        torch.testing.assert_close(a.scores, b.scores, rtol=1e-4, atol=1e-5)
+        back = torch.stack(
+            [width - b.boxes[:, 2], b.boxes[:, 1], width - b.boxes[:, 0], b.boxes[:, 3]], dim=1
+        )
+        torch.testing.assert_close(a.boxes, back, rtol=1e-3, atol=1e-2)
+        assert not torch.allclose(a.scores, single[image_id].scores, atol=1e-3)
+
+
+def test_every_scale_is_seen(detector: Detector, index: CocoIndex) -> None:
+    seen = []
+    detector.register_forward_hook(lambda _, inputs, __: seen.append(tuple(inputs[0].shape)))
+    image_ids, found = run(detector, index, views=InferenceViews((32, 64), flip=True))
+    assert sorted(image_ids) == [4, 7, 9]
+    assert [len(d.scores) for d in found] == [7, 7, 7]
+    # One portrait picture, then two landscape ones; the long side's limit shrinks along.
+    portrait = [(1, 3, 64, 32)] * 2 + [(1, 3, 96, 64)] * 2
+    assert seen == portrait + [(2, *shape[1:2], shape[3], shape[2]) for shape in portrait]
+
+
+def test_one_scale_that_is_the_networks_own_changes_nothing(
+    detector: Detector, index: CocoIndex
+) -> None:
+    plain, named = (
+        by_id(run(detector, index)),
+        by_id(run(detector, index, views=InferenceViews((64,)))),
+    )
+    for image_id in (4, 7, 9):
+        assert torch.equal(plain[image_id].boxes, named[image_id].boxes)
+
+
+def test_an_image_that_cannot_be_read_in_any_view_is_left_out(
+    detector: Detector, index: CocoIndex
+) -> None:
+    index.path(1).write_bytes(b"torn")
+    found = run(detector, index, views=InferenceViews(flip=True), skip_bad_images=True)
+    assert sorted(by_id(found)) == [4, 9]
