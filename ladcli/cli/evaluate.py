@@ -54,7 +54,9 @@ def evaluate(
     images: o.Images = None,
     skip_bad_images: o.SkipBadImages = False,
     workers: o.Workers = None,
-    sets: o.Sets = None,
+    sets: o.InferenceSets = None,
+    flip: o.Flip = False,
+    scales: o.Scales = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="A row for every class.")] = False,
     tide: Annotated[
         bool,
@@ -104,9 +106,13 @@ def evaluate(
     if (checkpoint is None) == (predictions is None):
         raise UserError("give either --checkpoint CKPT or --predictions FILE")
     tide_options = _tide_options(wanted=tide, thresholds=tide_thresholds or [], compat=tide_compat)
+    views = o.inference_views(flip=flip, scales=scales)
     if predictions is not None:
         if annotations is None:
             raise UserError("--predictions needs --annotations FILE")
+        for given, flag in ((flip, "--flip"), (scales, "--scales")):
+            if given:
+                raise UserError(f"{flag} says how a network sees images; it needs --checkpoint")
         from ladcli.stages.evaluate import evaluate_results
 
         evaluation = evaluate_results(predictions, annotations, tide=tide_options)
@@ -127,12 +133,7 @@ def evaluate(
         device=device,
     )
     recipe = load_recipe(None, flags=flags, overrides=sets or [])
-    for text in sets or []:
-        if not text.strip().startswith("inference."):
-            raise UserError(
-                f"--set {text}: lad eval changes inference options only; the network and its "
-                "input size come with the checkpoint"
-            )
+    o.check_inference_only(sets, "lad eval")
     evaluation = evaluate_checkpoint(
         checkpoint,
         choose_evaluation_set(recipe.data, split.value, annotations),
@@ -142,6 +143,7 @@ def evaluate(
         precision=recipe.train.precision,
         workers=recipe.data.workers,
         skip_bad_images=skip_bad_images,
+        views=views,
         quiet=quiet,
         tide=tide_options,
     )

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ladcli.errors import UserError
+
+if TYPE_CHECKING:
+    from ladcli.data.views import InferenceViews
+
 DATA, MODEL, TRAINING, RUN = "Data", "Model", "Training", "Run"
+VIEWS = "Views"
 
 
 class Schedule(str, Enum):
@@ -175,6 +181,34 @@ TensorBoard = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+InferenceSets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="An inference option, such as --set inference.nms_iou=0.5; may be repeated. "
+        "docs/recipe.md lists them. Default: what the network's own run used.",
+        rich_help_panel=RUN,
+    ),
+]
+Flip = Annotated[
+    bool,
+    typer.Option(
+        "--flip",
+        help="See every image mirrored as well, and merge the boxes. Takes twice the time.",
+        rich_help_panel=VIEWS,
+    ),
+]
+Scales = Annotated[
+    str | None,
+    typer.Option(
+        "--scales",
+        metavar="PX[,PX...]",
+        help="See every image at these short sides, such as 480,640, and merge the boxes. "
+        "Default: the one that the network was trained with.",
+        rich_help_panel=VIEWS,
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(metavar="N", help="Seed of every random draw. Default: 0.", rich_help_panel=RUN),
@@ -211,6 +245,39 @@ Debug = Annotated[
     bool,
     typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=RUN),
 ]
+
+
+def inference_views(*, flip: bool, scales: str | None) -> InferenceViews:
+    """What --flip and --scales ask for.
+
+    Raises:
+        UserError: the scales are no list of whole numbers, or out of range.
+    """
+    from ladcli.data.views import InferenceViews
+
+    if scales is None:
+        return InferenceViews((), flip)
+    try:
+        shorts = [int(part) for part in scales.split(",")]
+    except ValueError:
+        raise UserError(
+            f"--scales {scales}: write short sides in pixels with commas between, such as 480,640"
+        ) from None
+    return InferenceViews(tuple(dict.fromkeys(shorts)), flip)
+
+
+def check_inference_only(sets: list[str] | None, command: str) -> None:
+    """Refuse overrides of what comes with the checkpoint.
+
+    Raises:
+        UserError: naming the first one.
+    """
+    for text in sets or []:
+        if not text.strip().startswith("inference."):
+            raise UserError(
+                f"--set {text}: {command} changes inference options only; the network and its "
+                "input size come with the checkpoint"
+            )
 
 
 def recipe_flags(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ladcli.data.coco_json import describe_some, read_coco
+from ladcli.data.views import InferenceViews
 from ladcli.detector.checkpoint import Checkpoint, InputRule, load_checkpoint
 from ladcli.detector.model import Detector
 from ladcli.engine.device import choose_device
@@ -71,6 +72,7 @@ def evaluate_checkpoint(
     precision: str = "fp32",
     workers: int = 2,
     skip_bad_images: bool = False,
+    views: InferenceViews = InferenceViews(),
     quiet: bool = False,
     tide: TideOptions | None = None,
 ) -> Evaluation:
@@ -81,6 +83,7 @@ def evaluate_checkpoint(
             changed by ``overrides`` (``inference.KEY=VALUE``).
         out: folder for predictions and metrics; by default inside the run that the checkpoint
             belongs to.
+        views: see every image so; by default once, as the network was trained.
         tide: look for TIDE's errors too, in this way.
 
     Raises:
@@ -96,18 +99,19 @@ def evaluate_checkpoint(
         loaded.detector.to(chosen),
         where,
         input_rule=loaded.input_rule,
-        inference=inference or _own_inference(loaded, overrides),
+        inference=inference or own_inference(loaded, overrides),
         device=chosen,
         folder=folder,
         precision=precision,
         workers=workers,
         skip_bad_images=skip_bad_images,
+        views=views,
         quiet=quiet,
         tide=tide,
     )
 
 
-def _own_inference(checkpoint: Checkpoint, overrides: Sequence[str]) -> InferenceConfig:
+def own_inference(checkpoint: Checkpoint, overrides: Sequence[str]) -> InferenceConfig:
     """What the run of a checkpoint used; defaults where the checkpoint does not say."""
     recipe = checkpoint.training.get("recipe")
     inference = recipe.get("inference") if isinstance(recipe, dict) else None
@@ -126,6 +130,7 @@ def evaluate_detector(
     precision: str = "fp32",
     workers: int = 0,
     skip_bad_images: bool = False,
+    views: InferenceViews = InferenceViews(),
     quiet: bool = False,
     tide: TideOptions | None = None,
 ) -> Evaluation:
@@ -139,6 +144,7 @@ def evaluate_detector(
         precision=precision,
         workers=workers,
         skip_bad_images=skip_bad_images,
+        views=views,
         title=f"evaluate {where.name}",
         quiet=quiet,
     )

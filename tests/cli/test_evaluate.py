@@ -122,6 +122,26 @@ def test_options_that_come_with_the_checkpoint_are_refused(tmp_path: Path) -> No
     assert "--set data.short=64: lad eval changes inference options only" in result.output
 
 
+def test_views_change_what_is_measured(teacher: Path, data: Path, tmp_path: Path) -> None:
+    args = ("eval", "--checkpoint", teacher, "--data", data, "--workers", "0", "-q", "--json")
+    one, more = (
+        json.loads(lad(*args, "--out", tmp_path / f"{len(views)}", *views).done())
+        for views in ((), ("--flip", "--scales", "64,96"))
+    )
+    assert one["coco"]["per_class"].keys() == more["coco"]["per_class"].keys()
+    first, second = (
+        json.loads((tmp_path / name / "predictions.json").read_text()) for name in ("0", "3")
+    )
+    assert {r["image_id"] for r in first} == {r["image_id"] for r in second}
+    assert [r["score"] for r in first] != [r["score"] for r in second]
+
+
+@pytest.mark.parametrize("views", [["--flip"], ["--scales", "64"]])
+def test_views_need_a_network(results: Path, truth: Path, views: list[str]) -> None:
+    message = lad("eval", "--predictions", results, "--annotations", truth, *views).refused()
+    assert message == f"{views[0]} says how a network sees images; it needs --checkpoint"
+
+
 KINDS = ["Cls", "Loc", "Both", "Dupe", "Bkg", "Miss", "FalsePos", "FalseNeg"]
 
 

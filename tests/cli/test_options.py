@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.cli.options import Precision, Schedule, recipe_flags
+from ladcli.cli.options import Precision, Schedule, inference_views, recipe_flags
+from ladcli.data.views import InferenceViews
+from ladcli.errors import UserError
 from ladcli.recipe import SCHEDULES, load_recipe
 from ladcli.recipe.schema import TrainConfig
 
@@ -62,3 +64,18 @@ def test_precisions_are_those_of_the_recipe() -> None:
     for precision in Precision:
         assert TrainConfig(precision=precision.value).precision == precision.value
     assert {s.value for s in Schedule} == set(SCHEDULES)
+
+
+@pytest.mark.parametrize(
+    ("scales", "shorts"),
+    [(None, ()), ("480", (480,)), ("480, 640", (480, 640)), ("640,480,640", (640, 480))],
+)
+def test_scales_are_a_list_without_repeats(scales: str | None, shorts: tuple[int, ...]) -> None:
+    assert inference_views(flip=False, scales=scales) == InferenceViews(shorts)
+    assert inference_views(flip=True, scales=scales) == InferenceViews(shorts, flip=True)
+
+
+@pytest.mark.parametrize("scales", ["", "480;640", "480,", "0.5,1", "480 640"])
+def test_scales_that_are_no_list_of_whole_numbers_are_refused(scales: str) -> None:
+    with pytest.raises(UserError, match=f"^--scales {scales}: write short sides in pixels"):
+        inference_views(flip=False, scales=scales)
