@@ -17,6 +17,7 @@ from ladcli.cli.compare import compare
 from ladcli.cli.data import app as data_app
 from ladcli.cli.distill import distill
 from ladcli.cli.evaluate import evaluate
+from ladcli.cli.predict import predict
 from ladcli.cli.pretrain import pretrain
 from ladcli.cli.run import run
 
@@ -34,6 +35,7 @@ app.command("distill")(distill)
 app.command("colad")(colad)
 app.command("eval")(evaluate)
 app.command("compare")(compare)
+app.command("predict")(predict)
 app.command("run")(run)
 app.add_typer(data_app, name="data")
 

@@ -1,0 +1,134 @@
+"""`lad predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ladcli.cli import options as o
+from ladcli.cli.failures import friendly
+from ladcli.errors import UserError
+
+if TYPE_CHECKING:
+    from ladcli.stages.predict import Prediction
+
+#: Panel of `lad predict --help`.
+PICTURES = "Pictures"
+#: What is drawn unless `--score` says otherwise.
+DRAWN_FROM = 0.3
+
+
+@friendly
+def predict(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT",
+            help="Image files, folders (searched with all below them), and quoted patterns such as "
+            "'shots/**/*.jpg'. In folders and by patterns only files with the ending of an image "
+            "are found, and nothing hidden.",
+            show_default=False,
+        ),
+    ],
+    checkpoint: Annotated[Path, typer.Option(metavar="CKPT", help="Network to run.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for predictions.json, images.json and pictures/.",
+        ),
+    ],
+    flip: o.Flip = False,
+    scales: o.Scales = None,
+    score: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Draw detections from this score on. Changes the pictures and nothing else: "
+            "predictions.json holds everything above inference.score_threshold. "
+            f"Default: {DRAWN_FROM}.",
+            rich_help_panel=PICTURES,
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Draw only the first N images; all of them are predicted. Default: all.",
+            rich_help_panel=PICTURES,
+        ),
+    ] = None,
+    no_pictures: Annotated[
+        bool,
+        typer.Option("--no-pictures", help="Draw nothing.", rich_help_panel=PICTURES),
+    ] = False,
+    skip_bad_images: o.SkipBadImages = False,
+    workers: o.Workers = None,
+    sets: o.InferenceSets = None,
+    precision: Annotated[
+        o.Precision | None,
+        typer.Option(
+            "--precision", help="Precision of the network. Default: fp32.", rich_help_panel=o.RUN
+        ),
+    ] = None,
+    device: o.Device = None,
+    overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
+    as_json: o.AsJson = False,
+    debug: o.Debug = False,
+) -> None:
+    """Detections of images, folders and patterns: a COCO results file, and pictures.
+
+    predictions.json holds the detections, with the category ids that the network was trained with;
+    images.json says which image and which class an id means. Boxes are in stored pixels.
+
+    Examples:
+
+        lad predict photos --checkpoint runs/student/checkpoints/model/last.pt --out found
+
+        lad predict 'shots/**/*.png' --checkpoint last.pt --out found --flip --scales 480,640
+    """
+    if no_pictures:
+        for given, flag in ((score, "--score"), (limit, "--limit")):
+            if given is not None:
+                raise UserError(f"{flag} changes what is drawn, so leave out --no-pictures")
+    o.check_inference_only(sets, "lad predict")
+    views = o.inference_views(flip=flip, scales=scales)
+
+    from ladcli.recipe import load_recipe
+    from ladcli.stages.predict import PictureOptions
+    from ladcli.stages.predict import predict as predict_stage
+
+    flags = o.recipe_flags(workers=workers, precision=precision, device=device)
+    recipe = load_recipe(None, flags=flags, overrides=sets or [])
+    drawing = PictureOptions(DRAWN_FROM if score is None else score, limit)
+    prediction = predict_stage(
+        inputs,
+        checkpoint,
+        out,
+        pictures=None if no_pictures else drawing,
+        views=views,
+        overrides=sets or [],
+        device=recipe.train.device,
+        precision=recipe.train.precision,
+        workers=recipe.data.workers,
+        skip_bad_images=skip_bad_images,
+        overwrite=overwrite,
+        quiet=quiet,
+    )
+    _show(prediction, as_json=as_json)
+
+
+def _show(prediction: Prediction, *, as_json: bool) -> None:
+    import json
+
+    from ladcli.cli.console import print_notes
+
+    print_notes(prediction.notes)
+    if as_json:
+        print(json.dumps(prediction.to_json()))
+        return
+    print(f"{prediction.num_detections} detections in {prediction.num_images} images")
+    print(f"predictions and {prediction.num_pictures} pictures in {prediction.folder}")
