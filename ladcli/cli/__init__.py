@@ -19,6 +19,7 @@ from ladcli.cli.distill import distill
 from ladcli.cli.evaluate import evaluate
 from ladcli.cli.predict import predict
 from ladcli.cli.pretrain import pretrain
+from ladcli.cli.report import report
 from ladcli.cli.run import run
 
 app = typer.Typer(
@@ -37,6 +38,7 @@ app.command("eval")(evaluate)
 app.command("compare")(compare)
 app.command("predict")(predict)
 app.command("run")(run)
+app.command("report")(report)
 app.add_typer(data_app, name="data")
 
 

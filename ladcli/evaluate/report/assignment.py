@@ -1,0 +1,269 @@
+"""Pictures of label assignment: which anchors became positives, and why (the paper's Figure 2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from ladcli.data.decode import decode_image
+from ladcli.data.file_names import unsafe_reason
+from ladcli.errors import BadImageError
+from ladcli.evaluate.report.content import RunRecord
+from ladcli.evaluate.report.html import Html, join, paragraph, section, tag
+from ladcli.evaluate.report.pictures import jpeg_uri, scaled
+from ladcli.evaluate.report.probes import Decisions, Probe
+from ladcli.evaluate.report.svg import (
+    Counts,
+    Line,
+    Point,
+    bar_legend,
+    figure,
+    histogram,
+    line_legend,
+)
+
+MAX_IMAGES, MAX_OBJECTS = 6, 3
+_PHOTO_SIDE, _PHOTO_BYTES = 480, 70_000
+_NUM_BINS = 14
+_NUM_COLORS = 7  # of boxes, page.css
+_WHOSE = {"own": "own prices", "teacher": "teacher's prices"}
+
+_AID = (
+    "Dots are the centers of positive anchors, in the color of the box that they answer for; "
+    "larger dots belong to coarser levels. Left the anchors that the network's own prices would "
+    "choose, right those of the teacher where there is one; first at the first probe, then at the "
+    "last."
+)
+_HISTOGRAM_AID = (
+    "Costs of the cheapest candidates of one object, with the two Gaussians fitted to them: what "
+    "the lower one holds become positives. The wider apart the two, the clearer the choice; axes "
+    "differ between pictures."
+)
+
+
+def assignment_section(run: RunRecord) -> Html:
+    """The probe images of a run at its first and its last probe; nothing without probes."""
+    if not run.probes:
+        return Html("")
+    first, last = run.probes[0], run.probes[-1]
+    moments = [first] if first is last else [first, last]
+    names = [name for name in first.file_names if name in last.file_names][:MAX_IMAGES]
+    parts = [_image_part(run, name, k, moments) for k, name in enumerate(names)]
+    return (
+        section("Label assignment", paragraph(_AID, class_="lead"), *parts) if parts else Html("")
+    )
+
+
+def _image_part(run: RunRecord, name: str, number: int, moments: Sequence[Probe]) -> Html:
+    """One image: panels of positives, then the costs of some of its objects."""
+    photo, remark = _photo(run, name, f"probe-{number}")
+    boxes = np.flatnonzero(moments[0].gt_image == moments[0].file_names.index(name))
+    shown = _typical(moments[0], boxes)
+    panels = [
+        _panel(probe, source, name, f"probe-{number}" if photo else None, len(shown))
+        for probe in moments
+        for source in probe.decisions
+    ]
+    return section(
+        name,
+        photo,
+        paragraph(remark, class_="remark") if remark else None,
+        tag("div", *panels, class_=_grid(moments)),
+        *_histograms(run, name, moments, shown),
+        level=3,
+    )
+
+
+def _grid(moments: Sequence[Probe]) -> str:
+    return "grid four" if sum(len(probe.decisions) for probe in moments) > 1 else "grid"
+
+
+def _photo(run: RunRecord, name: str, identity: str) -> tuple[Html, str | None]:
+    """The image for all panels to refer to, or why there is none."""
+    if unsafe_reason(name) is not None:
+        return Html(""), f"{name}: {unsafe_reason(name)}, so it is not opened."
+    path = next((f / name for f in run.probe_images if (f / name).is_file()), None)
+    if path is None:
+        return Html(""), f"{name}: the image was not found; name its data folder with --data."
+    try:
+        pixels = decode_image(path)
+    except BadImageError as error:
+        return Html(""), str(error)
+    image, _ = scaled(Image.fromarray(pixels), _PHOTO_SIDE)
+    stored = tag(
+        "image",
+        id=identity,
+        href=jpeg_uri(image, max_bytes=_PHOTO_BYTES),
+        width="100%",
+        height="100%",
+        preserveAspectRatio="none",
+    )
+    return tag(
+        "svg", tag("defs", stored), width=0, height=0, class_="defs", aria_hidden="true"
+    ), None
+
+
+def _typical(probe: Probe, boxes: np.ndarray) -> list[int]:
+    """Places among ``boxes`` of the largest, the middle and the smallest object."""
+    if not len(boxes):
+        return []
+    sides = probe.gt_box[boxes]
+    area = (sides[:, 2] - sides[:, 0]) * (sides[:, 3] - sides[:, 1])
+    by_area = np.argsort(-area, kind="stable")
+    places = np.unique(np.linspace(0, len(boxes) - 1, min(MAX_OBJECTS, len(boxes))).round())
+    return [int(by_area[int(place)]) for place in places]
+
+
+def _panel(probe: Probe, source: str, name: str, photo: str | None, num_named: int) -> Html:
+    """Boxes and positives of one image by one source's prices."""
+    row = probe.file_names.index(name)
+    height, width = (int(side) for side in probe.content_hw[row])
+    decisions = probe.decisions[source]
+    boxes = np.flatnonzero(probe.gt_image == row)
+    own = np.flatnonzero(np.isin(decisions.positive_gt, boxes))
+    unit = max(width, height) / 100
+    place = {int(g): k for k, g in enumerate(boxes)}
+    named = {k: n for n, k in enumerate(_typical(probe, boxes)[:num_named], start=1)}
+    title = f"Epoch {probe.epoch}, {_WHOSE[source]}"
+    words = f"{len(own)} positives for {len(boxes)} object(s)"
+    drawing = tag(
+        "svg",
+        tag("use", href=f"#{photo}") if photo else None,
+        None if photo else tag("rect", width=width, height=height, class_="blank"),
+        *(_outline(probe.gt_box[g], k, unit) for g, k in place.items()),
+        *(_dot(decisions, k, place, unit) for k in own),
+        *(_number(probe.gt_box[boxes[k]], n, unit) for k, n in named.items()),
+        viewBox=f"0 0 {width} {height}",
+        role="img",
+        aria_label=f"{name}. {title}: {words}",
+        class_="probe",
+    )
+    return figure(title, words, drawing, class_="photo")
+
+
+def _outline(box: np.ndarray, place: int, unit: float) -> Html:
+    x1, y1, x2, y2 = box.tolist()
+    shape = {
+        "x": f"{x1:.1f}",
+        "y": f"{y1:.1f}",
+        "width": f"{max(x2 - x1, 0):.1f}",
+        "height": f"{max(y2 - y1, 0):.1f}",
+    }
+    casing = tag("rect", class_="casing", stroke_width=f"{unit:.2f}", **shape)
+    line = tag(
+        "rect", class_=f"box k{place % _NUM_COLORS}", stroke_width=f"{0.6 * unit:.2f}", **shape
+    )
+    return join([casing, line])
+
+
+def _dot(decisions: Decisions, k: int, place: dict[int, int], unit: float) -> Html:
+    x, y = decisions.positive_center[k].tolist()
+    level = math.log2(max(float(decisions.positive_stride[k]), 8.0) / 8)
+    color = place[int(decisions.positive_gt[k])] % _NUM_COLORS
+    return tag(
+        "circle",
+        cx=f"{x:.1f}",
+        cy=f"{y:.1f}",
+        r=f"{unit * (0.8 + 0.35 * level):.2f}",
+        stroke_width=f"{0.3 * unit:.2f}",
+        class_=f"positive k{color}",
+    )
+
+
+def _number(box: np.ndarray, number: int, unit: float) -> Html:
+    """The number by which an object's histograms refer to it, inside the corner of its box."""
+    x, y = box.tolist()[0] + 0.8 * unit, box.tolist()[1] + 5 * unit
+    return tag(
+        "text",
+        str(number),
+        x=f"{max(x, unit):.1f}",
+        y=f"{max(y, 5 * unit):.1f}",
+        font_size=f"{5 * unit:.1f}",
+        stroke_width=f"{unit:.2f}",
+        class_="mark",
+    )
+
+
+def _histograms(
+    run: RunRecord, name: str, moments: Sequence[Probe], shown: Sequence[int]
+) -> list[Html]:
+    """Costs of each shown object, in the order of the panels."""
+    if not shown:
+        return []
+    parts = [figure("Costs and mixtures", _HISTOGRAM_AID, _histogram_legend())]
+    for number, place in enumerate(shown, start=1):
+        charts = []
+        label = 0
+        for probe in moments:
+            boxes = np.flatnonzero(probe.gt_image == probe.file_names.index(name))
+            if place < len(boxes):
+                label = int(probe.gt_label[boxes[place]])
+                charts += [_costs(probe, source, int(boxes[place])) for source in probe.decisions]
+        parts.append(tag("h4", f"Object {number}: {_class_name(run, label)}"))
+        parts.append(tag("div", *charts, class_=_grid(moments)))
+    return parts
+
+
+def _class_name(run: RunRecord, label: int) -> str:
+    rows = run.notes.get("classes")
+    if isinstance(rows, list) and label < len(rows) and len(rows[label]) == 2:
+        return str(rows[label][1])
+    return f"class {label}"
+
+
+def _costs(probe: Probe, source: str, box: int) -> Html:
+    """The histogram of one object's samples by one source's prices."""
+    decisions = probe.decisions[source]
+    cost = decisions.cost[box]
+    sampled = np.isfinite(cost)
+    cost, positive = cost[sampled], decisions.sample_positive[box][sampled]
+    title = f"Epoch {probe.epoch}, {_WHOSE[source]}"
+    words = f"{int(positive.sum())} of {len(cost)} candidates are positive"
+    if len(cost) < 2:
+        return figure(title, "fewer than two candidates, so no positives")
+    edges = _edges(cost)
+    counts = [np.histogram(cost[part], edges)[0] for part in (positive, ~positive)]
+    top = max(1.0, 1.15 * float(sum(counts).max()))
+    drawing = histogram(
+        f"{title}: {words}",
+        edges.tolist(),
+        [
+            Counts("positive", counts[0].tolist(), hue=0),
+            Counts("background", counts[1].tolist(), hue=7, pattern=1),
+        ],
+        [_gaussian(decisions, box, k, edges, len(cost)) for k in (0, 1)],
+        x_label="cost",
+        top=top,
+    )
+    return figure(title, words, drawing)
+
+
+def _edges(cost: np.ndarray) -> np.ndarray:
+    """Equal bins over the costs; a little room where all are equal."""
+    low, high = float(cost.min()), float(cost.max())
+    if high - low < 1e-6 * max(abs(high), 1.0):
+        low, high = low - 0.01, high + 0.01
+    return np.linspace(low, high, _NUM_BINS + 1)
+
+
+def _gaussian(decisions: Decisions, box: int, k: int, edges: np.ndarray, num: int) -> Line:
+    """A component in samples per bin, so that it can be laid over the histogram."""
+    mean, variance = decisions.means[box, k], max(float(decisions.variances[box, k]), 1e-12)
+    weight, deviation = decisions.weights[box, k], math.sqrt(variance)
+    # Narrow components need points of their own.
+    near = mean + deviation * np.linspace(-3, 3, 25)
+    x = np.unique(np.concatenate([np.linspace(edges[0], edges[-1], 40), near]))
+    x = x[(x >= edges[0]) & (x <= edges[-1])]
+    density = np.exp(-((x - mean) ** 2) / (2 * variance)) / (deviation * math.sqrt(2 * math.pi))
+    y = weight * num * (edges[1] - edges[0]) * density
+    points: list[Point] = list(zip(x.tolist(), y.tolist(), strict=True))
+    return Line(("lower", "upper")[k], points, hue=(1, 3)[k], dash=k)
+
+
+def _histogram_legend() -> Html:
+    bars = bar_legend([Counts("positive", (), 0), Counts("background", (), 7, 1)])
+    lines = line_legend([Line("lower Gaussian", (), 1, 0), Line("upper Gaussian", (), 3, 1)])
+    return join([bars, lines])

@@ -1,0 +1,400 @@
+"""Charts as inline SVG: lines, bars and histograms.
+
+A chart is 360 units wide, so that its letters have their size on a phone; wider screens show
+several side by side.  Colors are classes of page.css (``h0`` to ``h7``), one hue per network or
+kind; dashes (``d0``...) and hatching (``p1``...) tell the same apart without color.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ladcli.evaluate.report.html import Html, join, tag
+from ladcli.evaluate.report.scale import Scale, rounded_range, tick_texts
+
+WIDTH = 360
+NUM_HUES, NUM_DASHES, NUM_PATTERNS = 8, 6, 4
+Point = tuple[float, float]
+
+_CHAR = 6.1  # width of a letter, on average
+_LINE_HEIGHT = 220
+_ROW, _GAP, _BAR = 13, 7, 10  # of bars: pitch inside a group, space between groups, thickness
+_MAX_LABEL = 19  # letters of a bar's label; the whole name is in its tooltip
+#: With no more points than this each one gets a dot.
+_MAX_DOTS = 40
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart."""
+
+    name: str
+    points: Sequence[Point]  # ascending in x; gaps are simply bridged
+    hue: int = 0
+    dash: int = 0
+    thin: bool = False
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One bar for each row of a bar chart."""
+
+    name: str
+    values: Sequence[float | None]  # None where undefined
+    hue: int = 0
+    pattern: int = 0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A part of every bar of a histogram."""
+
+    name: str
+    counts: Sequence[int]
+    hue: int = 0
+    pattern: int = 0
+
+
+def figure(title: str, aid: str, *content: Html, class_: str = "chart") -> Html:
+    """A chart under its title, with the sentence that says how to read it."""
+    caption = tag("figcaption", tag("b", title), " ", tag("span", aid))
+    return tag("figure", caption, *content, class_=class_)
+
+
+def line_chart(
+    title: str,
+    aid: str,
+    lines: Sequence[Line],
+    *,
+    x_label: str,
+    y_label: str,
+    x: tuple[float, float] | None = None,
+    y: tuple[float, float] | None = None,
+    log_y: bool = False,
+    whole_x: bool = False,
+    legend: bool = True,
+) -> Html:
+    """Lines over a common pair of axes; nothing where there is no point.
+
+    Args:
+        title: of the figure.
+        aid: one sentence on how to read it.
+        lines: in the order of the legend.
+        x_label: what x is, with its unit; ``y_label`` likewise.
+        x: range of x, by default that of the points; ``y`` likewise, widened to round numbers.
+        log_y: logarithmic axis; points that are not above 0 are left out.
+        whole_x: x counts something, so that ticks are whole numbers.
+        legend: name the lines.
+    """
+    lines = [_drawable(line, log_y=log_y) for line in lines]
+    points = [point for line in lines for point in line.points]
+    if not points:
+        return Html("")
+    x = x or _span([p[0] for p in points])
+    y = y or _y_range([p[1] for p in points], log=log_y)
+    y_ticks = Scale(*y, 0, 0, log_y).ticks()
+    left = 8 + _CHAR * max(len(t) for t in tick_texts(y_ticks))
+    frame = _Frame(
+        Scale(*x, left, WIDTH - 12),
+        Scale(*y, _LINE_HEIGHT - 36, 20, log_y),
+        _LINE_HEIGHT,
+    )
+    x_ticks = frame.x.ticks()
+    if whole_x:
+        x_ticks = [t for t in x_ticks if t == int(t)]
+    drawing = _svg(
+        f"{title}. {aid}",
+        _LINE_HEIGHT,
+        frame.horizontal_grid(y_ticks),
+        frame.x_axis(x_ticks, x_label),
+        _label(0, 10, y_label, "axis"),
+        join(_line(line, frame, x_label) for line in lines),
+    )
+    return figure(title, aid, line_legend(lines) if legend else Html(""), drawing)
+
+
+def bar_chart(
+    title: str,
+    aid: str,
+    rows: Sequence[str],
+    groups: Sequence[Bars],
+    *,
+    unit: str,
+    limits: tuple[float, float] | None = None,
+    decimals: int = 1,
+) -> Html:
+    """Horizontal bars from zero, one per row and group, each with its number.
+
+    Args:
+        title: of the figure.
+        aid: one sentence on how to read it.
+        rows: names of the rows, from the top.
+        groups: bars side by side in every row, in the order of the legend.
+        unit: what the numbers are.
+        limits: range of the axis, by default that of the values.
+        decimals: of the numbers.
+    """
+    values = [v for bars in groups for v in bars.values if v is not None]
+    low, high = limits or rounded_range(values, from_zero=True)
+    top, group_height = 6, _ROW * len(groups) + _GAP
+    height = top + group_height * len(rows) + 36
+    left = 8 + _CHAR * min(_MAX_LABEL, max((len(r) for r in rows), default=0))
+    # Numbers stand beyond the ends of their bars.
+    room = _CHAR * (4 + decimals)
+    scale = Scale(low, high, left + (room if low < 0 else 0), WIDTH - room - 4)
+    frame = _Frame(scale, Scale(0, 1, height - 36, top), height)
+    drawn = []
+    for k, row in enumerate(rows):
+        y = top + k * group_height
+        drawn.append(_row_label(row, left - 6, y + (group_height - _GAP) / 2 + 4))
+        drawn += [
+            _bar(bars.values[k], frame.x, y + n * _ROW, bars, decimals)
+            for n, bars in enumerate(groups)
+        ]
+    drawing = _svg(
+        f"{title}. {aid}",
+        height,
+        frame.vertical_grid(scale.ticks(4)),
+        frame.x_axis(scale.ticks(4), unit),
+        *drawn,
+    )
+    legend = bar_legend(groups) if len(groups) > 1 else Html("")
+    return figure(title, aid, legend, drawing)
+
+
+def histogram(
+    description: str,
+    edges: Sequence[float],
+    stack: Sequence[Counts],
+    curves: Sequence[Line],
+    *,
+    x_label: str,
+    top: float,
+    size: tuple[int, int] = (200, 150),
+) -> Html:
+    """Stacked counts per bin under curves in the same unit; the bare drawing.
+
+    Args:
+        description: for those who cannot see it.
+        edges: of the bins, ascending, one more than each of ``stack`` counts.
+        stack: parts of the bars, from the bottom.
+        curves: lines over the bars; cut off at ``top``.
+        x_label: what is counted.
+        top: end of the axis of counts.
+        size: width and height in units.
+    """
+    width, height = size
+    frame = _Frame(
+        Scale(edges[0], edges[-1], 26, width - 8), Scale(0, top, height - 32, 8), height, width
+    )
+    drawn = []
+    bottom = [0] * (len(edges) - 1)
+    for part in stack:
+        for k, count in enumerate(part.counts):
+            if count:
+                x1, x2 = frame.x.place(edges[k]), frame.x.place(edges[k + 1])
+                y1, y2 = (frame.y.place(bottom[k] + n) for n in (count, 0))
+                box = (x1 + 0.5, y1, max(x2 - x1 - 1, 0.5), y2 - y1)
+                drawn.append(_filled(box, part.hue, part.pattern))
+                bottom[k] += count
+    y_ticks = [t for t in frame.y.ticks(3) if t == int(t)]
+    return _svg(
+        description,
+        height,
+        frame.horizontal_grid(y_ticks),
+        frame.x_axis(frame.x.ticks(4), x_label),
+        *drawn,
+        *(_line(curve, frame, x_label, dots=False) for curve in curves),
+        width=width,
+    )
+
+
+def line_legend(lines: Iterable[Line]) -> Html:
+    """The names of lines beside a piece of each."""
+    swatches = (
+        (line.name, tag("line", x1=0, y1=6, x2=26, y2=6, class_=_line_class(line)))
+        for line in lines
+    )
+    return _legend(swatches)
+
+
+def bar_legend(groups: Iterable[Bars | Counts]) -> Html:
+    """The names of bars beside a piece of each."""
+    return _legend((g.name, _filled((6, 1, 14, 10), g.hue, g.pattern)) for g in groups)
+
+
+def hatching() -> Html:
+    """The patterns that bars of all charts on a page refer to; goes into the page once."""
+    shapes = (
+        tag("path", d="M-1,1l2,-2M0,6l6,-6M5,7l2,-2"),
+        tag("path", d="M0,1.5h6M0,4.5h6"),
+        tag("path", d="M1.5,0v6M4.5,0v6"),
+        tag("path", d="M-1,5l2,2M0,0l6,6M5,-1l2,2"),
+    )
+    patterns = (
+        tag(
+            "pattern",
+            shape,
+            id=f"hatch-{number}",
+            width=6,
+            height=6,
+            patternUnits="userSpaceOnUse",
+            class_="hatch",
+        )
+        for number, shape in enumerate(shapes, start=1)
+    )
+    return tag("svg", tag("defs", *patterns), width=0, height=0, class_="defs", aria_hidden="true")
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The two scales of a chart, and what is drawn along them."""
+
+    x: Scale
+    y: Scale
+    height: float
+    width: float = WIDTH
+
+    def horizontal_grid(self, ticks: Sequence[float]) -> Html:
+        """A line and a number at each tick of y."""
+        drawn = []
+        for value, shown in zip(ticks, tick_texts(ticks), strict=True):
+            y = self.y.place(value)
+            drawn.append(_rule(self.x.start, y, self.x.end, y))
+            drawn.append(_label(self.x.start - 5, y + 4, shown, "tick", "end"))
+        return join(drawn)
+
+    def vertical_grid(self, ticks: Sequence[float]) -> Html:
+        """A line at each tick of x, a stronger one at zero."""
+        places = [self.x.place(value) for value in ticks]
+        return join(
+            _rule(x, self.y.end, x, self.y.start, zero=value == 0)
+            for x, value in zip(places, ticks, strict=True)
+        )
+
+    def x_axis(self, ticks: Sequence[float], label: str) -> Html:
+        """The axis below, with a number at each tick and what it means."""
+        base = self.y.start
+        drawn = [_rule(self.x.start, base, self.x.end, base, zero=True)]
+        for value, shown in zip(ticks, tick_texts(ticks), strict=True):
+            x = self.x.place(value)
+            drawn.append(_rule(x, base, x, base + 4, zero=True))
+            # The last number must not leave the picture.
+            half = _CHAR * len(shown) / 2
+            inside = min(max(x, half), self.width - half)
+            drawn.append(_label(inside, base + 15, shown, "tick", "middle"))
+        middle = (self.x.start + self.x.end) / 2
+        drawn.append(_label(middle, self.height - 5, label, "axis", "middle"))
+        return join(drawn)
+
+
+def _svg(description: str, height: float, *content: Html, width: float = WIDTH) -> Html:
+    return tag(
+        "svg", *content, viewBox=f"0 0 {_n(width)} {_n(height)}", role="img", aria_label=description
+    )
+
+
+def _drawable(line: Line, *, log_y: bool) -> Line:
+    points = [
+        (x, y)
+        for x, y in line.points
+        if math.isfinite(x) and math.isfinite(y) and (y > 0 or not log_y)
+    ]
+    return Line(line.name, points, line.hue, line.dash, line.thin)
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low - 1, low + 1)
+
+
+def _y_range(values: Sequence[float], *, log: bool) -> tuple[float, float]:
+    if not log:
+        return rounded_range(values, from_zero=True)
+    low, high = min(values), max(values)
+    return low / 1.1, high * 1.1
+
+
+def _line(line: Line, frame: _Frame, x_label: str, *, dots: bool = True) -> Html:
+    places = " ".join(f"{_n(frame.x.place(x))},{_n(frame.y.place(y))}" for x, y in line.points)
+    path = tag("polyline", points=places, class_=_line_class(line))
+    if not dots or len(line.points) > _MAX_DOTS or line.thin:
+        return path
+    marks = (
+        tag(
+            "circle",
+            tag("title", f"{line.name}, {x_label} {x:g}: {y:.4g}"),
+            cx=_n(frame.x.place(x)),
+            cy=_n(frame.y.place(y)),
+            r=2.5,
+            class_=f"dot h{line.hue % NUM_HUES}",
+        )
+        for x, y in line.points
+    )
+    return join([path, *marks])
+
+
+def _line_class(line: Line) -> str:
+    thin = " thin" if line.thin else ""
+    return f"line h{line.hue % NUM_HUES} d{line.dash % NUM_DASHES}{thin}"
+
+
+def _bar(value: float | None, scale: Scale, y: float, bars: Bars, decimals: int) -> Html:
+    zero = scale.place(0)
+    base = y + _BAR - 1
+    if value is None:
+        return _label(zero + 4, base, "–", "value")
+    end = scale.place(value)
+    box = (min(zero, end), y, abs(end - zero), _BAR)
+    number = f"{value:.{decimals}f}".replace("-", "−")
+    beside = _label(end + 4, base, number, "value")
+    if value < 0:
+        beside = _label(end - 4, base, number, "value", "end")
+    return join([_filled(box, bars.hue, bars.pattern), beside])
+
+
+def _filled(box: tuple[float, float, float, float], hue: int, pattern: int) -> Html:
+    """A rectangle (x, y, width, height) in a hue, hatched unless the pattern is 0."""
+    x, y, width, height = (_n(v) for v in box)
+    place = {"x": x, "y": y, "width": width, "height": height}
+    solid = tag("rect", class_=f"fill h{hue % NUM_HUES}", **place)
+    if not pattern:
+        return solid
+    number = (pattern - 1) % NUM_PATTERNS + 1
+    return join([solid, tag("rect", fill=f"url(#hatch-{number})", **place)])
+
+
+def _row_label(name: str, x: float, y: float) -> Html:
+    if len(name) <= _MAX_LABEL:
+        return _label(x, y, name, "name", "end")
+    shortened = name[: _MAX_LABEL - 1] + "…"
+    whole = tag("title", name)
+    return tag("text", whole, shortened, x=_n(x), y=_n(y), class_="name", text_anchor="end")
+
+
+def _label(x: float, y: float, content: str, class_: str, anchor: str | None = None) -> Html:
+    return tag("text", content, x=_n(x), y=_n(y), class_=class_, text_anchor=anchor)
+
+
+def _rule(x1: float, y1: float, x2: float, y2: float, *, zero: bool = False) -> Html:
+    class_ = "rule zero" if zero else "rule"
+    return tag("line", x1=_n(x1), y1=_n(y1), x2=_n(x2), y2=_n(y2), class_=class_)
+
+
+def _legend(entries: Iterable[tuple[str, Html]]) -> Html:
+    items = (
+        tag(
+            "li",
+            tag("svg", swatch, viewBox="0 0 26 12", width=26, height=12, aria_hidden="true"),
+            tag("span", name),
+        )
+        for name, swatch in entries
+    )
+    return tag("ul", *items, class_="legend")
+
+
+def _n(value: float) -> str:
+    """A coordinate to a tenth, as short as possible."""
+    return f"{value:.1f}".removesuffix(".0").replace("-0.0", "0")

@@ -1,0 +1,263 @@
+"""`lad report`: one HTML page about a run, or about several side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ladcli.data.coco_json import CocoFile, read_coco
+from ladcli.data.folder import Split, SplitFiles, find_split
+from ladcli.engine.run_directory import RunDirectory
+from ladcli.errors import UserError
+from ladcli.evaluate.report.content import RunRecord, SetResult, Truth
+from ladcli.evaluate.report.measure import measure_set
+from ladcli.evaluate.report.page import comparison_page, run_page
+from ladcli.evaluate.report.probes import Probe, read_probe
+from ladcli.files import write_text
+from ladcli.recipe import load_recipe
+from ladcli.recipe.schema import DataConfig, Recipe
+
+#: Sets that a data folder names; any other is the stem of an annotation file.
+_SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the page is, and what is missing in it."""
+
+    path: Path
+    notes: tuple[str, ...]
+
+
+def report(
+    runs: Sequence[Path],
+    *,
+    data: Path | None = None,
+    set_names: Sequence[str] = (),
+    out: Path | None = None,
+) -> Report:
+    """Write the page of one run, or the comparison of several.
+
+    Args:
+        runs: run folders.
+        data: data folder with the ground truth, instead of what each run's recipe names.
+        set_names: evaluated sets to show; all by default.
+        out: file to write; by default report.html in the folder of the only run.
+
+    Raises:
+        UserError: a folder that holds no run, a set that none was evaluated on, or a file that
+            cannot be written.
+    """
+    target = _target(runs, out)
+    names = _names(runs)
+    truths = _Truths(data)
+    records = [
+        _read_run(run, name, truths, set_names) for run, name in zip(runs, names, strict=True)
+    ]
+    if set_names:
+        _require_sets(runs, records, set_names)
+    page = run_page(records[0]) if len(records) == 1 else comparison_page(records)
+    write_text(target, page)
+    notes = (line for record in records for line in _all_remarks(record))
+    return Report(target, tuple(dict.fromkeys(notes)))
+
+
+def _all_remarks(record: RunRecord) -> Iterable[str]:
+    yield from record.remarks
+    for result in record.results:
+        yield from result.remarks
+
+
+def _target(runs: Sequence[Path], out: Path | None) -> Path:
+    """The file to write, checked before anything is read."""
+    for run in runs:
+        if not RunDirectory(run).holds_run():
+            raise UserError(
+                f"{run}: holds no run (neither run.json nor recipe.yaml); name a folder that a "
+                "training command wrote"
+            )
+    if out is None and len(runs) > 1:
+        raise UserError(
+            "a comparison belongs to no single run; say where it goes with --out FILE.html"
+        )
+    target = out or runs[0] / "report.html"
+    if target.suffix.lower() not in (".html", ".htm") or target.is_dir():
+        raise UserError(f"{target}: --out must name a file that ends in .html")
+    return target
+
+
+def _names(runs: Sequence[Path]) -> list[str]:
+    """How the page calls the runs: their folders' names, or their paths where those repeat."""
+    names = [run.resolve().name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run) for run in runs]
+
+
+def _require_sets(
+    runs: Sequence[Path], records: Sequence[RunRecord], set_names: Sequence[str]
+) -> None:
+    """Refuse names of sets that no run was evaluated on."""
+    shown = {result.split for record in records for result in record.results}
+    for name in set_names:
+        if name not in shown:
+            there = sorted({folder.name for run in runs for folder in _evaluated(run)})
+            known = f"there are: {', '.join(there)}" if there else "nothing was evaluated"
+            raise UserError(f"--set-name {name}: no such results in {runs[0]}; {known}")
+
+
+def _evaluated(run: Path) -> list[Path]:
+    """Folders eval/NETWORK/SET that hold results, val and test first."""
+    found = [
+        folder
+        for folder in (run / "eval").glob("*/*")
+        if (folder / "metrics.json").is_file() or (folder / "predictions.json").is_file()
+    ]
+    order = {name: place for place, name in enumerate(("val", "test", "train"))}
+    return sorted(found, key=lambda f: (order.get(f.name, len(order)), f.name, f.parent.name))
+
+
+def _read_run(folder: Path, name: str, truths: _Truths, set_names: Sequence[str]) -> RunRecord:
+    """A run as the page needs it; what cannot be read becomes a remark."""
+    run = RunDirectory(folder)
+    remarks: list[str] = []
+    notes = _read_notes(run, remarks)
+    recipe = _read_recipe(run, remarks)
+    lines = _read_metrics(run.metrics, remarks)
+    results = [
+        _measure(found, recipe, truths)
+        for found in _evaluated(folder)
+        if not set_names or found.name in set_names
+    ]
+    if not results:
+        remarks.append(
+            f"{name}: no set was evaluated; lad eval --checkpoint "
+            f"{folder}/checkpoints/NETWORK/last.pt --data DIR adds one."
+        )
+    probes = _read_probes(folder / "probes", remarks)
+    images = truths.image_folders(recipe) if probes else []
+    return RunRecord(name, notes, recipe, lines, results, probes, images, tuple(remarks))
+
+
+def _read_notes(run: RunDirectory, remarks: list[str]) -> dict[str, Any]:
+    try:
+        return run.read_notes()
+    except UserError:
+        remarks.append(f"{run.notes}: is damaged, so status and versions are unknown.")
+        return {}
+
+
+def _read_recipe(run: RunDirectory, remarks: list[str]) -> Recipe | None:
+    if not run.recipe.is_file():
+        remarks.append(f"{run.recipe}: no such file, so the options are unknown.")
+        return None
+    try:
+        return load_recipe(run.recipe)
+    except UserError as error:
+        remarks.append(f"{error}. The options are not shown.")
+        return None
+
+
+def _read_metrics(path: Path, remarks: list[str]) -> list[dict[str, Any]]:
+    """The sound lines of a metrics file.  Unlike a resumed run, a page can go on after a bad one."""
+    if not path.is_file():
+        return []
+    lines, damaged = [], []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for number, content in enumerate(text.splitlines(), start=1):
+        try:
+            line = json.loads(content)
+        except ValueError:
+            line = None
+        if isinstance(line, dict):
+            lines.append(line)
+        elif content.strip():
+            damaged.append(number)
+    if damaged:
+        remarks.append(
+            f"{path}: {len(damaged)} line(s) cannot be read and are left out; first is line "
+            f"{damaged[0]}."
+        )
+    return lines
+
+
+def _read_probes(folder: Path, remarks: list[str]) -> list[Probe]:
+    """The first and the last probe that can be read."""
+    files = sorted(folder.glob("epoch_*.npz"), key=lambda path: (len(path.name), path.name))
+    probes: list[Probe] = []
+    for wanted in (files, files[::-1]):
+        for path in wanted:
+            try:
+                probes.append(read_probe(path))
+                break
+            except UserError as error:
+                remarks.append(f"{error}.")
+    if len(probes) == 2 and probes[0].epoch == probes[1].epoch:
+        probes.pop()
+    remarks[:] = dict.fromkeys(remarks)
+    return probes
+
+
+def _measure(folder: Path, recipe: Recipe | None, truths: _Truths) -> SetResult:
+    truth, why_not = truths.find(recipe, folder.name)
+    return measure_set(
+        folder, network=folder.parent.name, split=folder.name, truth=truth, why_not=why_not
+    )
+
+
+@dataclass
+class _Truths:
+    """Finds ground truth, and reads each annotation file once."""
+
+    data: Path | None  # instead of what recipes name
+    _read: dict[Path, CocoFile] = field(default_factory=dict)
+
+    def find(self, recipe: Recipe | None, name: str) -> tuple[Truth | None, str | None]:
+        """The ground truth of a set, or why it was not found."""
+        config = self._config(recipe)
+        if config is None:
+            return None, "no data folder is known; name it with --data"
+        try:
+            files = _files_of(config, name)
+            if files is None:
+                return None, f"the data has no set of this name ({config.dir}); name it with --data"
+            if files.annotations not in self._read:
+                self._read[files.annotations] = read_coco(files.annotations)
+            return Truth(self._read[files.annotations], files.images), None
+        except UserError as error:
+            return None, str(error)
+
+    def image_folders(self, recipe: Recipe | None) -> list[Path]:
+        """Where images of any set may lie, the training set's folder first."""
+        config = self._config(recipe)
+        found: list[Path] = []
+        for split in _SPLITS if config is not None else ():
+            assert config is not None
+            try:
+                files = find_split(config, split)
+            except UserError:
+                continue
+            if files is not None:
+                found.append(files.images)
+        return list(dict.fromkeys(found))
+
+    def _config(self, recipe: Recipe | None) -> DataConfig | None:
+        if self.data is not None:
+            return DataConfig(dir=str(self.data))
+        if recipe is None:
+            return None
+        known = (recipe.data.dir, recipe.data.train_json, recipe.data.val_json)
+        return recipe.data if any(known) else None
+
+
+def _files_of(config: DataConfig, name: str) -> SplitFiles | None:
+    """The files of a set: a split, or an annotation file by its stem."""
+    if name in _SPLITS:
+        return find_split(config, next(split for split in _SPLITS if split == name))
+    if config.dir is None:
+        return None
+    annotations = Path(config.dir) / "annotations" / f"{name}.json"
+    if not annotations.is_file():
+        return None
+    return find_split(config.model_copy(update={"val_json": str(annotations)}), "val")
