@@ -160,7 +160,7 @@ def _read_recipe(run: RunDirectory, remarks: list[str]) -> Recipe | None:
 
 
 def _read_metrics(path: Path, remarks: list[str]) -> list[dict[str, Any]]:
-    """The sound lines of a metrics file.  Unlike a resumed run, a page can go on after a bad one."""
+    """The sound lines of a metrics file.  Unlike a resumed run, a page goes on after a bad one."""
     if not path.is_file():
         return []
     lines, damaged = [], []

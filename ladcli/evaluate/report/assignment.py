@@ -35,7 +35,7 @@ _AID = (
     "Dots are the centers of positive anchors, in the color of the box that they answer for; "
     "larger dots belong to coarser levels. Left the anchors that the network's own prices would "
     "choose, right those of the teacher where there is one; first at the first probe, then at the "
-    "last."
+    "last. Numbers name the objects whose costs are shown below."
 )
 _HISTOGRAM_AID = (
     "Costs of the cheapest candidates of one object, with the two Gaussians fitted to them: what "
@@ -52,8 +52,16 @@ def assignment_section(run: RunRecord) -> Html:
     moments = [first] if first is last else [first, last]
     names = [name for name in first.file_names if name in last.file_names][:MAX_IMAGES]
     parts = [_image_part(run, name, k, moments) for k, name in enumerate(names)]
+    aids = (_AID, _HISTOGRAM_AID)
     return (
-        section("Label assignment", paragraph(_AID, class_="lead"), *parts) if parts else Html("")
+        section(
+            "Label assignment",
+            *(paragraph(aid, class_="lead") for aid in aids),
+            _histogram_legend(),
+            *parts,
+        )
+        if parts
+        else Html("")
     )
 
 
@@ -128,7 +136,7 @@ def _panel(probe: Probe, source: str, name: str, photo: str | None, num_named: i
     place = {int(g): k for k, g in enumerate(boxes)}
     named = {k: n for n, k in enumerate(_typical(probe, boxes)[:num_named], start=1)}
     title = f"Epoch {probe.epoch}, {_WHOSE[source]}"
-    words = f"{len(own)} positives for {len(boxes)} object(s)"
+    words = f"{_counted(len(own), 'positive')} for {_counted(len(boxes), 'object')}"
     drawing = tag(
         "svg",
         tag("use", href=f"#{photo}") if photo else None,
@@ -181,7 +189,7 @@ def _number(box: np.ndarray, number: int, unit: float) -> Html:
         str(number),
         x=f"{max(x, unit):.1f}",
         y=f"{max(y, 5 * unit):.1f}",
-        font_size=f"{5 * unit:.1f}",
+        style=f"font-size: {5 * unit:.1f}px",
         stroke_width=f"{unit:.2f}",
         class_="mark",
     )
@@ -193,7 +201,7 @@ def _histograms(
     """Costs of each shown object, in the order of the panels."""
     if not shown:
         return []
-    parts = [figure("Costs and mixtures", _HISTOGRAM_AID, _histogram_legend())]
+    parts: list[Html] = []
     for number, place in enumerate(shown, start=1):
         charts = []
         label = 0
@@ -221,7 +229,7 @@ def _costs(probe: Probe, source: str, box: int) -> Html:
     sampled = np.isfinite(cost)
     cost, positive = cost[sampled], decisions.sample_positive[box][sampled]
     title = f"Epoch {probe.epoch}, {_WHOSE[source]}"
-    words = f"{int(positive.sum())} of {len(cost)} candidates are positive"
+    words = f"{int(positive.sum())} of {len(cost)} are positive"
     if len(cost) < 2:
         return figure(title, "fewer than two candidates, so no positives")
     edges = _edges(cost)
@@ -238,7 +246,11 @@ def _costs(probe: Probe, source: str, box: int) -> Html:
         x_label="cost",
         top=top,
     )
-    return figure(title, words, drawing)
+    return figure(title, words, drawing, class_="chart hist")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _edges(cost: np.ndarray) -> np.ndarray:

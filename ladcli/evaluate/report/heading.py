@@ -21,7 +21,7 @@ def heading(run: RunRecord) -> Html:
     facts: list[tuple[str, Child]] = [
         ("method", method_of(run)),
         ("status", str(notes.get("status", "unknown"))),
-        ("command", tag("code", command_of(notes))),
+        ("command", _command(notes)),
         ("started", _when(notes.get("started"))),
         ("finished", _finished(notes)),
         ("seed", str(notes.get("seed", "unknown"))),
@@ -66,13 +66,15 @@ def method_of(run: RunRecord) -> str:
     return f"lad {stage}" if stage else "unknown"
 
 
-def command_of(notes: Mapping[str, Any]) -> str:
+def _command(notes: Mapping[str, Any]) -> Html | None:
     """The command line as one would type it."""
     words = notes.get("command")
     if not isinstance(words, list) or not words:
-        return ""
+        return None
     # However it was started, the program is called lad.
-    return shlex.join(["lad", *(str(word) for word in words[1:])])
+    typed = ["lad", *(shlex.quote(str(word)) for word in words[1:])]
+    # Lines break between words, not at the hyphens of options.
+    return tag("code", *(join([tag("span", word, class_="word"), " "]) for word in typed))
 
 
 def _when(moment: Any) -> str:

@@ -120,6 +120,7 @@ def _average_precision(lines: Sequence[Mapping[str, Any]]) -> Html:
                 x_label="epochs trained",
                 y_label="points of 100",
                 whole_x=True,
+                dots=True,
             )
         )
     return join(charts)

@@ -72,8 +72,9 @@ def draw_boxes(
     ):
         x1, y1, x2, y2 = box
         step = 8 if gaps else max(picture.size)
-        for side in (((x1, y1), (x2, y1)), ((x2, y1), (x2, y2)), ((x2, y2), (x1, y2)), ((x1, y2), (x1, y1))):  # fmt: skip
-            _draw_side(pen, *side, step, color)
+        corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
+        for start, end in zip(corners, corners[1:] + corners[:1], strict=True):
+            _draw_side(pen, start, end, step, color)
         if text:
             place = (max(x1, 0), max(y1 - 11, 0))
             pen.rectangle(pen.textbbox(place, text), fill=color)

@@ -7,14 +7,14 @@ so do several runs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ladcli.evaluate.average_precision import RECALLS
 from ladcli.evaluate.report.content import SetResult
-from ladcli.evaluate.report.html import Child, Html, fold, join, section, table, tag
+from ladcli.evaluate.report.html import Child, Html, fold, join, paragraph, section, table, tag
 from ladcli.evaluate.report.measure import STATS
 from ladcli.evaluate.report.precision_recall import mean_curve
 from ladcli.evaluate.report.svg import (
@@ -32,6 +32,8 @@ from ladcli.evaluate.tide import MAIN_KINDS, SPECIAL_KINDS
 #: Classes that get bars and curves; of more, the best and the worst, or the most frequent.
 MAX_BARS, MAX_CURVES = 90, 40
 _ROWS_PER_CHART = 30
+#: So many classes are shown without being asked for.
+_FEW = 8
 
 #: TIDE's kinds in words.
 KINDS = {
@@ -67,9 +69,7 @@ def scores_section(entries: Sequence[Entry], *, differences: bool = False) -> Ht
     return join(
         [
             section("COCO metrics", _numbers(entries, differences), level=3),
-            section(
-                "AP per class", _class_bars(entries), _class_table(entries, differences), level=3
-            ),
+            section("AP per class", _classes(entries, differences), level=3),
             section("Precision and recall", *_precision_recall(entries), level=3),
             section("What kinds of error cost (TIDE)", *_tide(entries, differences), level=3),
         ]
@@ -125,11 +125,20 @@ def class_names(entries: Sequence[Entry]) -> list[str]:
     return list(names)
 
 
+def _classes(entries: Sequence[Entry], differences: bool) -> Html:
+    """Bars, and the table beside them where it is short, else on demand."""
+    bars, numbers = _class_bars(entries), _class_table(entries, differences)
+    if len(class_names(entries)) <= _FEW:
+        return tag("div", bars, numbers, class_="beside")
+    return join([bars, fold("All numbers per class", numbers)])
+
+
 def _class_bars(entries: Sequence[Entry]) -> Html:
     """AP of every class, the best one of the first entry at the top."""
     names = [n for n in class_names(entries) if any(_ap(e, n) is not None for e in entries)]
     names.sort(key=lambda name: -(_ap(entries[0], name) or 0.0))
-    aid = "Longer is better; classes are sorted by the AP of the first."
+    first = f" of {entries[0].name}" if len(entries) > 1 else ""
+    aid = f"Longer is better; classes are sorted by the AP{first}."
     if len(names) > MAX_BARS:
         half = MAX_BARS // 2
         aid += (
@@ -187,8 +196,8 @@ def _class_table(entries: Sequence[Entry], differences: bool) -> Html:
             ]
             for n in names
         ]
-    title = "All numbers per class" if len(entries) == 1 else "AP per class in numbers"
-    return fold(title, table(("class", *counts, *columns), rows, caption=title))
+    title = "Numbers per class" if len(entries) == 1 else "AP per class"
+    return table(("class", *counts, *columns), rows, caption=title)
 
 
 def _objects(entries: Sequence[Entry]) -> dict[str, int]:
@@ -206,12 +215,14 @@ def _precision_recall(entries: Sequence[Entry]) -> list[Html]:
     known = [(k, e) for k, e in enumerate(entries) if e.result.precision is not None]
     if not known:
         return []
-    lines = [line for k, e in known for line in _curves(k, e, None)]
+    one = len(entries) == 1
+    lines = [line for k, e in known for line in _curves(k, e, None, named=not one)]
     aid = (
-        "Precision that is still reached at each recall, at IoU 0.5 (strong) and 0.75 (thin); the "
-        "area below a curve is its AP."
+        "Precision that is still reached at each recall, at IoU 0.5 (strong lines) and 0.75 (thin "
+        "ones): the area below a curve is its AP."
     )
-    mean = _curve_chart("Mean over classes", aid, lines, legend=True)
+    above = [paragraph(aid, class_="lead"), line_legend(lines)]
+    mean = _curve_chart("Mean over classes", _shown(e for _, e in known), lines)
     names = class_names(entries)
     objects = _objects(entries)
     if len(names) > MAX_CURVES:
@@ -219,23 +230,24 @@ def _precision_recall(entries: Sequence[Entry]) -> list[Html]:
         names = [n for n in names if n in kept]
     charts = []
     for name in names:
-        own = [line for k, e in known for line in _curves(k, e, name)]
-        shown = ", ".join(points(_per_class(e, name).get("AP50")) for _, e in known)
-        charts.append(_curve_chart(name, f"AP50 {shown}", own, legend=False))
-    if not any(charts):
-        return [tag("div", mean, class_="grid")]
-    few = len(names) <= 8
+        own = [line for k, e in known for line in _curves(k, e, name, named=not one)]
+        charts.append(_curve_chart(name, _shown((e for _, e in known), name), own))
+    if len(names) <= _FEW:
+        return [*above, tag("div", mean, *charts, class_="grid")]
     title = "Precision and recall per class" + (
         f", the {MAX_CURVES} most frequent" if len(names) == MAX_CURVES else ""
     )
     every = tag("div", *charts, class_="grid")
-    return [
-        tag("div", mean, class_="grid"),
-        fold(title, line_legend(lines), every, open_=few),
-    ]
+    return [*above, tag("div", mean, class_="grid"), fold(title, line_legend(lines), every)]
 
 
-def _curve_chart(title: str, aid: str, lines: Sequence[Line], *, legend: bool) -> Html:
+def _shown(entries: Iterable[Entry], name: str | None = None) -> str:
+    """AP50 of every entry, of one class or, without a name, of all."""
+    values = (_stats(e) if name is None else _per_class(e, name) for e in entries)
+    return f"AP50 {', '.join(points(v.get('AP50')) for v in values)}"
+
+
+def _curve_chart(title: str, aid: str, lines: Sequence[Line]) -> Html:
     return line_chart(
         title,
         aid,
@@ -244,11 +256,11 @@ def _curve_chart(title: str, aid: str, lines: Sequence[Line], *, legend: bool) -
         y_label="precision",
         x=(0.0, 1.0),
         y=(0.0, 1.0),
-        legend=legend,
+        legend=False,
     )
 
 
-def _curves(position: int, entry: Entry, name: str | None) -> list[Line]:
+def _curves(position: int, entry: Entry, name: str | None, *, named: bool) -> list[Line]:
     """The curves of an entry at both thresholds, of one class or, without a name, of the mean."""
     precision, truth = entry.result.precision, entry.result.truth
     assert precision is not None
@@ -262,7 +274,8 @@ def _curves(position: int, entry: Entry, name: str | None) -> list[Line]:
         else:
             continue
         steps = _without_repeats(curve)
-        lines.append(Line(f"{entry.name}, {words}", steps, position, position, thin))
+        who = f"{entry.name}, " if named else ""
+        lines.append(Line(who + words, steps, position, position, thin))
     return [line for line in lines if line.points]
 
 

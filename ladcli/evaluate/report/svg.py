@@ -75,6 +75,7 @@ def line_chart(
     log_y: bool = False,
     whole_x: bool = False,
     legend: bool = True,
+    dots: bool = False,
 ) -> Html:
     """Lines over a common pair of axes; nothing where there is no point.
 
@@ -87,6 +88,7 @@ def line_chart(
         log_y: logarithmic axis; points that are not above 0 are left out.
         whole_x: x counts something, so that ticks are whole numbers.
         legend: name the lines.
+        dots: mark the points, where there are few.
     """
     lines = [_drawable(line, log_y=log_y) for line in lines]
     points = [point for line in lines for point in line.points]
@@ -110,9 +112,10 @@ def line_chart(
         frame.horizontal_grid(y_ticks),
         frame.x_axis(x_ticks, x_label),
         _label(0, 10, y_label, "axis"),
-        join(_line(line, frame, x_label) for line in lines),
+        join(_line(line, frame, x_label, dots=dots) for line in lines),
     )
-    return figure(title, aid, line_legend(lines) if legend else Html(""), drawing)
+    names = line_legend(lines) if legend else Html("")
+    return figure(title, aid, names, drawing, class_="chart lines")
 
 
 def bar_chart(
@@ -206,7 +209,7 @@ def histogram(
         frame.horizontal_grid(y_ticks),
         frame.x_axis(frame.x.ticks(4), x_label),
         *drawn,
-        *(_line(curve, frame, x_label, dots=False) for curve in curves),
+        *(_line(curve, frame, x_label) for curve in curves),
         width=width,
     )
 
@@ -317,10 +320,11 @@ def _y_range(values: Sequence[float], *, log: bool) -> tuple[float, float]:
     return low / 1.1, high * 1.1
 
 
-def _line(line: Line, frame: _Frame, x_label: str, *, dots: bool = True) -> Html:
+def _line(line: Line, frame: _Frame, x_label: str, *, dots: bool = False) -> Html:
     places = " ".join(f"{_n(frame.x.place(x))},{_n(frame.y.place(y))}" for x, y in line.points)
     path = tag("polyline", points=places, class_=_line_class(line))
-    if not dots or len(line.points) > _MAX_DOTS or line.thin:
+    # A single point is no line, so it is always marked.
+    if len(line.points) > (_MAX_DOTS if dots else 1):
         return path
     marks = (
         tag(

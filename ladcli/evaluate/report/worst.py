@@ -117,11 +117,12 @@ def worst_section(result: SetResult, *, count: int, max_bytes: int) -> Html:
         return paragraph("Nothing is lost: every object is found, and every detection is right.")
     aid = (
         f"Images with the largest share of objects and detections (score ≥ {MIN_SCORE}) without a "
-        f"partner at IoU {MIN_IOU}. Solid boxes are detections: blue are right, orange are named "
-        "wrong. Dashed boxes are ground truth: blue was found, pink is named missed."
+        f"partner at IoU {MIN_IOU}. Boxes with a name are the losses: solid orange is a wrong "
+        "detection with its score, dashed pink an object that was missed. Those without a name are "
+        "right: solid blue the detection, dashed blue its object."
     )
     photos = [_photo(result.truth, judged, loss, max_bytes) for loss in losses]
-    return join([paragraph(aid, class_="lead"), tag("div", *photos, class_="grid")])
+    return join([paragraph(aid, class_="lead"), tag("div", *photos, class_="grid photos")])
 
 
 def _photo(truth: Truth, judged: Judged, loss: ImageLoss, max_bytes: int) -> Html:
@@ -161,8 +162,8 @@ def _drawn(
     right = [d for d in detections if judged.right[d]]
     boxes = [*told.boxes[missed], *judged.boxes[false], *judged.boxes[right], *told.boxes[found]]
     texts = [
-        *(f"missed {names[told.class_row[g]]}" for g in missed),
-        *(f"wrong {names[judged.label[d]]} {judged.score[d]:.2f}" for d in false),
+        *(names[told.class_row[g]] for g in missed),
+        *(f"{names[judged.label[d]]} {judged.score[d]:.2f}" for d in false),
         *[""] * (len(right) + len(found)),
     ]
     colors = [
