@@ -52,17 +52,10 @@ def assignment_section(run: RunRecord) -> Html:
     moments = [first] if first is last else [first, last]
     names = [name for name in first.file_names if name in last.file_names][:MAX_IMAGES]
     parts = [_image_part(run, name, k, moments) for k, name in enumerate(names)]
-    aids = (_AID, _HISTOGRAM_AID)
-    return (
-        section(
-            "Label assignment",
-            *(paragraph(aid, class_="lead") for aid in aids),
-            _histogram_legend(),
-            *parts,
-        )
-        if parts
-        else Html("")
-    )
+    if not parts:
+        return Html("")
+    aids = (paragraph(aid, class_="lead") for aid in (_AID, _HISTOGRAM_AID))
+    return section("Label assignment", *aids, _histogram_legend(), *parts)
 
 
 def _image_part(run: RunRecord, name: str, number: int, moments: Sequence[Probe]) -> Html:
@@ -142,7 +135,7 @@ def _panel(probe: Probe, source: str, name: str, photo: str | None, num_named: i
         tag("use", href=f"#{photo}") if photo else None,
         None if photo else tag("rect", width=width, height=height, class_="blank"),
         *(_outline(probe.gt_box[g], k, unit) for g, k in place.items()),
-        *(_dot(decisions, k, place, unit) for k in own),
+        *(_dot(decisions, k, place, unit) for k in own.tolist()),
         *(_number(probe.gt_box[boxes[k]], n, unit) for k, n in named.items()),
         viewBox=f"0 0 {width} {height}",
         role="img",
@@ -234,7 +227,7 @@ def _costs(probe: Probe, source: str, box: int) -> Html:
         return figure(title, "fewer than two candidates, so no positives")
     edges = _edges(cost)
     counts = [np.histogram(cost[part], edges)[0] for part in (positive, ~positive)]
-    top = max(1.0, 1.15 * float(sum(counts).max()))
+    top = max(1.0, 1.15 * float((counts[0] + counts[1]).max()))
     drawing = histogram(
         f"{title}: {words}",
         edges.tolist(),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ladcli.evaluate.report.content import RunRecord
+from ladcli.evaluate.report.content import ONLY_NETWORK, RunRecord, SetResult
 from ladcli.evaluate.report.html import Child, Html, fold, join, table, tag
+from ladcli.evaluate.table import points
 from ladcli.recipe.options import describe_options, flat
 from ladcli.recipe.schema import Recipe
 
@@ -21,6 +22,7 @@ def heading(run: RunRecord) -> Html:
     facts: list[tuple[str, Child]] = [
         ("method", method_of(run)),
         ("status", str(notes.get("status", "unknown"))),
+        ("AP", _reached(run.results)),
         ("command", _command(notes)),
         ("started", _when(notes.get("started"))),
         ("finished", _finished(notes)),
@@ -39,6 +41,16 @@ def heading(run: RunRecord) -> Html:
             _versions(notes.get("versions")),
         ]
     )
+
+
+def _reached(results: Sequence[SetResult]) -> str:
+    """AP of every network on every set."""
+    shown = []
+    for result in results:
+        if result.metrics is not None:
+            who = "" if result.network == ONLY_NETWORK else f" of {result.network}"
+            shown.append(f"{points(result.metrics.stats['AP'])}{who} on {result.split}")
+    return ", ".join(shown)
 
 
 def method_of(run: RunRecord) -> str:

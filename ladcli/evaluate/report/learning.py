@@ -162,8 +162,8 @@ def _positives(lines: Sequence[Mapping[str, Any]]) -> Html:
 
 def points_of(lines: Iterable[Mapping[str, Any]], x: str, y: str) -> list[Point]:
     """The pairs of two entries where both are finite numbers, by ascending x."""
-    pairs = [(line.get(x), line.get(y)) for line in lines]
-    return sorted((float(a), float(b)) for a, b in pairs if _is_finite(a) and _is_finite(b))
+    pairs = ((_finite(line.get(x)), _finite(line.get(y))) for line in lines)
+    return sorted((a, b) for a, b in pairs if a is not None and b is not None)
 
 
 def averaged(points: Sequence[Point]) -> list[Point]:
@@ -175,8 +175,12 @@ def averaged(points: Sequence[Point]) -> list[Point]:
     return [(group[-1][0], math.fsum(y for _, y in group) / len(group)) for group in groups]
 
 
-def _is_finite(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+def _finite(value: Any) -> float | None:
+    """``value`` where it is a finite number; true and "0.5" are none."""
+    try:
+        return float(value) if type(value) in (int, float) and math.isfinite(value) else None
+    except OverflowError:  # an integer beyond the range of floats
+        return None
 
 
 def _called(network: str) -> str:

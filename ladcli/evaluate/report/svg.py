@@ -11,14 +11,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ladcli.evaluate.report.axes import LETTER, WIDTH, Frame, label, short
 from ladcli.evaluate.report.html import Html, join, tag
 from ladcli.evaluate.report.scale import Scale, rounded_range, tick_texts
 
-WIDTH = 360
 NUM_HUES, NUM_DASHES, NUM_PATTERNS = 8, 6, 4
 Point = tuple[float, float]
 
-_CHAR = 6.1  # width of a letter, on average
 _LINE_HEIGHT = 220
 _ROW, _GAP, _BAR = 13, 7, 10  # of bars: pitch inside a group, space between groups, thickness
 _MAX_LABEL = 19  # letters of a bar's label; the whole name is in its tooltip
@@ -97,8 +96,8 @@ def line_chart(
     x = x or _span([p[0] for p in points])
     y = y or _y_range([p[1] for p in points], log=log_y)
     y_ticks = Scale(*y, 0, 0, log_y).ticks()
-    left = 8 + _CHAR * max(len(t) for t in tick_texts(y_ticks))
-    frame = _Frame(
+    left = 8 + LETTER * max(len(t) for t in tick_texts(y_ticks))
+    frame = Frame(
         Scale(*x, left, WIDTH - 12),
         Scale(*y, _LINE_HEIGHT - 36, 20, log_y),
         _LINE_HEIGHT,
@@ -111,7 +110,7 @@ def line_chart(
         _LINE_HEIGHT,
         frame.horizontal_grid(y_ticks),
         frame.x_axis(x_ticks, x_label),
-        _label(0, 10, y_label, "axis"),
+        label(0, 10, y_label, "axis"),
         join(_line(line, frame, x_label, dots=dots) for line in lines),
     )
     names = line_legend(lines) if legend else Html("")
@@ -143,15 +142,15 @@ def bar_chart(
     low, high = limits or rounded_range(values, from_zero=True)
     top, group_height = 6, _ROW * len(groups) + _GAP
     height = top + group_height * len(rows) + 36
-    left = 8 + _CHAR * min(_MAX_LABEL, max((len(r) for r in rows), default=0))
+    left = 8 + LETTER * min(_MAX_LABEL, max((len(r) for r in rows), default=0))
     # Numbers stand beyond the ends of their bars.
-    room = _CHAR * (4 + decimals)
+    room = LETTER * (4 + decimals)
     scale = Scale(low, high, left + (room if low < 0 else 0), WIDTH - room - 4)
-    frame = _Frame(scale, Scale(0, 1, height - 36, top), height)
+    frame = Frame(scale, Scale(0, 1, height - 36, top), height)
     drawn = []
     for k, row in enumerate(rows):
         y = top + k * group_height
-        drawn.append(_row_label(row, left - 6, y + (group_height - _GAP) / 2 + 4))
+        drawn.append(_row_name(row, left - 6, y + (group_height - _GAP) / 2 + 4))
         drawn += [
             _bar(bars.values[k], frame.x, y + n * _ROW, bars, decimals)
             for n, bars in enumerate(groups)
@@ -189,7 +188,7 @@ def histogram(
         size: width and height in units.
     """
     width, height = size
-    frame = _Frame(
+    frame = Frame(
         Scale(edges[0], edges[-1], 26, width - 8), Scale(0, top, height - 32, 8), height, width
     )
     drawn = []
@@ -251,51 +250,13 @@ def hatching() -> Html:
     return tag("svg", tag("defs", *patterns), width=0, height=0, class_="defs", aria_hidden="true")
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """The two scales of a chart, and what is drawn along them."""
-
-    x: Scale
-    y: Scale
-    height: float
-    width: float = WIDTH
-
-    def horizontal_grid(self, ticks: Sequence[float]) -> Html:
-        """A line and a number at each tick of y."""
-        drawn = []
-        for value, shown in zip(ticks, tick_texts(ticks), strict=True):
-            y = self.y.place(value)
-            drawn.append(_rule(self.x.start, y, self.x.end, y))
-            drawn.append(_label(self.x.start - 5, y + 4, shown, "tick", "end"))
-        return join(drawn)
-
-    def vertical_grid(self, ticks: Sequence[float]) -> Html:
-        """A line at each tick of x, a stronger one at zero."""
-        places = [self.x.place(value) for value in ticks]
-        return join(
-            _rule(x, self.y.end, x, self.y.start, zero=value == 0)
-            for x, value in zip(places, ticks, strict=True)
-        )
-
-    def x_axis(self, ticks: Sequence[float], label: str) -> Html:
-        """The axis below, with a number at each tick and what it means."""
-        base = self.y.start
-        drawn = [_rule(self.x.start, base, self.x.end, base, zero=True)]
-        for value, shown in zip(ticks, tick_texts(ticks), strict=True):
-            x = self.x.place(value)
-            drawn.append(_rule(x, base, x, base + 4, zero=True))
-            # The last number must not leave the picture.
-            half = _CHAR * len(shown) / 2
-            inside = min(max(x, half), self.width - half)
-            drawn.append(_label(inside, base + 15, shown, "tick", "middle"))
-        middle = (self.x.start + self.x.end) / 2
-        drawn.append(_label(middle, self.height - 5, label, "axis", "middle"))
-        return join(drawn)
-
-
 def _svg(description: str, height: float, *content: Html, width: float = WIDTH) -> Html:
     return tag(
-        "svg", *content, viewBox=f"0 0 {_n(width)} {_n(height)}", role="img", aria_label=description
+        "svg",
+        *content,
+        viewBox=f"0 0 {short(width)} {short(height)}",
+        role="img",
+        aria_label=description,
     )
 
 
@@ -320,8 +281,10 @@ def _y_range(values: Sequence[float], *, log: bool) -> tuple[float, float]:
     return low / 1.1, high * 1.1
 
 
-def _line(line: Line, frame: _Frame, x_label: str, *, dots: bool = False) -> Html:
-    places = " ".join(f"{_n(frame.x.place(x))},{_n(frame.y.place(y))}" for x, y in line.points)
+def _line(line: Line, frame: Frame, x_label: str, *, dots: bool = False) -> Html:
+    places = " ".join(
+        f"{short(frame.x.place(x))},{short(frame.y.place(y))}" for x, y in line.points
+    )
     path = tag("polyline", points=places, class_=_line_class(line))
     # A single point is no line, so it is always marked.
     if len(line.points) > (_MAX_DOTS if dots else 1):
@@ -330,8 +293,8 @@ def _line(line: Line, frame: _Frame, x_label: str, *, dots: bool = False) -> Htm
         tag(
             "circle",
             tag("title", f"{line.name}, {x_label} {x:g}: {y:.4g}"),
-            cx=_n(frame.x.place(x)),
-            cy=_n(frame.y.place(y)),
+            cx=short(frame.x.place(x)),
+            cy=short(frame.y.place(y)),
             r=2.5,
             class_=f"dot h{line.hue % NUM_HUES}",
         )
@@ -349,19 +312,19 @@ def _bar(value: float | None, scale: Scale, y: float, bars: Bars, decimals: int)
     zero = scale.place(0)
     base = y + _BAR - 1
     if value is None:
-        return _label(zero + 4, base, "–", "value")
+        return label(zero + 4, base, "–", "value")
     end = scale.place(value)
     box = (min(zero, end), y, abs(end - zero), _BAR)
     number = f"{value:.{decimals}f}".replace("-", "−")
-    beside = _label(end + 4, base, number, "value")
+    beside = label(end + 4, base, number, "value")
     if value < 0:
-        beside = _label(end - 4, base, number, "value", "end")
+        beside = label(end - 4, base, number, "value", "end")
     return join([_filled(box, bars.hue, bars.pattern), beside])
 
 
 def _filled(box: tuple[float, float, float, float], hue: int, pattern: int) -> Html:
     """A rectangle (x, y, width, height) in a hue, hatched unless the pattern is 0."""
-    x, y, width, height = (_n(v) for v in box)
+    x, y, width, height = (short(v) for v in box)
     place = {"x": x, "y": y, "width": width, "height": height}
     solid = tag("rect", class_=f"fill h{hue % NUM_HUES}", **place)
     if not pattern:
@@ -370,21 +333,12 @@ def _filled(box: tuple[float, float, float, float], hue: int, pattern: int) -> H
     return join([solid, tag("rect", fill=f"url(#hatch-{number})", **place)])
 
 
-def _row_label(name: str, x: float, y: float) -> Html:
+def _row_name(name: str, x: float, y: float) -> Html:
     if len(name) <= _MAX_LABEL:
-        return _label(x, y, name, "name", "end")
+        return label(x, y, name, "name", "end")
     shortened = name[: _MAX_LABEL - 1] + "…"
     whole = tag("title", name)
-    return tag("text", whole, shortened, x=_n(x), y=_n(y), class_="name", text_anchor="end")
-
-
-def _label(x: float, y: float, content: str, class_: str, anchor: str | None = None) -> Html:
-    return tag("text", content, x=_n(x), y=_n(y), class_=class_, text_anchor=anchor)
-
-
-def _rule(x1: float, y1: float, x2: float, y2: float, *, zero: bool = False) -> Html:
-    class_ = "rule zero" if zero else "rule"
-    return tag("line", x1=_n(x1), y1=_n(y1), x2=_n(x2), y2=_n(y2), class_=class_)
+    return tag("text", whole, shortened, x=short(x), y=short(y), class_="name", text_anchor="end")
 
 
 def _legend(entries: Iterable[tuple[str, Html]]) -> Html:
@@ -397,8 +351,3 @@ def _legend(entries: Iterable[tuple[str, Html]]) -> Html:
         for name, swatch in entries
     )
     return tag("ul", *items, class_="legend")
-
-
-def _n(value: float) -> str:
-    """A coordinate to a tenth, as short as possible."""
-    return f"{value:.1f}".removesuffix(".0").replace("-0.0", "0")
