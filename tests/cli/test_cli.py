@@ -13,11 +13,18 @@ from ladcli import __version__
 from ladcli.cli import app
 from tests.cli.invoke import ROOT, lad
 
-<<<<<<< HEAD
-COMMANDS = ("pretrain", "cache-teacher", "distill", "colad", "eval", "run", "data synth")
-=======
-COMMANDS = ("pretrain", "cache-teacher", "distill", "colad", "eval", "predict", "run", "data synth")
->>>>>>> 1005070 (Add lad predict: detections of loose images, as results and pictures)
+COMMANDS = (
+    "pretrain",
+    "cache-teacher",
+    "distill",
+    "colad",
+    "eval",
+    "compare",
+    "report",
+    "predict",
+    "run",
+    "data synth",
+)
 
 
 def options_of(command: str) -> list[str]:
