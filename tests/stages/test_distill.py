@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
+from ladcli.distill.cache_format import Level
 from ladcli.distill.cache_reader import read_cache_info
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import Interrupted, UserError
-from ladcli.recipe import load_recipe
+from ladcli.recipe import Recipe, load_recipe
+from ladcli.recipe.schema import OptimConfig
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.distill import distill
 from ladcli.stages.pretrain import pretrain
@@ -158,3 +161,239 @@ def test_cache_that_lacks_a_view_is_named_when_it_is_needed(
     recipe = tiny_recipe(data, distill__cache=str(tmp_path / "t.h5"))
     with pytest.raises(UserError, match=r"t\.h5: holds no view \d of image \d+; build a cache"):
         distill(recipe, RunOptions(tmp_path / "run", quiet=True))
+
+
+def one_epoch(data: Path, **changes: Any) -> Recipe:
+    """Two steps and no evaluation."""
+    return tiny_recipe(data, **{"train__eval_every": 0, **changes})
+
+
+def train_lines(recipe: Recipe, out: Path) -> list[dict[str, Any]]:
+    """What each step of a student's run logs."""
+    distill(recipe, RunOptions(out, quiet=True))
+    return [line for line in read_metrics(out / "metrics.jsonl") if line["kind"] == "train"]
+
+
+def switched(criterion: str, scope: str) -> dict[str, str]:
+    return {"distill__switch": criterion, "distill__switch_scope": scope}
+
+
+SOFT, SOLAD = {"distill__mode": "soft"}, {"distill__mode": "solad"}
+#: Options of a method, and the least level of a cache that serves it.
+METHODS: list[tuple[dict[str, str], Level]] = [
+    ({}, "assignments"),
+    (switched("std-mean", "level"), "costs"),
+    (switched("std-mean", "object"), "costs"),
+    (switched("std-mean", "image"), "costs"),
+    (switched("std-mean", "batch"), "costs"),
+    (switched("fisher", "level"), "costs"),
+    (switched("fisher", "object"), "costs"),
+    (switched("fisher", "image"), "dense"),
+    (switched("fisher", "batch"), "dense"),
+    (SOFT, "soft"),
+    (SOLAD, "soft"),
+    ({**SOLAD, **switched("std-mean", "level")}, "soft"),
+    ({**SOLAD, **switched("fisher", "image")}, "dense"),
+]
+#: How far the first losses may be from those of the network: costs are stored in single, soft
+#: targets in part, and dense outputs in half precision.
+CLOSE: dict[Level, float] = {"assignments": 1e-4, "costs": 1e-4, "soft": 5e-3, "dense": 5e-3}
+
+
+def title(value: object) -> str | None:
+    return "-".join(value.values()) or "lad" if isinstance(value, dict) else None
+
+
+class TestMethods:
+    @pytest.mark.parametrize(("options", "level"), METHODS, ids=title)
+    def test_cache_of_the_right_level_teaches_as_the_network_does(
+        self,
+        data: Path,
+        teacher: Path,
+        caches: dict[Level, Path],
+        tmp_path: Path,
+        options: dict[str, str],
+        level: Level,
+    ) -> None:
+        recipe = one_epoch(data, distill__teacher=str(teacher), **options)
+        online = train_lines(recipe, tmp_path / "online")
+        recipe = one_epoch(data, distill__cache=str(caches[level]), **options)
+        cached = train_lines(recipe, tmp_path / "cached")
+        assert len(online) == len(cached) == 2
+        assert online[0].keys() == cached[0].keys()
+        for theirs, mine in zip(online, cached, strict=True):
+            assert mine["loss"] == pytest.approx(theirs["loss"], rel=CLOSE[level])
+            assert theirs["num_positive"] > 0
+            if level != "dense":
+                assert mine["num_positive"] == theirs["num_positive"]
+                assert mine.get("teacher_share") == theirs.get("teacher_share")
+
+    @pytest.mark.parametrize(("options", "level"), METHODS, ids=title)
+    def test_what_is_learned_is_what_the_method_says(
+        self, data: Path, teacher: Path, tmp_path: Path, options: dict[str, str], level: Level
+    ) -> None:
+        recipe = one_epoch(data, distill__teacher=str(teacher), **options)
+        line = train_lines(recipe, tmp_path / "run")[0]
+        soft = {"soft_cls", "soft_box", "soft_iou"}
+        learned = {"cls", "box", "iou"} | (soft if "distill__mode" in options else set())
+        assert learned == {k for k in line if k.removeprefix("soft_") in ("cls", "box", "iou")}
+        assert line["loss"] == pytest.approx(sum(line[name] for name in learned), rel=1e-5)
+        assert ("teacher_share" in line) == ("distill__switch" in options)
+
+    def test_with_soft_labels_alone_the_student_assigns(
+        self, data: Path, teacher: Path, tmp_path: Path
+    ) -> None:
+        """Its first detection losses are those of a student without a teacher."""
+        out = tmp_path / "alone"
+        pretrain(one_epoch(data), RunOptions(out, quiet=True))
+        alone = read_metrics(out / "metrics.jsonl")[0]
+        recipe = one_epoch(data, distill__teacher=str(teacher), **SOFT)
+        soft = train_lines(recipe, tmp_path / "soft")[0]
+        for name in ("cls", "box", "iou", "num_positive"):
+            assert soft[name] == alone[name]
+
+    def test_dense_cache_serves_every_method(
+        self, data: Path, caches: dict[Level, Path], tmp_path: Path
+    ) -> None:
+        for number, (options, level) in enumerate(METHODS):
+            if level in ("assignments", "soft"):
+                recipe = one_epoch(data, distill__cache=str(caches["dense"]), **options)
+                assert len(train_lines(recipe, tmp_path / str(number))) == 2
+
+    @pytest.mark.parametrize(
+        ("level", "options", "needed"),
+        [
+            ("assignments", switched("std-mean", "level"), "costs"),
+            ("assignments", SOFT, "soft"),
+            ("costs", SOLAD, "soft"),
+            ("costs", switched("fisher", "image"), "dense"),
+            ("soft", {**SOLAD, **switched("fisher", "batch")}, "dense"),
+        ],
+        ids=title,
+    )
+    def test_cache_that_holds_too_little_is_refused(
+        self,
+        data: Path,
+        caches: dict[Level, Path],
+        tmp_path: Path,
+        level: Level,
+        options: dict[str, str],
+        needed: str,
+    ) -> None:
+        recipe = one_epoch(data, distill__cache=str(caches[level]), **options)
+        with pytest.raises(UserError) as caught:
+            distill(recipe, RunOptions(tmp_path / "run", quiet=True))
+        assert str(caught.value) == (
+            f"{caches[level]}: is of level {level}, and this method needs {needed}; build it with "
+            f"lad cache-teacher --level {needed}"
+        )
+        assert not (tmp_path / "run").exists()
+
+    def test_cache_must_fit_in_what_the_method_takes_from_it(
+        self, data: Path, caches: dict[Level, Path], tmp_path: Path
+    ) -> None:
+        cache = str(caches["soft"])
+        recipe = one_epoch(data, distill__cache=cache, **SOFT, soft__min_iou=0.3)
+        with pytest.raises(UserError, match="was made for another choice of soft targets"):
+            distill(recipe, RunOptions(tmp_path / "run", quiet=True))
+        # The student's own assignment is nothing to the cache, nor soft targets to plain LAD.
+        for number, options in enumerate(({**SOFT, "assign__topk": 5}, {"soft__min_iou": 0.3})):
+            recipe = one_epoch(data, distill__cache=cache, **options)
+            assert len(train_lines(recipe, tmp_path / str(number))) == 2
+        # Whole outputs leave both open.
+        recipe = one_epoch(
+            data, distill__cache=str(caches["dense"]), **SOLAD, soft__min_iou=0.3, assign__topk=5
+        )
+        assert len(train_lines(recipe, tmp_path / "dense")) == 2
+
+    def test_teacher_of_other_classes_is_refused(self, teacher: Path, tmp_path: Path) -> None:
+        four = draw(tmp_path / "four", classes=4)
+        for options in (SOFT, SOLAD, switched("std-mean", "level")):
+            recipe = one_epoch(four, distill__teacher=str(teacher), **options)
+            with pytest.raises(UserError, match=r"knows other classes .*3 classes against 4"):
+                distill(recipe, RunOptions(tmp_path / "run", quiet=True))
+        assert not (tmp_path / "run").exists()
+
+    def test_stopped_run_ends_as_if_it_had_not_been(
+        self,
+        data: Path,
+        caches: dict[Level, Path],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        options = {**SOLAD, **switched("std-mean", "object")}
+        recipe = one_epoch(data, distill__cache=str(caches["soft"]), **options)
+        distill(recipe, RunOptions(tmp_path / "whole", quiet=True))
+        with monkeypatch.context() as patch:
+            ctrl_c_at_call(patch, STEP, 1)
+            with pytest.raises(Interrupted):
+                distill(recipe, RunOptions(tmp_path / "run", quiet=True))
+        distill(recipe, RunOptions(tmp_path / "run", resume=True, quiet=True))
+        assert_same_weights(tmp_path / "whole" / LAST, tmp_path / "run" / LAST)
+
+
+@pytest.fixture(scope="module")
+def cop_teacher(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoint of a network whose class outputs are probabilities."""
+    out = tmp_path_factory.mktemp("cop") / "teacher"
+    pretrain(one_epoch(data, model__head="cop"), RunOptions(out, quiet=True))
+    return out / LAST
+
+
+class TestHeads:
+    """Class outputs of teacher and student may differ in kind."""
+
+    @pytest.mark.parametrize("level", ["soft", "dense"])
+    @pytest.mark.parametrize(("teaches", "learns"), [("cop", "paa"), ("paa", "cop")])
+    def test_one_learns_from_the_other(
+        self,
+        data: Path,
+        teacher: Path,
+        cop_teacher: Path,
+        tmp_path: Path,
+        teaches: str,
+        learns: str,
+        level: Level,
+    ) -> None:
+        network = {"paa": teacher, "cop": cop_teacher}[teaches]
+        kind = load_checkpoint(network).detector.architecture.objectness_kernel
+        assert kind == {"paa": 0, "cop": 3}[teaches]
+        cache_teacher(one_epoch(data, cache__level=level), network, tmp_path / "t.h5", quiet=True)
+        common = {**SOLAD, **switched("std-mean", "level"), "model__head": learns}
+        online = train_lines(
+            one_epoch(data, distill__teacher=str(network), **common), tmp_path / "online"
+        )
+        cached = train_lines(
+            one_epoch(data, distill__cache=str(tmp_path / "t.h5"), **common), tmp_path / "cached"
+        )
+        student = load_checkpoint(tmp_path / "online" / LAST).detector
+        assert student.architecture.objectness_kernel == {"paa": 0, "cop": 3}[learns]
+        for theirs, mine in zip(online, cached, strict=True):
+            assert theirs["soft_cls"] > 0
+            assert mine["soft_cls"] == pytest.approx(theirs["soft_cls"], rel=CLOSE[level])
+            assert mine["loss"] == pytest.approx(theirs["loss"], rel=CLOSE[level])
+
+
+class TestWarmup:
+    """A recipe may leave it open; a run's own recipe does not."""
+
+    def recipe(self, data: Path, teacher: Path, **options: str) -> Recipe:
+        recipe = one_epoch(data, distill__teacher=str(teacher), **options)
+        return recipe.model_copy(update={"optim": OptimConfig()})
+
+    def test_what_was_chosen_is_written_down(
+        self, data: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        recipe = self.recipe(data, teacher)
+        distill(recipe, RunOptions(tmp_path / "lad"))
+        assert load_recipe(tmp_path / "lad/recipe.yaml").optim.warmup_steps == 500
+        assert "warm-up" not in capsys.readouterr().err
+        distill(recipe, RunOptions(tmp_path / "lad", resume=True, quiet=True))
+
+    def test_user_is_told_where_it_was_cut(
+        self, data: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        recipe = self.recipe(data, teacher, **SOFT)
+        distill(recipe, RunOptions(tmp_path / "soft"))
+        assert load_recipe(tmp_path / "soft/recipe.yaml").optim.warmup_steps == 0  # of 2 steps
+        assert "note: warm-up cut to 0 steps" in capsys.readouterr().err

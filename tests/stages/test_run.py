@@ -2,18 +2,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
 
 from ladcli.errors import BadImageError, Interrupted, UserError
-from ladcli.evaluate.summary import Measured
+from ladcli.evaluate.summary import Measured, summary_table
 from ladcli.recipe.pipeline import Pipeline, load_pipeline
 from ladcli.stages.run import PipelineOptions, run_pipeline
 from tests.stages.tiny import (
     RECIPE,
     STEP,
+    assert_same_weights,
     contents,
     copy_of,
     ctrl_c_at_call,
@@ -263,6 +264,66 @@ def test_bad_image_can_be_left_out_by_the_next_call(data: Path, tmp_path: Path) 
         run(what, tmp_path / "out", flags=flags)
     measured = run(what, tmp_path / "out", flags={**flags, "data.skip_bad_images": True})
     assert len(measured) == 3
+
+
+class TestTwoNetworks:
+    """A CoLAD stage leaves two; either is measured, teaches, and may be the baseline."""
+
+    STAGES: ClassVar[list[dict[str, Any]]] = [
+        {
+            "name": "duo",
+            "run": "colad",
+            "title": "CoLAD",
+            "recipe": {"net_b": {"backbone": "test_resnet"}},
+        },
+        {"name": "cache", "run": "cache-teacher", "teacher": "duo/a"},
+        {"name": "cached", "run": "distill", "cache": "cache"},
+        {"name": "online", "run": "distill", "teacher": "duo/b"},
+    ]
+
+    def test_both_are_measured_and_teach(self, data: Path, tmp_path: Path) -> None:
+        what = pipeline(tmp_path, self.STAGES, baseline="duo/a")
+        out = tmp_path / "out"
+        measured = run(what, out, flags={"data.dir": str(data)})
+        assert [(m.stage, m.title, m.run) for m in measured] == [
+            ("duo/a", "CoLAD, network a", "duo/a"),
+            ("duo/b", "CoLAD, network b", "duo/b"),
+            ("cached", "cached", "cached"),
+            ("online", "online", "online"),
+        ]
+        for m in measured[:2]:
+            stored = json.loads((out / "duo/eval" / m.run[-1] / "val/metrics.json").read_text())
+            assert stored == m.metrics.to_json()
+        teachers = {
+            name: yaml.safe_load((out / name / "recipe.yaml").read_text())["distill"]["teacher"]
+            for name in ("cached", "online")
+        }
+        assert teachers == {
+            "cached": str(out / "duo/checkpoints/a/last.pt"),
+            "online": str(out / "duo/checkpoints/b/last.pt"),
+        }
+        rows = json.loads((out / "summary.json").read_text())
+        assert [row["run"] for row in rows] == ["duo/a", "duo/b", "cached", "online"]
+        table = summary_table(measured, baseline=what.baseline)
+        methods = list(table.columns[1].cells)
+        assert [str(cell) for cell in methods] == [m.title for m in measured]
+        gains = [str(cell) for cell in table.columns[-1].cells]
+        assert [gain == "–" for gain in gains] == [True, False, False, False]
+
+    def test_stopped_stage_goes_on(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        what = pipeline(tmp_path, self.STAGES[:1])
+        flags = {"data.dir": str(data)}
+        run(what, tmp_path / "whole", flags=flags)
+        with monkeypatch.context() as patch:
+            ctrl_c_at_call(patch, STEP, 1)
+            with pytest.raises(Interrupted):
+                run(what, tmp_path / "out", flags=flags)
+        run(what, tmp_path / "out", flags=flags)
+        for name in ("a", "b"):
+            file = f"duo/checkpoints/{name}/last.pt"
+            assert_same_weights(tmp_path / "whole" / file, tmp_path / "out" / file)
 
 
 class TestRefusedBeforeTheFirstStage:
