@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.invoke import lad, refused_untouched
 
 
@@ -31,6 +33,49 @@ def test_info_as_json_is_one_object(cache: Path) -> None:
     assert found["bytes_per_image_view"] == found["bytes"] / 16
     assert set(found["fingerprints"]) == {"teacher", "data", "input", "assigner"}
     assert all(len(digest) == 64 for digest in found["fingerprints"].values())
+
+
+@pytest.mark.parametrize(
+    ("level", "fingerprints"),
+    [
+        ("assignments", ["teacher", "data", "input", "assigner"]),
+        ("costs", ["teacher", "data", "input", "assigner"]),
+        ("soft", ["teacher", "data", "input", "assigner", "soft"]),
+        ("dense", ["teacher", "data", "input"]),
+    ],
+)
+def test_every_level_is_built_and_says_what_it_is(
+    data: Path, tiny: Path, teacher: Path, tmp_path: Path, level: str, fingerprints: list[str]
+) -> None:
+    out = tmp_path / "t.h5"
+    args = ("--teacher", teacher, "--data", data, "--recipe", tiny, "--out", out, "--quiet")
+    shown = lad("cache-teacher", *args, "--level", level).done()
+    assert lad("cache-teacher", "--info", out).done() == shown
+    lines = shown.splitlines()
+    assert lines[0] == f"{out}: level {level}, fp32"
+    assert lines[1].startswith("8 images x 2 views")
+    # Dense outputs are no positives yet.
+    assert ("positives" in lines[1]) == (level != "dense")
+    assert [line.split()[0] for line in lines[3:]] == fingerprints
+    found = json.loads(lad("cache-teacher", "--info", out, "--json").done())
+    assert found["level"] == level
+    assert list(found["fingerprints"]) == fingerprints
+    assert (found["positives"] is None) == (level == "dense")
+
+
+def test_every_level_takes_more_room_than_the_one_below(caches: dict[str, Path]) -> None:
+    sizes = [path.stat().st_size for path in caches.values()]
+    assert list(caches) == ["assignments", "costs", "soft", "dense"]
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) == 4
+
+
+def test_level_that_is_not_there_is_refused(teacher: Path, tmp_path: Path) -> None:
+    args = ("--teacher", teacher, "--out", tmp_path / "t.h5", "--level", "everything")
+    outcome = lad("cache-teacher", *args)
+    assert outcome.code == 2
+    assert "everything" in outcome.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_info_of_no_cache_is_refused(tmp_path: Path) -> None:

@@ -49,3 +49,92 @@ def test_run_of_another_command_is_not_resumed(
     args = ("distill", "--cache", cache, "--data", data, "--recipe", tiny, "--out", teacher_run)
     message = refused_untouched(teacher_run, *args, "--resume")
     assert message.startswith(f"{teacher_run}: holds a run of lad pretrain")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--mode", "soft", "--set", "soft.loss=l2"),
+        ("--mode", "solad", "--switch", "std-mean", "--switch-scope", "object"),
+        ("--switch", "fisher"),
+        ("--mode", "solad", "--head", "cop"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("source", ["cache", "teacher"])
+def test_every_mode_runs_from_a_cache_and_from_a_network(
+    data: Path,
+    tiny: Path,
+    teacher: Path,
+    caches: dict[str, Path],
+    tmp_path: Path,
+    source: str,
+    options: tuple[str, ...],
+) -> None:
+    named = {"cache": caches["soft"], "teacher": teacher}[source]
+    args = ("--data", data, "--recipe", tiny, "--out", tmp_path / "run", "--json", "-q")
+    args = (*args, "--set", "train.eval_every=0")
+    outcome = lad("distill", f"--{source}", named, *args, *options)
+    assert outcome.err == ""
+    assert json.loads(outcome.done())["steps"] == 2
+    text = (tmp_path / "run/recipe.yaml").read_text()
+    for key, value in zip(options[::2], options[1::2], strict=True):
+        if key != "--set":
+            assert f"{key.removeprefix('--').replace('-', '_')}: {value}" in text
+
+
+@pytest.mark.parametrize(
+    ("level", "options", "needed"),
+    [
+        ("assignments", ("--switch", "std-mean"), "costs"),
+        ("costs", ("--mode", "solad"), "soft"),
+        ("soft", ("--mode", "solad", "--switch", "fisher", "--switch-scope", "batch"), "dense"),
+    ],
+)
+def test_cache_that_holds_too_little_names_level_and_command(
+    data: Path,
+    tiny: Path,
+    caches: dict[str, Path],
+    tmp_path: Path,
+    level: str,
+    options: tuple[str, ...],
+    needed: str,
+) -> None:
+    args = ("--data", data, "--recipe", tiny, "--out", tmp_path / "run", *options)
+    message = refused_untouched(tmp_path, "distill", "--cache", caches[level], *args)
+    assert message == (
+        f"{caches[level]}: is of level {level}, and this method needs {needed}; build it with "
+        f"lad cache-teacher --level {needed}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--mode", "soft", "--switch", "std-mean"),
+            "command line: distill.switch chooses who assigns the labels, but with "
+            "distill.mode=soft that is the student alone; use distill.mode=solad, or "
+            "distill.switch=off",
+        ),
+        (
+            ("--mode", "soft", "--set", "soft.gamma=-1"),
+            "--set soft.gamma=-1: soft.gamma must be at least 0, got -1",
+        ),
+        (
+            ("--head", "cop", "--set", "model.cop_kernel=4"),
+            "--set model.cop_kernel=4: model.cop_kernel must be odd and at least 3, got 4; a "
+            "kernel of 1 is model.head=iop",
+        ),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(
+    data: Path,
+    tiny: Path,
+    teacher: Path,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    args = ("--teacher", teacher, "--data", data, "--recipe", tiny, "--out", tmp_path / "run")
+    assert refused_untouched(tmp_path, "distill", *args, *options) == message
