@@ -25,7 +25,7 @@ class Judgement:
     """What the switch knows of one network, for every decision: [B, G, L], spanned axes 1 long."""
 
     score: Tensor  # ρ, float64
-    mean: Tensor  # mean cost, float64
+    mean: Tensor  # mean cost, float64; +inf where there is none
     count: Tensor  # candidates, float64
 
 
@@ -58,7 +58,9 @@ class Switch:
             score = pooled.std / pooled.mean.clamp(min=torch.finfo(torch.float64).tiny)
         else:
             score = fisher
-        return Judgement(score, pooled.mean, pooled.count)
+        # Without any finite cost a network cannot be the cheaper one.
+        mean = torch.where(pooled.count > 0, pooled.mean, torch.inf)
+        return Judgement(score, mean, pooled.count)
 
 
 def choose_teacher(teacher: Judgement, student: Judgement) -> Tensor:

@@ -41,6 +41,8 @@ class PaaHead(nn.Module):
         iou_branch: bool = True,
     ) -> None:
         super().__init__()
+        if objectness_kernel and objectness_kernel % 2 == 0:
+            raise ValueError(f"objectness_kernel must be odd, got {objectness_kernel}")
         self.cls_tower = nn.Sequential(
             *(_TowerBlock(channels, norm_groups) for _ in range(num_convs))
         )

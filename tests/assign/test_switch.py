@@ -317,3 +317,19 @@ def test_compiles_without_graph_breaks(criterion: Criterion) -> None:
     compiled = torch.compile(mixed_values, fullgraph=True, backend="eager")
     found = compiled(priced.teacher.values, priced.student.values)
     assert torch.equal(found, decide(priced, switch)[0])
+
+
+@each_criterion
+def test_a_network_without_finite_costs_never_decides(criterion: Criterion) -> None:
+    priced = priced_scene(3)
+    broken = Costs(torch.full_like(priced.teacher.values, INF))
+    switch = Switch(criterion, "object")
+    sound, lost = (
+        switch.judge(priced.candidates, costs, priced.grid, priced.num_gt)
+        for costs in (priced.student, broken)
+    )
+    present = sound.count > 0
+    assert present.any()
+    assert not choose_teacher(lost, sound)[present].any()
+    several = sound.count > 1
+    assert choose_teacher(sound, lost)[several].all()
