@@ -57,14 +57,17 @@ class Frame:
 
 
 def label(x: float, y: float, content: str, class_: str, anchor: str | None = None) -> Html:
+    """Text at a place, in units; ``anchor`` says which end stands there."""
     return tag("text", content, x=short(x), y=short(y), class_=class_, text_anchor=anchor)
 
 
 def rule(x1: float, y1: float, x2: float, y2: float, *, zero: bool = False) -> Html:
+    """A straight line, stronger where it is the axis."""
     class_ = "rule zero" if zero else "rule"
     return tag("line", x1=short(x1), y1=short(y1), x2=short(x2), y2=short(y2), class_=class_)
 
 
 def short(value: float) -> str:
     """A coordinate to a tenth, as short as possible."""
-    return f"{value:.1f}".removesuffix(".0").replace("-0.0", "0")
+    shown = f"{value:.1f}".removesuffix(".0")
+    return "0" if shown == "-0" else shown

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from ladcli.evaluate.report.assignment import assignment_section
-from ladcli.evaluate.report.content import RunRecord, SetResult
+from ladcli.evaluate.report.content import RunRecord
 from ladcli.evaluate.report.heading import heading, method_of
 from ladcli.evaluate.report.html import (
     Child,
@@ -74,30 +74,33 @@ def comparison_page(runs: Sequence[RunRecord], *, extra: Sequence[tuple[str, Htm
         extra: further parts before the sets, a title and its content each.
     """
     names = ", ".join(run.name for run in runs)
-    results = [(run, result) for run in runs for result in run.results]
-    sets = list(dict.fromkeys(result.split for _, result in results))
+    sets = list(dict.fromkeys(result.split for run in runs for result in run.results))
     parts = [
         tag("h1", "Comparison of runs"),
         paragraph(f"Differences are to the first: {runs[0].name}.", class_="lead"),
         _overview(runs),
         remarks(line for run in runs for line in run.remarks),
         *(section(title, content) for title, content in extra),
-        *(_compared_set(split, results) for split in sets),
+        *(_compared_set(split, runs) for split in sets),
     ]
     return _document(f"Comparison of {names}", parts)
 
 
-def _compared_set(split: str, results: Sequence[tuple[RunRecord, SetResult]]) -> Html:
-    entries = [
-        Entry(run.entry_name(result.network, alone=False), result)
-        for run, result in results
-        if result.split == split
-    ]
-    present = {run.name for run, result in results if result.split == split}
-    absent = dict.fromkeys(run.name for run, _ in results if run.name not in present)
-    lines = [f"{name}: was not evaluated on {split}." for name in absent]
-    lines += dict.fromkeys(line for entry in entries for line in entry.result.remarks)
-    return section(f"Results on {split}", remarks(lines), scores_section(entries, differences=True))
+def _compared_set(split: str, runs: Sequence[RunRecord]) -> Html:
+    entries = []
+    lines = []
+    for run in runs:
+        here = [result for result in run.results if result.split == split]
+        if not here:
+            lines.append(f"{run.name}: was not evaluated on {split}.")
+        for result in here:
+            entries.append(Entry(run.entry_name(result.network, alone=False), result))
+            lines += result.remarks
+    return section(
+        f"Results on {split}",
+        remarks(dict.fromkeys(lines)),
+        scores_section(entries, differences=True),
+    )
 
 
 def _overview(runs: Sequence[RunRecord]) -> Html:
