@@ -59,7 +59,8 @@ def test_page_of_a_real_training(teacher_run: Path, tmp_path: Path) -> None:
     written = report([teacher_run], out=tmp_path / "page.html")
     shown = page(written)
     assert "PAA" in shown.one("dl").text
-    assert headings(shown) == ["Options", "Learning curves", "Results on val"]
+    sections = ["Options", "Learning curves", "Results on val", "Label assignment"]
+    assert headings(shown) == sections
     assert "AP on val by epoch" in shown.text
     assert written.notes == ()
     assert written.path.stat().st_size < MAX_BYTES
