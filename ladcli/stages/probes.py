@@ -14,7 +14,7 @@ from ladcli.assign import Assigner
 from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_eval, plan_views
-from ladcli.data.views import Sample, is_ranged
+from ladcli.data.views import is_ranged
 from ladcli.distill.opinion import Opinion
 from ladcli.distill.probe import probe_image, save_probe
 from ladcli.engine.device import autocast
@@ -66,7 +66,8 @@ class Prober:
 
     def _rows(self) -> list[int]:
         """Images with boxes, evenly spread over the training set."""
-        with_boxes = np.flatnonzero(np.diff(self.index.box_ptr) > 0)
+        boxes_before = np.append(0, np.cumsum(~self.index.crowd))  # crowd regions are no targets
+        with_boxes = np.flatnonzero(np.diff(boxes_before[self.index.box_ptr]) > 0)
         count = min(self.recipe.train.probe_images, len(with_boxes))
         spread = np.linspace(0, len(with_boxes) - 1, count).astype(np.int64)
         return [int(row) for row in with_boxes[spread]]
@@ -78,10 +79,8 @@ class Prober:
         """
         data, probed = self.recipe.data, self.index.subset(rows)
         plan = (plan_eval if is_ranged(data) else plan_views)(probed, data, batch_size=1)
-        chosen: dict[int, Sample] = {}
-        for (sample,) in plan:  # scales ascend
-            if sample.row not in chosen or not sample.flip:
-                chosen[sample.row] = sample
+        views = sorted((s for (s,) in plan), key=lambda s: (s.view_id // 2, not s.flip))
+        chosen = {sample.row: sample for sample in views}  # the last one of each image stays
         mean, std = self.statistics
         return load_batches(
             self.index,
