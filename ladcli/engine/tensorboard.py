@@ -32,7 +32,7 @@ def open_tensorboard(folder: Path, *, after_step: int) -> Mirror:
     """
     from torch.utils.tensorboard import SummaryWriter
 
-    writer = SummaryWriter(str(folder), purge_step=after_step + 1 if after_step else None)
+    writer = SummaryWriter(str(folder), purge_step=after_step + 1)
 
     def mirror(kind: str, step: int, values: dict[str, Any]) -> None:
         parts = (kind, values.get("set"), values.get("network"))
@@ -40,7 +40,7 @@ def open_tensorboard(folder: Path, *, after_step: int) -> Mirror:
         for name, value in values.items():
             if isinstance(value, (int, float)):
                 writer.add_scalar(f"{group}/{name}", value, step)
-        if kind == "eval":
-            writer.flush()
+        # Nothing closes the writer, and a run may be killed: every line is on disk at once.
+        writer.flush()
 
     return mirror
