@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,41 @@ def test_a_last_line_that_was_cut_off_is_left_out(path: Path) -> None:
     assert steps_of(path) == [1, 2]
     write_steps(new(path, keep_steps=3), 3)
     assert steps_of(path) == [1, 2, 3]
+
+
+class TestMirror:
+    """Whoever listens gets every line that is written, and none that was there before."""
+
+    @pytest.fixture
+    def heard(self) -> list[tuple[str, int, dict[str, Any]]]:
+        return []
+
+    def listened(self, path: Path, heard: list[Any], *, keep_steps: int = 0) -> MetricsLog:
+        def mirror(kind: str, step: int, values: dict[str, Any]) -> None:
+            heard.append((kind, step, values))
+
+        return MetricsLog(path, keep_steps=keep_steps, keep_epochs=0, mirror=mirror)
+
+    def test_it_gets_what_is_written(self, path: Path, heard: list[Any]) -> None:
+        log = self.listened(path, heard)
+        log.write("train", 5, epoch=0, loss=0.25)
+        log.write("eval", 5, epoch=0, set="val", AP=0.5)
+        assert heard == [
+            ("train", 5, {"epoch": 0, "loss": 0.25}),
+            ("eval", 5, {"epoch": 0, "set": "val", "AP": 0.5}),
+        ]
+        assert read_metrics(path) == [{"kind": k, "step": s, **values} for k, s, values in heard]
+
+    def test_it_gets_null_where_the_file_does(self, path: Path, heard: list[Any]) -> None:
+        self.listened(path, heard).write("train", 1, loss=math.nan)
+        assert heard == [("train", 1, {"loss": None})]
+
+    def test_kept_lines_are_not_told_again(self, path: Path, heard: list[Any]) -> None:
+        write_steps(new(path), 1, 2, 3)
+        log = self.listened(path, heard, keep_steps=2)
+        assert heard == []
+        write_steps(log, 3)
+        assert [step for _, step, _ in heard] == steps_of(path)[2:] == [3]
 
 
 def test_no_file_has_no_lines(path: Path) -> None:
