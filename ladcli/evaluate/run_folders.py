@@ -16,11 +16,15 @@ from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
 from ladcli.structures.fingerprint import fingerprint_plain
 
+#: The network of a run that trained one.
+MODEL = "model"
 #: Options in which runs of one method may differ.
 _NOT_THE_METHOD = {
     "train": {"seed", "device", "log_every", "save_every_minutes", "tensorboard", "probe_images"},
     "data": {"workers", "dir", "train_json", "val_json", "images"},
 }
+#: Options that name the work of another run, which may have had the same seed.
+_OTHER_RUNS = (("distill", "teacher"), ("distill", "cache"), ("net_a", "init"), ("net_b", "init"))
 
 
 @dataclass(frozen=True)
@@ -52,28 +56,30 @@ def find_results(given: Sequence[str], *, split: str, network: str | None) -> li
         network: ``a`` or ``b`` of runs that trained two.
 
     Raises:
-        UserError: a path that does not exist, a run without results on that set, or one method.
+        UserError: a path that does not exist, a run without results on that set, results that are
+            given twice for one method, or one method alone.
     """
     methods: dict[str, list[ResultsOf]] = {}
     for text in given:
         found = _find(text, split=split, network=network)
-        methods.setdefault(found.method, []).append(found)
+        runs = methods.setdefault(found.method, [])
+        if any(run.predictions.samefile(found.predictions) for run in runs):
+            raise UserError(
+                f"{text}: is given twice; leave one out, or give each a NAME= of its own"
+            )
+        runs.append(found)
     if len(methods) < 2:
         raise UserError(
-            "a comparison needs two methods, and these runs are one (they differ in their seed "
-            "alone, or carry one name); add another run"
+            "a comparison needs two methods, and this is one (its runs differ in nothing but "
+            "their seed, or carry one name); add another run, or tell them apart with NAME=PATH"
         )
     return [MethodResults(_unique_name(runs, methods), tuple(runs)) for runs in methods.values()]
 
 
 def _find(text: str, *, split: str, network: str | None) -> ResultsOf:
-    name, equals, rest = text.partition("=")
-    # A path may hold "=" itself; then it exists as a whole.
-    named = bool(equals) and not Path(text).exists()
-    path = Path(rest if named else text)
+    name, path = _split_name(text)
     if path.is_file():
-        title = name if named else path.stem
-        return ResultsOf(text, path, None, title, title if named else str(path.resolve()))
+        return ResultsOf(text, path, None, name or path.stem, name or str(path.resolve()))
     if not path.is_dir():
         raise UserError(f"{path}: no such run folder or results file")
     net, folder = _network_of(path, network)
@@ -82,37 +88,56 @@ def _find(text: str, *, split: str, network: str | None) -> ResultsOf:
         known = sorted(p.parent.name for p in folder.glob("*/predictions.json"))
         raise UserError(
             f"{path}: has no results on the set {split} (there are {', '.join(known) or 'none'}); "
-            f"make them with lad eval --checkpoint {path}/checkpoints/{net}/last.pt"
+            "choose another --split, or make them with "
+            f"lad eval --checkpoint {path}/checkpoints/{net}/last.pt --data DIR --split SET"
         )
     recipe = load_recipe(path / "recipe.yaml") if (path / "recipe.yaml").exists() else None
-    title = name if named else _short_name(path) + ("" if net == "model" else f"/{net}")
-    method = title if named or recipe is None else f"{_recipe_digest(recipe)}/{net}"
-    return ResultsOf(text, predictions, recipe, title, method)
+    title = name or _short_name(path) + ("" if net == MODEL else f"/{net}")
+    method = str(path.resolve()) if recipe is None else f"{_recipe_digest(recipe)}/{net}"
+    return ResultsOf(text, predictions, recipe, title, name or method)
+
+
+def _split_name(text: str) -> tuple[str | None, Path]:
+    """NAME and PATH of NAME=PATH, or the path alone."""
+    name, equals, path = text.partition("=")
+    # A path may hold "=" itself; then it exists as a whole.
+    named = equals and name and path and not Path(text).exists()
+    return (name, Path(path)) if named else (None, Path(text))
 
 
 def _network_of(run: Path, wanted: str | None) -> tuple[str, Path]:
-    """Name and results folder of the network of a run that is meant."""
+    """Name and results folder of the network of a run that is meant.
+
+    A run that trained one network has no other; of two, one must be chosen.
+    """
     known = sorted(p.name for p in (run / "eval").glob("*") if p.is_dir())
-    if wanted in known:
-        return str(wanted), run / "eval" / str(wanted)
-    if len(known) == 1:
-        return known[0], run / "eval" / known[0]
     if not known:
         raise UserError(f"{run}: holds no evaluation; make one with lad eval")
-    raise UserError(f"{run}: holds the networks {' and '.join(known)}; choose one with --network")
+    if known == [MODEL]:
+        wanted = MODEL
+    elif wanted is None and len(known) == 1:
+        wanted = known[0]
+    if wanted in known:
+        return wanted, run / "eval" / wanted
+    networks = " and ".join(f"network {name}" for name in known)
+    raise UserError(f"{run}: has results of {networks}; choose one with --network")
 
 
 def _recipe_digest(recipe: Recipe) -> str:
+    """Equal for runs of one method.
+
+    A teacher, a cache or an initial network of another seed lies in another place; such places
+    count as equal where nothing but the number of a seed tells them apart.
+    """
     plain = recipe.model_dump(exclude_defaults=True)
     for section, names in _NOT_THE_METHOD.items():
         for name in names:
             plain.get(section, {}).pop(name, None)
-    # Teachers and caches of two seeds lie in two places.
-    source = plain.get("distill", {})
-    for name in ("teacher", "cache"):
-        if name in source:
-            source[name] = True
-    return fingerprint_plain(plain)
+    for section, name in _OTHER_RUNS:
+        if name in plain.get(section, {}):
+            plain[section][name] = re.sub(r"(seed[-_]?)\d+", r"\1", plain[section][name])
+    # A section that holds nothing else is there for one seed and not for the default one.
+    return fingerprint_plain({section: body for section, body in plain.items() if body})
 
 
 def _short_name(path: Path) -> str:
