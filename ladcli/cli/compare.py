@@ -28,14 +28,20 @@ def compare(
         ),
     ],
     split: Annotated[
-        SplitName,
-        typer.Option(metavar="SET", help="Set of the data: val or test.", rich_help_panel=o.DATA),
-    ] = SplitName.val,
+        SplitName | None,
+        typer.Option(
+            metavar="SET",
+            help="Set whose results to take from run folders: train, val or test. Default: val, "
+            "or the set that lad eval calls by the name of --annotations.",
+            rich_help_panel=o.DATA,
+        ),
+    ] = None,
     annotations: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Ground truth of all runs. Default: as their recipes say.",
+            help="Ground truth of all results, whatever --split says. Default: SET as the recipes "
+            "of the runs know it.",
             rich_help_panel=o.DATA,
         ),
     ] = None,
@@ -98,7 +104,9 @@ def compare(
     from ladcli.stages.compare import CompareOptions
     from ladcli.stages.compare import compare as run
 
-    options = CompareOptions(split.value, network, annotations, data, resamples, confidence, seed)
+    options = CompareOptions(
+        split.value if split else None, network, annotations, data, resamples, confidence, seed
+    )
     result = run(runs, options)
     if csv is not None:
         from ladcli.evaluate.comparison_table import comparison_csv

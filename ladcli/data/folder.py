@@ -33,6 +33,14 @@ def find_split(data: DataConfig, split: Split) -> SplitFiles | None:
         UserError: a folder or file is missing, the choice is ambiguous (with the candidates), or
             there is no training split (with what was found).
     """
+    annotations = find_annotations(data, split)
+    if annotations is None:
+        return None
+    return SplitFiles(annotations, _find_images(data, _root(data), annotations, split))
+
+
+def find_annotations(data: DataConfig, split: Split) -> Path | None:
+    """The annotation file of one split, wherever its images are; else as `find_split`."""
     root = _root(data)
     named = {"train": data.train_json, "val": data.val_json, "test": None}[split]
     if named is not None:
@@ -43,11 +51,9 @@ def find_split(data: DataConfig, split: Split) -> SplitFiles | None:
         raise UserError("no training data: name a folder with --data, or a file with --train-json")
     else:
         annotations = None
-    if annotations is None:
-        return None
-    if not annotations.is_file():
+    if annotations is not None and not annotations.is_file():
         raise UserError(f"{annotations}: no such annotation file; check the name")
-    return SplitFiles(annotations, _find_images(data, root, annotations, split))
+    return annotations
 
 
 def _root(data: DataConfig) -> Path | None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ladcli.data.coco_json import CocoFile, read_coco
-from ladcli.data.folder import Split, find_split
+from ladcli.data.folder import Split, find_annotations
 from ladcli.errors import UserError
 from ladcli.evaluate.bootstrap import Comparison, paired_bootstrap
 from ladcli.evaluate.coco import CocoMetrics, metrics_of
 from ladcli.evaluate.matching import Matching, match
 from ladcli.evaluate.results import load_results
-from ladcli.evaluate.run_folders import MethodResults, ResultsOf, find_results
+from ladcli.evaluate.run_folders import ResultsOf, find_results
 from ladcli.evaluate.tide import TideReport, tide_errors
 from ladcli.recipe.schema import DataConfig
 
@@ -29,13 +29,25 @@ RESAMPLES, RESAMPLES_OF_LARGE_SETS, LARGE_SET = 10_000, 1_000, 2_000
 class CompareOptions:
     """What to compare, and how."""
 
-    split: Split = "val"
+    split: Split | None = None  # whose results to take from run folders; see `results_of`
     network: str | None = None
     annotations: Path | None = None  # ground truth; by default that of the runs' own recipes
     data: Path | None = None  # data folder, where it has moved since
     resamples: int | None = None  # None: by the size of the set
     confidence: float = 0.95
     seed: int = 0
+
+    @property
+    def results_of(self) -> str:
+        """The set whose results run folders give: by default what `lad eval` calls the file."""
+        if self.split is None and self.annotations is not None:
+            return self.annotations.stem
+        return self.split or "val"
+
+    @property
+    def set_name(self) -> str:
+        """What the ground truth is called."""
+        return self.annotations.stem if self.annotations is not None else self.results_of
 
 
 @dataclass(frozen=True)
@@ -113,49 +125,23 @@ class ComparisonResult:
         }
 
 
-@dataclass
-class _Truths:
-    """Ground truth of the runs: read once per file, and the same for all."""
-
-    first: CocoFile | None = None
-    first_of: str = ""
-    by_path: dict[Path, CocoFile] = field(default_factory=dict)
-
-    def of(self, results: ResultsOf, options: CompareOptions) -> CocoFile:
-        path = _annotations_of(results, options)
-        if path not in self.by_path:
-            self.by_path[path] = read_coco(path)
-        truth = self.by_path[path]
-        if self.first is None:
-            self.first, self.first_of = truth, results.given
-        difference = _difference(self.first, truth)
-        if difference:
-            raise UserError(
-                f"{results.given}: was measured on other data than {self.first_of} "
-                f"({difference}); compare runs on the same set, or name one file for all with "
-                "--annotations"
-            )
-        return truth
-
-
 def compare(given: Sequence[str], options: CompareOptions) -> ComparisonResult:
-    """Match every run's results once, and compare each method with the first.
+    """Measure every run once, and compare each method with the first.
 
     Raises:
         UserError: as `find_results`; ground truth that cannot be found, or differs.
     """
-    methods = find_results(given, split=options.split, network=options.network)
-    truths = _Truths()
-    notes: dict[str, None] = {}
-    matched = [_match_all(method, truths, options, notes) for method in methods]
-    num_images = matched[0][0].num_images
+    methods = find_results(given, split=options.results_of, network=options.network)
+    reader = _Reader(options)
+    measured = [[reader.measure(one) for one in method.results] for method in methods]
+    num_images = measured[0][0].matching.num_images
     resamples = options.resamples
     if resamples is None:
         resamples = RESAMPLES if num_images < LARGE_SET else RESAMPLES_OF_LARGE_SETS
-    gains: list[Comparison | None] = [None]
-    gains += paired_bootstrap(
-        matched[0],
-        matched[1:],
+    matchings = [[run.matching for run in runs] for runs in measured]
+    gains = paired_bootstrap(
+        matchings[0],
+        matchings[1:],
         resamples=resamples,
         confidence=options.confidence,
         seed=options.seed,
@@ -164,30 +150,58 @@ def compare(given: Sequence[str], options: CompareOptions) -> ComparisonResult:
         ComparedMethod(
             method.name,
             tuple(one.given for one in method.results),
-            tuple(metrics_of(matching) for matching in matchings),
-            tuple(_tide(one, truths.of(one, options)) for one in method.results),
+            tuple(metrics_of(run.matching) for run in runs),
+            tuple(run.tide for run in runs),
             gain,
         )
-        for method, matchings, gain in zip(methods, matched, gains, strict=True)
+        for method, runs, gain in zip(methods, measured, (None, *gains), strict=True)
     )
-    name = options.annotations.stem if options.annotations else options.split
-    return ComparisonResult(compared, name, num_images, resamples, options.confidence, tuple(notes))
+    return ComparisonResult(
+        compared, options.set_name, num_images, resamples, options.confidence, tuple(reader.notes)
+    )
 
 
-def _match_all(
-    method: MethodResults, truths: _Truths, options: CompareOptions, notes: dict[str, None]
-) -> list[Matching]:
-    matchings = []
-    for one in method.results:
-        truth = truths.of(one, options)
-        results = load_results(one.predictions, truth)
-        notes |= dict.fromkeys((*truth.notes, *results.notes))
-        matchings.append(match(truth, results))
-    return matchings
+@dataclass(frozen=True)
+class _Measured:
+    """What is kept of one set of results."""
+
+    matching: Matching
+    tide: TideReport
 
 
-def _tide(one: ResultsOf, truth: CocoFile) -> TideReport:
-    return tide_errors(truth, load_results(one.predictions, truth))
+class _Reader:
+    """Reads every file once.
+
+    All results are measured on the ground truth of the first: the others have the same, perhaps in
+    another order.
+    """
+
+    def __init__(self, options: CompareOptions) -> None:
+        self.notes: dict[str, None] = {}  # each once, in order
+        self._options = options
+        self._first: tuple[str, CocoFile] | None = None  # whose it is, and the ground truth
+        self._known_equal: set[Path] = set()
+        self._measured: dict[Path, _Measured] = {}
+
+    def measure(self, one: ResultsOf) -> _Measured:
+        """Match a set of results and find its errors."""
+        truth = self._truth_of(one)
+        path = one.predictions.resolve()
+        if path not in self._measured:
+            results = load_results(one.predictions, truth)
+            self.notes |= dict.fromkeys(results.notes)
+            self._measured[path] = _Measured(match(truth, results), tide_errors(truth, results))
+        return self._measured[path]
+
+    def _truth_of(self, one: ResultsOf) -> CocoFile:
+        path = _annotations_of(one, self._options)
+        if self._first is None:
+            self._first = one.given, read_coco(path)
+            self.notes |= dict.fromkeys(self._first[1].notes)
+        elif path not in self._known_equal:
+            _require_same_truth(*self._first, one.given, read_coco(path))
+        self._known_equal.add(path)
+        return self._first[1]
 
 
 def _annotations_of(results: ResultsOf, options: CompareOptions) -> Path:
@@ -200,42 +214,50 @@ def _annotations_of(results: ResultsOf, options: CompareOptions) -> Path:
         config = results.recipe.data
     else:
         raise UserError(
-            f"{results.given}: is a results file, so say what it was measured on with "
-            "--annotations FILE"
-        )
-    files = find_split(config, options.split)
-    if files is None:
-        raise UserError(
-            f"{results.given}: its data have no {options.split} set; choose another --split, or "
+            f"{results.given}: no recipe beside these results says what they were measured on; "
             "name the ground truth with --annotations FILE"
         )
-    return files.annotations
-
-
-def _difference(a: CocoFile, b: CocoFile) -> str | None:
-    """How two files of ground truth differ, in words, or None."""
-    if a is b:
-        return None
-    if a.classes != b.classes:
-        difference = b.classes.difference(a.classes)
-        return f"classes: {difference}" if difference else "the ids of the classes"
-    if not np.array_equal(np.sort(a.image_ids), np.sort(b.image_ids)):
-        return f"{len(a.image_ids)} images against {len(b.image_ids)}" + (
-            "" if len(a.image_ids) != len(b.image_ids) else " with other ids"
+    split = options.split or "val"
+    path = find_annotations(config, split)
+    if path is None:
+        raise UserError(
+            f"{results.given}: its data have no {split} set; choose another --split, or name the "
+            "ground truth with --annotations FILE"
         )
-    order_a, order_b = _box_order(a), _box_order(b)
-    same = len(a.boxes) == len(b.boxes) and all(
-        np.array_equal(x, y) for x, y in zip(order_a, order_b, strict=True)
+    return path
+
+
+def _require_same_truth(first_of: str, first: CocoFile, other_of: str, other: CocoFile) -> None:
+    difference = _difference(other, first)
+    if difference:
+        raise UserError(
+            f"{other_of}: was measured on other data than {first_of} ({difference}); compare runs "
+            "on the same set, or name one file for all with --annotations"
+        )
+
+
+def _difference(mine: CocoFile, other: CocoFile) -> str | None:
+    """How two files of ground truth differ, in words, or None."""
+    if mine.classes != other.classes:
+        difference = mine.classes.difference(other.classes)
+        return f"classes: {difference}" if difference else "the ids of the classes"
+    if not np.array_equal(np.sort(mine.image_ids), np.sort(other.image_ids)):
+        return f"{len(mine.image_ids)} images against {len(other.image_ids)}" + (
+            "" if len(mine.image_ids) != len(other.image_ids) else " with other ids"
+        )
+    same = len(mine.boxes) == len(other.boxes) and all(
+        np.array_equal(x, y) for x, y in zip(_box_order(mine), _box_order(other), strict=True)
     )
-    return None if same else "the boxes of the same images differ"
+    return None if same else "boxes or areas in the same images differ"
 
 
 def _box_order(truth: CocoFile) -> list[np.ndarray]:
-    """Boxes with their image and class in an order that does not hang on the file's."""
+    """All that counts of boxes, in an order that does not hang on the file's."""
     columns = [
         truth.image_ids[truth.image_row],
         truth.class_row,
         truth.crowd,
+        truth.area,
         *np.asarray(truth.boxes).T,
     ]
     order = np.lexsort(columns[::-1])
