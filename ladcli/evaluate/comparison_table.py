@@ -74,7 +74,7 @@ def verdicts(result: ComparisonResult) -> list[str]:
 def comparison_csv(result: ComparisonResult) -> str:
     """A row per method and class (``all`` first): AP, AP50, AP75, difference and interval of AP."""
     text = io.StringIO()
-    writer = csv.writer(text)
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         ["method", "class", *WITH_INTERVAL, "AP_difference", "AP_low", "AP_high", "share_above_0"]
     )
