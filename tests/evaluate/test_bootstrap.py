@@ -90,6 +90,74 @@ def test_several_runs_are_compared_with_the_first() -> None:
     assert against_itself.overall["AP"].difference == 0
 
 
+def three_seeds() -> tuple[CocoFile, Results, list[Results]]:
+    """A baseline, and three runs of a method that lose other detections of it."""
+    truth, results = SET.draw(0)
+    runs = []
+    for seed in range(3):
+        kept = np.random.default_rng(seed).random(len(results)) < 2 / 3
+        parts = (results.image_ids, results.category_ids, results.boxes, results.scores)
+        runs.append(Results(*(part[kept] for part in parts)))
+    return truth, results, runs
+
+
+def test_points_of_a_group_are_means_over_its_runs() -> None:
+    truth, baseline, runs = three_seeds()
+    matchings = [match(truth, run) for run in runs]
+    (found,) = paired_bootstrap([match(truth, baseline)], [matchings], resamples=5)
+    measured = [coco_metrics(truth, run) for run in runs]
+    for name, gain in found.overall.items():
+        assert gain.value == pytest.approx(np.mean([m.stats[name] or 0 for m in measured]))
+    for label in truth.classes.names[:2]:
+        values = [m.per_class[label]["AP"] or 0 for m in measured]
+        assert found.per_class[label]["AP"].value == pytest.approx(np.mean(values))
+    # The same for a group that is the baseline.
+    (back,) = paired_bootstrap(matchings, [[match(truth, baseline)]], resamples=5)
+    assert back.overall["AP"].baseline == found.overall["AP"].value
+    assert back.overall["AP"].difference == pytest.approx(-(found.overall["AP"].difference or 0))
+
+
+def test_intervals_of_a_group_are_those_of_its_resampled_means() -> None:
+    """All runs of both groups are weighed by the same images in every resample."""
+    truth, _, runs = three_seeds()
+    first, second = runs[:1], runs[1:]
+    (found,) = paired_bootstrap(
+        [match(truth, run) for run in first],
+        [[match(truth, run) for run in second]],
+        resamples=20,
+        seed=3,
+    )
+    differences = []
+    for images in np.random.default_rng(3).integers(8, size=(20, 8)):
+        times = np.bincount(images, minlength=8)
+        means = [
+            np.mean([coco_metrics(*repeat_images(truth, r, times)).stats["AP"] or 0 for r in group])
+            for group in (first, second)
+        ]
+        differences.append(means[1] - means[0])
+    gain = found.overall["AP"]
+    low, high = np.quantile(differences, [0.025, 0.975])
+    assert (gain.low, gain.high) == (pytest.approx(low), pytest.approx(high))
+    assert gain.share_above == pytest.approx((np.array(differences) > 0).mean())
+
+
+def test_a_group_of_equal_runs_is_the_run() -> None:
+    truth, first, second = two_runs()
+    run, other = match(truth, first), match(truth, second)
+    (grouped,) = paired_bootstrap([run, run], [[other, other, other]], resamples=20)
+    for name, gain in compare(truth, first, second, resamples=20).overall.items():
+        assert astuple(grouped.overall[name]) == pytest.approx(astuple(gain))
+
+
+def test_a_group_against_its_own_runs_in_another_order_gains_nothing() -> None:
+    truth, _, runs = three_seeds()
+    one, two, three = (match(truth, run) for run in runs)
+    (found,) = paired_bootstrap([one, two, three], [[three, one, two]], resamples=20)
+    gain = found.overall["AP"]
+    # Sums of another order.
+    assert (gain.difference, gain.low, gain.high) == pytest.approx((0, 0, 0), abs=1e-12)
+
+
 def test_the_seed_decides_and_the_size_of_a_step_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, first, second = two_runs()
     found = compare(truth, first, second, resamples=25, seed=1)
@@ -136,5 +204,7 @@ def test_empty_results_can_be_compared() -> None:
 def test_other_ground_truth_is_refused() -> None:
     truth, first, _ = two_runs()
     other, second, _ = two_runs(seed=1)
-    with pytest.raises(ValueError, match="different ground truth"):
-        paired_bootstrap([match(truth, first)], [[match(other, second)]])
+    mine, theirs = match(truth, first), match(other, second)
+    for baseline, method in ([mine], [theirs]), ([mine, theirs], [mine]), ([mine], [mine, theirs]):
+        with pytest.raises(ValueError, match="different ground truth"):
+            paired_bootstrap(baseline, [method])
