@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.data.folder import find_split
+from ladcli.data.folder import find_annotations, find_split
 from ladcli.errors import UserError
 from ladcli.recipe.schema import DataConfig
 
@@ -117,3 +117,14 @@ def test_image_folder_is_told_by_the_annotation_file(tmp_path: Path) -> None:
 def test_missing_places(data: DataConfig, words: str) -> None:
     with pytest.raises(UserError, match=words):
         find_split(data, "train")
+
+
+def test_annotations_alone_need_no_images(tmp_path: Path) -> None:
+    data = layout(tmp_path, "annotations/train.json")
+    assert find_annotations(data, "train") == tmp_path / "annotations/train.json"
+    assert find_annotations(data, "val") is None
+    with pytest.raises(UserError, match="has no folder images/"):
+        find_split(data, "train")
+    named = data.model_copy(update={"val_json": str(tmp_path / "none.json")})
+    with pytest.raises(UserError, match=r"none\.json: no such annotation file"):
+        find_annotations(named, "val")
