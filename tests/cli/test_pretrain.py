@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.cli.invoke import lad, refused_untouched
 from tests.stages.tiny import assert_same_weights, contents
@@ -77,3 +80,17 @@ def test_resolved_recipe_runs_again_from_the_command_line(
         assert_same_weights(teacher_run / file, tmp_path / "run" / file)
     name = "eval/model/val/predictions.json"
     assert contents(teacher_run)[name] == contents(tmp_path / "run")[name]
+
+
+def test_the_log_goes_to_tensorboard_on_request(
+    data: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = ("pretrain", "--data", data, "--recipe", tiny, "--out", tmp_path / "run", "-q")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "torch.utils.tensorboard", None)
+        message = refused_untouched(tmp_path, *args, "--tensorboard")
+    assert message.startswith("train.tensorboard: TensorBoard is not installed; pip install")
+    pytest.importorskip("tensorboard")
+    lad(*args, "--tensorboard").done()
+    (file,) = (tmp_path / "run/tensorboard").iterdir()
+    assert file.stat().st_size > 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -330,6 +332,60 @@ def test_evaluation_comes_every_so_many_epochs_and_after_the_last(
     pretrain(recipe, RunOptions(tmp_path / "run", quiet=True))
     lines = read_metrics(tmp_path / "run/metrics.jsonl")
     assert [line["epoch"] for line in lines if line["kind"] == "eval"] == [2, 3]
+
+
+class TestTensorBoard:
+    def curves(self, run: Path) -> dict[str, list[tuple[int, float]]]:
+        accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+        events = accumulator.EventAccumulator(str(run / "tensorboard"))
+        events.Reload()
+        return {
+            tag: [(event.step, event.value) for event in events.Scalars(tag)]
+            for tag in events.Tags()["scalars"]
+        }
+
+    def test_it_shows_the_log_of_a_run_that_was_killed_and_resumed(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        recipe = tiny_recipe(
+            data, schedule__epochs=2, train__tensorboard=True, train__probe_images=0
+        )
+        with monkeypatch.context() as patch:
+            power_cut_at_call(patch, STEP, 4)
+            with pytest.raises(KeyboardInterrupt):
+                pretrain(recipe, RunOptions(tmp_path / "run", quiet=True))
+        assert [step for step, _ in self.curves(tmp_path / "run")["train/loss"]] == [1, 2, 3]
+        time.sleep(1.01)  # TensorBoard orders files by the second in their names
+        pretrain(recipe, RunOptions(tmp_path / "run", resume=True, quiet=True))
+        shown = self.curves(tmp_path / "run")
+        for kind, tag, key in (
+            ("train", "train/loss", "loss"),
+            ("train", "train/num_positive", "num_positive"),
+            ("eval", "eval/val/AP", "AP"),
+        ):
+            logged = [
+                (line["step"], pytest.approx(line[key]))
+                for line in read_metrics(tmp_path / "run/metrics.jsonl")
+                if line["kind"] == kind
+            ]
+            assert shown[tag] == logged, tag
+            assert len(logged) == {"train": 4, "eval": 2}[kind]
+
+    def test_there_is_none_unless_asked_for(self, teacher_run: Path) -> None:
+        assert not (teacher_run / "tensorboard").exists()
+
+    def test_a_missing_package_stops_the_run_before_anything_is_written(
+        self, data: Path, teacher_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+        recipe = tiny_recipe(data, train__tensorboard=True)
+        with pytest.raises(UserError, match="TensorBoard is not installed; pip install"):
+            pretrain(recipe, RunOptions(tmp_path / "run", quiet=True))
+        assert not list(tmp_path.iterdir())
+        before = contents(teacher_run)
+        with pytest.raises(UserError, match="TensorBoard is not installed"):
+            pretrain(recipe, RunOptions(teacher_run, overwrite=True, quiet=True))
+        assert contents(teacher_run) == before
 
 
 def test_evaluation_resizes_to_the_last_short_side() -> None:
