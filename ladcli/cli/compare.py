@@ -13,7 +13,7 @@ from ladcli.cli.failures import friendly
 from ladcli.errors import UserError
 
 if TYPE_CHECKING:
-    from ladcli.stages.compare import ComparisonResult
+    from ladcli.evaluate.comparison import ComparisonResult
 
 CONFIDENCE = "Confidence"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import JustifyMethod
@@ -12,11 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ladcli.evaluate.bootstrap import Gain
+from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
 from ladcli.evaluate.table import PRECISIONS, UNDEFINED, points
 from ladcli.evaluate.tide import MAIN_KINDS, SPECIAL_KINDS
-
-if TYPE_CHECKING:
-    from ladcli.stages.compare import ComparedMethod, ComparisonResult
 
 #: Numbers that come with an interval.
 WITH_INTERVAL = ("AP", "AP50", "AP75")

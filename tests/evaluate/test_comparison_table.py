@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ladcli.evaluate.bootstrap import Comparison, Gain
 from ladcli.evaluate.coco import CocoMetrics
+from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
 from ladcli.evaluate.comparison_table import (
     comparison_csv,
     gains_table,
@@ -19,7 +20,6 @@ from ladcli.evaluate.comparison_table import (
     verdicts,
 )
 from ladcli.evaluate.tide import MAIN_KINDS, SPECIAL_KINDS, TideErrors, TideReport, TideThresholds
-from ladcli.stages.compare import ComparedMethod, ComparisonResult
 
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 UNDEFINED = Gain(None, None, None, None, None, None)

@@ -11,8 +11,9 @@ import pytest
 
 from ladcli.errors import UserError
 from ladcli.evaluate.bootstrap import Gain
+from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.stages import compare as module
-from ladcli.stages.compare import CompareOptions, ComparisonResult, compare
+from ladcli.stages.compare import CompareOptions, compare
 from tests.evaluate.compared import share, truth_content, write_results, write_run, write_truth
 
 

@@ -1,0 +1,86 @@
+"""Two or more methods side by side, with the runs that stand behind each."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from ladcli.evaluate.bootstrap import Comparison
+from ladcli.evaluate.coco import CocoMetrics
+from ladcli.evaluate.tide import TideReport
+
+
+@dataclass(frozen=True)
+class ComparedMethod:
+    """A method with what each of its runs reached."""
+
+    name: str
+    runs: tuple[str, ...]
+    metrics: tuple[CocoMetrics, ...]  # beside the runs
+    tide: tuple[TideReport, ...]
+    gains: Comparison | None  # over the first method; None for the first itself
+
+    def mean(self, key: str, class_name: str | None = None) -> float | None:
+        """Mean of a number over the runs, share of 1."""
+        values = self.values(key, class_name)
+        return statistics.fmean(values) if values else None
+
+    def spread(self, key: str) -> float | None:
+        """Sample standard deviation over the runs; None for one run."""
+        values = self.values(key)
+        return statistics.stdev(values) if len(values) > 1 else None
+
+    def values(self, key: str, class_name: str | None = None) -> list[float]:
+        """A number of each run in which it is defined."""
+        tables = (m.stats if class_name is None else m.per_class[class_name] for m in self.metrics)
+        return [value for table in tables if (value := table[key]) is not None]
+
+    def tide_cost(self, kind: str) -> float | None:
+        """Mean dAP of a kind of error, points of 100."""
+        costs = [report.entries[0].dap[kind] for report in self.tide]
+        defined = [cost for cost in costs if cost is not None]
+        return statistics.fmean(defined) if defined else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; gains with their intervals."""
+        gains = None
+        if self.gains is not None:
+            gains = {
+                "overall": {k: vars(g) for k, g in self.gains.overall.items()},
+                "per_class": {
+                    name: {k: vars(g) for k, g in table.items()}
+                    for name, table in self.gains.per_class.items()
+                },
+            }
+        return {
+            "method": self.name,
+            "runs": [
+                {"run": run, **metrics.to_json(), **tide.to_json()}
+                for run, metrics, tide in zip(self.runs, self.metrics, self.tide, strict=True)
+            ],
+            "gains": gains,
+        }
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """Everything that `lad compare` shows.  The first method is the baseline."""
+
+    methods: tuple[ComparedMethod, ...]
+    set_name: str
+    num_images: int
+    resamples: int
+    confidence: float
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return {
+            "set": self.set_name,
+            "images": self.num_images,
+            "resamples": self.resamples,
+            "confidence": self.confidence,
+            "baseline": self.methods[0].name,
+            "methods": [method.to_json() for method in self.methods],
+        }
