@@ -132,12 +132,18 @@ def _read_run(folder: Path, name: str, truths: _Truths, set_names: Sequence[str]
     ]
     if not results:
         remarks.append(
-            f"{name}: no set was evaluated; lad eval --checkpoint "
-            f"{folder}/checkpoints/NETWORK/last.pt --data DIR adds one."
+            f"{name}: no set was evaluated; lad eval --checkpoint {_checkpoint(folder)} --data DIR "
+            "adds one."
         )
     probes = _read_probes(folder / "probes", remarks)
     images = truths.image_folders(recipe) if probes else []
     return RunRecord(name, notes, recipe, lines, results, probes, images, tuple(remarks))
+
+
+def _checkpoint(folder: Path) -> Path:
+    """A checkpoint of the run to evaluate."""
+    found = sorted(folder.glob("checkpoints/*/last.pt"))
+    return found[0] if found else folder / "checkpoints/NETWORK/last.pt"
 
 
 def _read_notes(run: RunDirectory, remarks: list[str]) -> dict[str, Any]:
