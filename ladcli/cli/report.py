@@ -29,7 +29,7 @@ def report(
     set_names: Annotated[
         list[str] | None,
         typer.Option(
-            "--set-name",
+            "--split",
             metavar="SET",
             help="Evaluated set to show, such as val. May be repeated. Default: all.",
             rich_help_panel=o.DATA,

@@ -25,12 +25,12 @@ def test_what_is_missing_is_a_note(tmp_path: Path) -> None:
 def test_options(data: Path, tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, data, sets=("val", "test")) for name in ("paa", "lad")]
     out = tmp_path / "both.html"
-    names = ("--set-name", "test", "--set-name", "val")
+    names = ("--split", "test", "--split", "val")
     lad("report", *runs, "--data", data, *names, "--out", out).done()
     text = out.read_text(encoding="utf-8")
     assert "Results on test" in text
     assert "Results on val" in text
-    lad("report", *runs, "--set-name", "test", "--out", out).done()
+    lad("report", *runs, "--split", "test", "--out", out).done()
     assert "Results on val" not in out.read_text(encoding="utf-8")
 
 
@@ -40,5 +40,5 @@ def test_bad_input_is_refused(data: Path, tmp_path: Path) -> None:
     empty.mkdir()
     assert "holds no run" in refused_untouched(tmp_path, "report", empty)
     assert "holds no run" in refused_untouched(tmp_path, "report", tmp_path / "absent")
-    assert "--set-name x" in refused_untouched(tmp_path, "report", run, "--set-name", "x")
+    assert "--split x" in refused_untouched(tmp_path, "report", run, "--split", "x")
     assert "--out" in refused_untouched(tmp_path, "report", run, run)

@@ -10,11 +10,12 @@ from PIL import Image
 
 from ladcli.data.decode import decode_image
 from ladcli.errors import BadImageError
+from ladcli.evaluate.drawing import Color, draw_boxes
 from ladcli.evaluate.greedy import UNMATCHED, match_greedily
 from ladcli.evaluate.overlaps import find_pairs
 from ladcli.evaluate.report.content import SetResult, Truth
 from ladcli.evaluate.report.html import Html, join, paragraph, tag
-from ladcli.evaluate.report.pictures import Color, draw_boxes, jpeg_uri, scaled
+from ladcli.evaluate.report.pictures import jpeg_uri, scaled
 from ladcli.evaluate.results import Results, rows_in
 
 #: Detections below this score are not looked at: a user would not see them either.

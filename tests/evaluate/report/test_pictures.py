@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ladcli.evaluate.report.pictures import draw_boxes, jpeg_uri, scaled
+from ladcli.evaluate.report.pictures import jpeg_uri, scaled
 
 
 def decoded(uri: str) -> Image.Image:
@@ -47,11 +47,3 @@ def test_noise_is_shrunk_until_it_fits() -> None:
 
 def test_tiny_picture_is_taken_as_it_is() -> None:
     assert decoded(jpeg_uri(noise(90, 60), max_bytes=10)).size == (90, 60)
-
-
-def test_boxes_are_drawn_on_a_copy() -> None:
-    image = Image.new("RGB", (100, 80))
-    drawn = draw_boxes(image, [(10, 20, 60, 50)], [""], [(255, 0, 0)])
-    assert image.getpixel((10, 35)) == (0, 0, 0)
-    assert drawn.getpixel((10, 35)) == (255, 0, 0)
-    assert drawn.getpixel((35, 35)) == (0, 0, 0)
