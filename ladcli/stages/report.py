@@ -104,7 +104,7 @@ def _require_sets(
         if name not in shown:
             there = sorted({folder.name for run in runs for folder in _evaluated(run)})
             known = f"there are: {', '.join(there)}" if there else "nothing was evaluated"
-            raise UserError(f"--set-name {name}: no such results in {runs[0]}; {known}")
+            raise UserError(f"--split {name}: no such results in {runs[0]}; {known}")
 
 
 def _evaluated(run: Path) -> list[Path]:

@@ -125,7 +125,7 @@ def test_only_the_sets_asked_for(data: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "lad", data, sets=("test", "val"))
     assert headings(page(report([run])))[2:] == ["Results on val", "Results on test"]
     assert headings(page(report([run], set_names=["test"])))[2:] == ["Results on test"]
-    with pytest.raises(UserError, match=r"--set-name train: .* there are: test, val"):
+    with pytest.raises(UserError, match=r"--split train: .* there are: test, val"):
         report([run], set_names=["test", "train"])
 
 
