@@ -17,8 +17,9 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/pip install --quiet -e ".[dev]"
 	touch $@
 
+# The demo's networks are tiny: a second thread would only wait for the first.
 demo: install
-	$(BIN)/lad run demo --out runs/demo
+	OMP_NUM_THREADS=1 $(BIN)/lad run demo --out runs/demo
 
 test: install
 	$(BIN)/python -m pytest
