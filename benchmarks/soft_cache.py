@@ -64,7 +64,7 @@ def soft_losses(
     student: Predictions, opinion: Opinion, batch: Batch, recipe: Recipe
 ) -> dict[str, float]:
     """The three soft-label losses, without a gradient."""
-    options = recipe.soft.model_dump(exclude={"select", "min_iou"})
+    options = recipe.soft.filled(alone=False).model_dump(exclude={"select", "min_iou"})
     targets = opinion.soft_targets(select=recipe.soft.select, min_iou=recipe.soft.min_iou)
     grid = anchor_grid(batch.canvas_hw, batch.images.device)
     losses = soft_label_loss(student.detach(), targets, grid, batch.content_hw, **options)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ladcli.assign import Assigner, Switch, choose_teacher, mix_costs, teacher_share
 from ladcli.detector.anchors import anchor_grid
-from ladcli.distill.detection_loss import BoxWeighting, detection_loss
+from ladcli.distill.detection_loss import detection_loss
 from ladcli.distill.opinion import Opinion, PredictedOpinion
 from ladcli.distill.soft_loss import soft_label_loss
 from ladcli.distill.teacher import Teacher
@@ -54,20 +54,19 @@ class Objective:
         opinion = None if self.teacher is None else self.teacher.look_at(batch)
         own = PredictedOpinion(student.detach(), batch, self.assigner)
         log: dict[str, Tensor] = {}
-        weighting: BoxWeighting
-        if opinion is None or not self.teacher_assigns:
-            assignment, weighting = own.assignment(), "iou"
+        own_labels = opinion is None or not self.teacher_assigns
+        if opinion is None or own_labels:
+            assignment = own.assignment()
         else:
             assignment, log = assign_by(opinion, own, self.switch, batch, self.assigner)
-            weighting = "uniform"
         losses = network_losses(
             student,
             assignment,
             batch,
             self.loss,
-            weighting,
-            opinion if self.soft else None,
-            self.soft,
+            own_labels=own_labels,
+            teacher=opinion if self.soft else None,
+            soft=self.soft,
         )
         return StepLosses({MODEL: losses}, {"num_positive": assignment.num_positive.float(), **log})
 
@@ -108,9 +107,9 @@ class CoObjective:
                 assignment,
                 batch,
                 self.loss,
-                "uniform",
-                opinions[others[name]] if self.soft else None,
-                self.soft,
+                own_labels=False,
+                teacher=opinions[others[name]] if self.soft else None,
+                soft=self.soft,
             )
             for name, predictions in networks.items()
         }
@@ -157,22 +156,30 @@ def network_losses(
     assignment: Assignment,
     batch: Batch,
     loss: LossConfig,
-    box_weighting: BoxWeighting,
-    teacher: Opinion | None,
-    soft: SoftConfig | None,
+    *,
+    own_labels: bool,
+    teacher: Opinion | None = None,
+    soft: SoftConfig | None = None,
 ) -> dict[str, Tensor]:
-    """Detection losses under an assignment, and soft-label losses where there is a teacher."""
+    """Detection losses under an assignment, and soft-label losses where there is a teacher.
+
+    Args:
+        own_labels: the network assigned its labels itself: positives then weigh by their IoU in
+            the box loss, and soft labels are all that a teacher gives.
+        teacher: whose outputs are targets too.
+        soft: options of those losses.
+    """
     grid = anchor_grid(batch.canvas_hw, batch.images.device)
     losses = detection_loss(
         predictions,
         assignment,
         batch.targets,
         grid,
-        box_weighting=box_weighting,
+        box_weighting="iou" if own_labels else "uniform",
         **loss.model_dump(),
     )
     if teacher is not None and soft is not None:
         wanted = teacher.soft_targets(select=soft.select, min_iou=soft.min_iou)
-        options = soft.model_dump(exclude={"select", "min_iou"})
+        options = soft.filled(alone=own_labels).model_dump(exclude={"select", "min_iou"})
         losses |= soft_label_loss(predictions, wanted, grid, batch.content_hw, **options)
     return losses

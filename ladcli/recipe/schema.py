@@ -390,8 +390,10 @@ class SoftConfig(Section):
     gamma: NonNegative = Field(
         default=0.5, description="kl: exponent of the focal weight |teacher - student|"
     )
-    cls_weight: NonNegative = Field(
-        default=10.0, description="weight of the class loss, over all anchors and classes"
+    cls_weight: NonNegative | None = Field(
+        default=None,
+        description="weight of the class loss, over all anchors and classes; by default 10, and 2 "
+        "where labels come from a teacher too (SoLAD, CoLAD)",
     )
     box_weight: NonNegative = Field(default=1.3, description="weight of the GIoU loss")
     iou_weight: NonNegative = Field(default=10.0, description="weight of the IoU branch's loss")
@@ -402,6 +404,16 @@ class SoftConfig(Section):
     select: Literal["pred", "anchor"] = Field(
         default="pred", description="measure that IoU for the teacher's box, or for the anchor"
     )
+
+    def filled(self, *, alone: bool) -> SoftConfig:
+        """The same options, with the default class weight where none is given.
+
+        Args:
+            alone: soft labels are all that the teacher gives; the student assigns its own labels.
+        """
+        if self.cls_weight is not None:
+            return self
+        return self.model_copy(update={"cls_weight": 10.0 if alone else 2.0})
 
 
 class CacheConfig(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,9 @@ from ladcli.assign import paa_assigner
 from ladcli.detector.anchors import anchor_grid
 from ladcli.distill.detection_loss import detection_loss
 from ladcli.distill.objectives import MODEL, Objective
+from ladcli.distill.teacher import OnlineTeacher
 from ladcli.recipe import LossConfig
+from ladcli.recipe.schema import SoftConfig
 from ladcli.structures import BACKGROUND, Assignment, Batch, Predictions, StepLosses
 from tests.detector.tiny import tiny_batch, tiny_detector
 
@@ -148,3 +151,30 @@ def test_a_batch_without_boxes_has_a_class_loss_only() -> None:
     assert found["cls"].item() > 0
     assert [found[k].item() for k in ("box", "iou", "num_positive")] == [0, 0, 0]
     sum(v for v in found.values() if v.requires_grad).backward()
+
+
+@pytest.mark.parametrize(("given", "alone", "weight"), [(None, True, 10.0), (None, False, 2.0)])
+def test_the_class_weight_of_soft_labels_depends_on_who_assigns(
+    given: float | None, *, alone: bool, weight: float
+) -> None:
+    assert SoftConfig(cls_weight=given).filled(alone=alone).cls_weight == weight
+    assert SoftConfig(cls_weight=3.0).filled(alone=alone).cls_weight == 3.0
+
+
+def test_soft_labels_weigh_less_beside_a_teachers_labels() -> None:
+    batch, student = tiny_batch(), tiny_detector(1).eval()
+    teacher = OnlineTeacher(tiny_detector(5), paa_assigner(), autocast=nullcontext())
+    predictions = {MODEL: student(batch.images)}
+    found = {}
+    for assigns in (True, False):
+        objective = Objective(
+            paa_assigner(),
+            LossConfig(),
+            teacher,
+            teacher_assigns=assigns,
+            soft=SoftConfig(min_iou=0.0),
+        )
+        found[assigns] = objective(predictions, batch).losses[MODEL]
+    assert found[True]["soft_cls"].item() > 0
+    assert found[False]["soft_cls"].item() == pytest.approx(5 * found[True]["soft_cls"].item())
+    assert found[False]["soft_iou"].item() == pytest.approx(found[True]["soft_iou"].item())

@@ -65,6 +65,9 @@ class TestRun:
             "eval/b/val/metrics.json",
             "eval/b/val/predictions.json",
             "metrics.jsonl",
+            "probes/epoch_000.npz",
+            "probes/epoch_001.npz",
+            "probes/epoch_002.npz",
             "recipe.yaml",
             "run.json",
         ]
@@ -158,7 +161,8 @@ class TestRun:
             return forward(self, images)
 
         monkeypatch.setattr(Detector, "forward", watched)
-        colad(one_epoch(data), RunOptions(tmp_path / "run", quiet=True))
+        recipe = one_epoch(data, train__probe_images=0)
+        colad(recipe, RunOptions(tmp_path / "run", quiet=True))
         names = [name for name, _ in seen]
         assert names == ["mobilenetv3_small_050", "test_resnet"] * 2
         # Undoing each one's normalization gives one picture, that of pixels in 0..1.
