@@ -47,7 +47,7 @@ def gains_table(result: ComparisonResult, *, per_class: bool) -> Table:
         for number, (label, gain) in enumerate(rows):
             name = method.name if number == 0 else ""
             table.add_row(
-                Text(name), Text(label), *_gain_cells(gain), end_section=number == len(rows) - 1
+                Text(name), Text(label), *gain_cells(gain), end_section=number == len(rows) - 1
             )
     return table
 
@@ -111,7 +111,8 @@ def _verdict(method: ComparedMethod, result: ComparisonResult) -> str:
     return f"{method.name}: not told apart on these images, {measured}"
 
 
-def _gain_cells(gain: Gain) -> tuple[str, str, str]:
+def gain_cells(gain: Gain) -> tuple[str, str, str]:
+    """Difference and interval in points of 100, and the share of resamples above 0."""
     if gain.difference is None:
         return (UNDEFINED,) * 3
     difference = f"{100 * gain.difference:+.1f}"

@@ -13,6 +13,7 @@ from ladcli.data.folder import Split, SplitFiles, find_split
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
 from ladcli.evaluate.report.content import RunRecord, SetResult, Truth
+from ladcli.evaluate.report.html import Html
 from ladcli.evaluate.report.measure import measure_set
 from ladcli.evaluate.report.page import comparison_page, run_page
 from ladcli.evaluate.report.probes import Probe, read_probe
@@ -38,6 +39,7 @@ def report(
     data: Path | None = None,
     set_names: Sequence[str] = (),
     out: Path | None = None,
+    extra: Sequence[tuple[str, Html]] = (),
 ) -> Report:
     """Write the page of one run, or the comparison of several.
 
@@ -46,6 +48,7 @@ def report(
         data: data folder with the ground truth, instead of what each run's recipe names.
         set_names: evaluated sets to show; all by default.
         out: file to write; by default report.html in the folder of the only run.
+        extra: further parts of a comparison, a title and its content each.
 
     Raises:
         UserError: a folder that holds no run, a set that none was evaluated on, or a file that
@@ -59,7 +62,7 @@ def report(
     ]
     if set_names:
         _require_sets(runs, records, set_names)
-    page = run_page(records[0]) if len(records) == 1 else comparison_page(records)
+    page = run_page(records[0]) if len(records) == 1 else comparison_page(records, extra=extra)
     write_text(target, page)
     notes = (line for record in records for line in _all_remarks(record))
     return Report(target, tuple(dict.fromkeys(notes)))

@@ -187,3 +187,21 @@ class TestBadInput:
     def test_nowhere_to_write_to(self, root: Path) -> None:
         outcome = compare(root / "lad", root / "paa-seed0", "--csv", root / "lad")
         assert f"{root}/lad: cannot be written" in outcome.refused()
+
+
+def test_a_page_holds_the_intervals_and_escapes_names(teacher_run: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    compare(f"<b>A</b>={teacher_run}", f"B={teacher_run}", "--html", page).done()
+    text = page.read_text(encoding="utf-8")
+    assert "Is the gain real?" in text
+    assert "not told apart on these images, +0.0 AP on &lt;b&gt;A&lt;/b&gt;" in text
+    assert "<b>A</b>" not in text
+
+
+def test_a_page_needs_run_folders(root: Path, tmp_path: Path) -> None:
+    nothing = write_results(root / "nothing.json", cups=0, plates=0)
+    truth = root / "data/annotations/val.json"
+    page = tmp_path / "page.html"
+    outcome = compare(nothing, f"LAD={root}/lad", "--annotations", truth, "--html", page)
+    assert "is a results file, and --html needs run folders" in outcome.refused()
+    assert not page.exists()
