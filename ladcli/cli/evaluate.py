@@ -113,6 +113,20 @@ def evaluate(
         for given, flag in ((flip, "--flip"), (scales, "--scales")):
             if given:
                 raise UserError(f"{flag} says how a network sees images; it needs --checkpoint")
+        for value, flag in (
+            (data, "--data"),
+            (images, "--images"),
+            (skip_bad_images or None, "--skip-bad-images"),
+            (workers, "--workers"),
+            (sets or None, "--set"),
+            (precision, "--precision"),
+            (device, "--device"),
+            (out, "--out"),
+        ):
+            if value is not None:
+                raise UserError(
+                    f"{flag} is for running a network, and --predictions runs none; leave it out"
+                )
         from ladcli.stages.evaluate import evaluate_results
 
         evaluation = evaluate_results(predictions, annotations, tide=tide_options)

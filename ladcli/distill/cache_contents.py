@@ -50,7 +50,7 @@ def encode_opinion(
 
 def _encode_costs(opinion: PredictedOpinion) -> dict[str, list[Rows]]:
     """The cheapest candidates, and statistics over all of them."""
-    candidates, costs, grid = opinion.candidates(), opinion.costs(), opinion.grid
+    candidates, costs, grid = opinion.candidates, opinion.costs, opinion.grid
     targets = opinion.batch.targets
     most = targets.boxes.shape[1]
     num_gt = targets.valid.sum(dim=1).tolist()

@@ -48,7 +48,7 @@ class PredictedOpinion:
     def assignment(self) -> Assignment:
         """The whole chain, priced by these predictions."""
         return self.assigner.select(
-            self.candidates(), self.costs(), self.batch.targets, self.grid, self.valid
+            self.candidates, self.costs, self.batch.targets, self.grid, self.valid
         )
 
     def prices(self, candidates: Candidates, switch: Switch) -> tuple[Costs, Judgement]:
@@ -63,17 +63,17 @@ class PredictedOpinion:
 
     def sample_costs(self) -> Costs:
         """Costs of all candidates."""
-        return self.costs()
+        return self.costs
 
+    @cached_property
     def candidates(self) -> Candidates:
         """What each ground truth may choose from."""
         return self.assigner.candidates(self.batch.targets, self.grid, self.valid)
 
+    @cached_property
     def costs(self) -> Costs:
         """What each candidate costs the network, [B, A]."""
-        return self.assigner.price(
-            self.candidates(), self.predictions, self.batch.targets, self.grid
-        )
+        return self.assigner.price(self.candidates, self.predictions, self.batch.targets, self.grid)
 
     @cached_property
     def grid(self) -> AnchorGrid:

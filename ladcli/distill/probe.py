@@ -47,10 +47,10 @@ def probe_image(batch: Batch, opinions: Mapping[str, Opinion], assigner: Assigne
         "gt_label": targets.labels[0].cpu().numpy(),
     }
     for name, opinion in opinions.items():
-        found = _positives(opinion.assignment(), grid)
-        costs = opinion.sample_costs()
+        assignment, costs = opinion.assignment(), opinion.sample_costs()
+        found = _positives(assignment, grid)
         if costs is not None:
-            found |= _samples(batch, costs, opinion.assignment(), assigner, grid)
+            found |= _samples(batch, costs, assignment, assigner, grid)
         record |= {f"{name}_{key}": value for key, value in found.items()}
     return record
 

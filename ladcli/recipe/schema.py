@@ -377,6 +377,11 @@ class DistillConfig(Section):
                 "distill.switch chooses who assigns the labels, but with distill.mode=soft that "
                 "is the student alone; use distill.mode=solad, or distill.switch=off"
             )
+        if self.switch == "off" and self.switch_scope != "level":
+            raise ValueError(
+                f"distill.switch_scope={self.switch_scope} says what a switch decides over, but "
+                "distill.switch is off; choose std-mean or fisher, or leave the scope out"
+            )
         return self
 
 

@@ -283,3 +283,21 @@ def test_a_class_without_ground_truth_is_undefined(
     assert set(found["coco"]["per_class"][gone["name"]].values()) == {None}
     assert found["coco"]["stats"][0] is not None
     assert found["tide"][0]["ap"] is not None
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--data", "folder"),
+        ("--images", "folder"),
+        ("--workers", "0"),
+        ("--set", "inference.voting=false"),
+        ("--precision", "bf16"),
+        ("--device", "cpu"),
+        ("--out", "folder"),
+    ],
+)
+def test_what_runs_a_network_is_refused_beside_a_results_file(option: str, value: str) -> None:
+    """It would be ignored."""
+    files = ("--predictions", "results.json", "--annotations", "truth.json")
+    assert f"{option} is for running a network" in lad("eval", *files, option, value).refused()

@@ -85,25 +85,25 @@ def test_larger_levels_repeat_the_smaller_ones() -> None:
 def test_costs_are_those_of_the_samples_of_the_assigner(topk: int) -> None:
     opinion = opinion_of(3, assigner=paa_assigner(topk=topk))
     rows = encoded(opinion, "costs")[CHEAPEST]
-    arguments = (opinion.candidates(), opinion.costs(), opinion.grid, 5)
+    arguments = (opinion.candidates, opinion.costs, opinion.grid, 5)
     samples = cheapest_samples(*arguments, topk=topk)
     assert lengths(rows) == samples.valid.sum(dim=(1, 2)).tolist()
     for image, row in enumerate(rows):
         chosen = samples.anchor[image][samples.valid[image]]
         assert row["anchor"].tolist() == chosen.tolist()
-        assert row["cost"].tolist() == opinion.costs().values[image, chosen].tolist()
+        assert row["cost"].tolist() == opinion.costs.values[image, chosen].tolist()
 
 
 def test_statistics_run_over_all_candidates() -> None:
     """One row per ground truth and level, and one per ground truth; padding has none."""
     opinion = opinion_of(4)
     tables = encoded(opinion, "costs")
-    arguments = (opinion.candidates(), opinion.costs(), opinion.grid, 5)
+    arguments = (opinion.candidates, opinion.costs, opinion.grid, 5)
     moments = cost_moments(*arguments)
     assert lengths(tables[LEVEL_STATISTICS]) == [15, 0, 25]
     assert lengths(tables[OBJECT_STATISTICS]) == [3, 0, 5]
     row = tables[LEVEL_STATISTICS][2]
-    assert row["candidates"].sum() == opinion.candidates().mask[2].sum()
+    assert row["candidates"].sum() == opinion.candidates.mask[2].sum()
     assert row["candidates"].sum() > lengths(tables[CHEAPEST])[2]
     for name, values in (
         ("candidates", moments.count),

@@ -66,14 +66,14 @@ def opinion_of(seed: int, **options: Any) -> PredictedOpinion:
 
 def sampled(opinion: PredictedOpinion) -> Samples:
     num_gt = opinion.batch.targets.boxes.shape[1]
-    arguments = (opinion.candidates(), opinion.costs(), opinion.grid, num_gt)
+    arguments = (opinion.candidates, opinion.costs, opinion.grid, num_gt)
     return cheapest_samples(*arguments, topk=9)
 
 
 def measured(opinion: PredictedOpinion) -> tuple[CostMoments, Tensor, Tensor]:
     """Moments, and Fisher scores by level and by object."""
     num_gt = opinion.batch.targets.boxes.shape[1]
-    arguments = (opinion.candidates(), opinion.costs(), opinion.grid, num_gt)
+    arguments = (opinion.candidates, opinion.costs, opinion.grid, num_gt)
     by_level, by_object = (fisher_scores(*arguments, scope) for scope in ("level", "object"))  # type: ignore[arg-type]
     return cost_moments(*arguments), by_level, by_object
 
@@ -97,7 +97,7 @@ def test_the_last_anchor_and_box_come_back() -> None:
 
 def test_samples_come_back() -> None:
     opinion = opinion_of(1)
-    samples, costs = sampled(opinion), opinion.costs().values
+    samples, costs = sampled(opinion), opinion.costs.values
     rows = encode_samples(samples)
     assert [len(row["cost"]) for row in rows] == samples.valid.sum(dim=(1, 2)).tolist()
     found = decode_samples(stored(rows, CHEAPEST), num_anchors=A)
@@ -107,7 +107,7 @@ def test_samples_come_back() -> None:
     assert torch.equal(found[is_stored], costs[is_stored])
     assert not is_stored[1].any()
     again = cheapest_samples(
-        opinion.candidates(), replace(opinion.costs(), values=found), GRID, 5, topk=9
+        opinion.candidates, replace(opinion.costs, values=found), GRID, 5, topk=9
     )
     assert torch.equal(again.cost, samples.cost)
 

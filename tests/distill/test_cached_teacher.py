@@ -105,7 +105,7 @@ def test_anchors_over_crowd_regions_are_ignored_when_the_cache_is_used(
 @pytest.mark.parametrize("seed", range(2))
 def test_prices_are_judged_as_those_of_the_network(tmp_path: Path, level: Level, seed: int) -> None:
     opinion = network_opinion(seed)
-    found, candidates = cached(tmp_path, opinion, level), opinion.candidates()
+    found, candidates = cached(tmp_path, opinion, level), opinion.candidates
     for switch in served(level):
         _, mine = found.prices(candidates, switch)
         _, theirs = opinion.prices(candidates, switch)
@@ -118,7 +118,7 @@ def test_prices_are_judged_as_those_of_the_network(tmp_path: Path, level: Level,
 @pytest.mark.parametrize("level", ["costs", "soft"])
 def test_costs_of_the_cheapest_candidates_are_kept(tmp_path: Path, level: Level) -> None:
     opinion = network_opinion(2)
-    candidates, expected = opinion.candidates(), opinion.costs()
+    candidates, expected = opinion.candidates, opinion.costs
     costs, _ = cached(tmp_path, opinion, level).prices(candidates, Switch())
     kept = costs.values.isfinite()
     assert 0 < kept.sum() < candidates.mask.sum()
@@ -277,8 +277,8 @@ def test_images_are_found_in_whatever_company_they_come(
     assert torch.equal(found.assignment().gt_index, expected.assignment().gt_index)
     assert torch.equal(found.assignment().gt_index, whole.assignment().gt_index[rows])
     for switch in served(level):
-        _, mine = found.prices(expected.candidates(), switch)
-        _, theirs = expected.prices(expected.candidates(), switch)
+        _, mine = found.prices(expected.candidates, switch)
+        _, theirs = expected.prices(expected.candidates, switch)
         for name in ("score", "mean", "count"):
             # Sums that were made in other company differ in rounding.
             mine_of, theirs_of = getattr(mine, name), getattr(theirs, name)
@@ -309,7 +309,7 @@ def test_anchors_that_do_not_exist_are_refused_with_the_file(tmp_path: Path) -> 
     found = CachedTeacher(cache, opinion.assigner).look_at(opinion.batch)
     for ask in (
         found.assignment,
-        lambda: found.prices(opinion.candidates(), Switch()),
+        lambda: found.prices(opinion.candidates, Switch()),
         lambda: targets_of(found, SoftConfig()),
     ):
         with pytest.raises(UserError, match=f"{path}: is damaged .1000000 is stored"):
@@ -328,7 +328,7 @@ def test_a_batch_with_fewer_boxes_than_were_stored_is_refused(tmp_path: Path) ->
     with pytest.raises(UserError, match="is damaged"):
         found.assignment()
     with pytest.raises(UserError, match="is damaged"):
-        found.prices(opinion.candidates(), Switch())
+        found.prices(opinion.candidates, Switch())
 
 
 @pytest.fixture
@@ -364,7 +364,7 @@ def test_no_host_sync(tmp_path: Path, hostsync: ModuleType, level: Level) -> Non
     """Rows are laid out on the host and cross to the device in copies that wait for nothing."""
     opinion = network_opinion(18)
     cache = write_opinion(tmp_path / "cache.h5", opinion, level)
-    teacher, gt_index = CachedTeacher(cache, opinion.assigner), opinion.candidates().gt_index
+    teacher, gt_index = CachedTeacher(cache, opinion.assigner), opinion.candidates.gt_index
     with hostsync.fake_accelerator() as device:
         batch = opinion.batch.to(device)
         candidates = Candidates(gt_index.to(device, non_blocking=True))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -36,7 +38,7 @@ def test_the_assigners_options_are_heeded() -> None:
 def test_candidates_and_costs_stand_beside_each_other() -> None:
     batch = random_batch(2)
     opinion = random_opinion(3, batch)
-    candidates, costs = opinion.candidates(), opinion.costs()
+    candidates, costs = opinion.candidates, opinion.costs
     assert torch.equal(costs.values.isfinite(), candidates.mask)
     assert not candidates.mask[1].any()  # the image without boxes
     assert (candidates.gt_index[~opinion.valid] == BACKGROUND).all()
@@ -48,9 +50,9 @@ def test_candidates_and_costs_stand_beside_each_other() -> None:
 def test_prices_are_costs_and_their_judgement(switch: Switch) -> None:
     batch = random_batch(4)
     opinion = random_opinion(5, batch)
-    candidates = opinion.candidates()
+    candidates = opinion.candidates
     costs, judgement = opinion.prices(candidates, switch)
-    assert torch.equal(costs.values, opinion.costs().values)
+    assert torch.equal(costs.values, opinion.costs.values)
     num_gt = batch.targets.boxes.shape[1]
     expected = switch.judge(candidates, costs, opinion.grid, num_gt)
     for name in ("score", "mean", "count"):
@@ -61,10 +63,10 @@ def test_others_candidates_can_be_priced() -> None:
     """The switch compares two networks over the same candidates, whoever chose them."""
     batch = random_batch(6)
     opinion = random_opinion(7, batch)
-    few = random_opinion(7, batch, paa_assigner(min_iou=0.4)).candidates()
+    few = random_opinion(7, batch, paa_assigner(min_iou=0.4)).candidates
     costs, judgement = opinion.prices(few, Switch())
     assert torch.equal(costs.values.isfinite(), few.mask)
-    assert 0 < judgement.count.sum() == few.mask.sum() < opinion.candidates().mask.sum()
+    assert 0 < judgement.count.sum() == few.mask.sum() < opinion.candidates.mask.sum()
 
 
 @pytest.mark.parametrize(("select", "min_iou"), [("pred", 0.5), ("anchor", 0.3)])
@@ -84,7 +86,7 @@ def test_a_batch_without_boxes() -> None:
     batch = random_batch(10, boxes_per_image=(0, 0))
     opinion = random_opinion(11, batch)
     assert set(opinion.assignment().gt_index.unique().tolist()) == {BACKGROUND, IGNORE}
-    costs, judgement = opinion.prices(opinion.candidates(), Switch("fisher", "level"))
+    costs, judgement = opinion.prices(opinion.candidates, Switch("fisher", "level"))
     assert costs.values.isinf().all()
     assert judgement.score.shape == (2, 0, 5)
     assert not opinion.soft_targets(select="pred", min_iou=0.0).weight.any()
@@ -104,3 +106,26 @@ def test_anchors_are_those_of_the_batch() -> None:
     opinion = PredictedOpinion(random_opinion(15, batch).predictions, batch, paa_assigner())
     assert opinion.grid is anchor_grid(batch.canvas_hw, batch.images.device)
     assert torch.equal(opinion.valid, opinion.grid.valid(batch.valid_hw))
+
+
+def test_candidates_and_costs_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training step asks for them more than once, and they are most of its label assignment."""
+    calls: list[str] = []
+
+    def counted(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            calls.append(name)
+            return rule(*arguments, **options)
+
+        return call
+
+    opinion = random_opinion(1, random_batch(1))
+    assigner = replace(
+        opinion.assigner,
+        candidate_rule=counted("candidates", opinion.assigner.candidate_rule),
+        cost_rule=counted("costs", opinion.assigner.cost_rule),
+    )
+    watched = replace(opinion, assigner=assigner)
+    watched.assignment()
+    watched.sample_costs()
+    assert calls == ["candidates", "costs"]

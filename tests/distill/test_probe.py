@@ -66,7 +66,7 @@ def test_costs_ascend_and_end_with_nothing() -> None:
     batch = one_image(5)
     opinion = random_opinion(6, batch)
     cost = probe_of(opinion, batch)["own_cost"]
-    values, owner = opinion.costs().values[0], opinion.candidates().gt_index[0]
+    values, owner = opinion.costs.values[0], opinion.candidates.gt_index[0]
     for gt, row in enumerate(cost):
         known = row[~np.isnan(row)]
         assert np.isnan(row[len(known) :]).all()
@@ -82,7 +82,7 @@ def test_positive_samples_are_the_positives() -> None:
     batch = one_image(7)
     opinion = random_opinion(8, batch)
     record = probe_of(opinion, batch)
-    values, gt_index = opinion.costs().values[0], opinion.assignment().gt_index[0]
+    values, gt_index = opinion.costs.values[0], opinion.assignment().gt_index[0]
     for gt in range(4):
         marked = record["own_cost"][gt][record["own_sample_positive"][gt]]
         assert len(marked) > 0
@@ -107,7 +107,7 @@ def test_samples_beyond_the_room_are_left_out() -> None:
     record = probe_of(opinion, batch, many)
     assert record["own_cost"].shape == (4, MAX_SAMPLES)
     full = int(np.argmax(~np.isnan(record["own_cost"]).any(axis=1)))
-    mine = opinion.costs().values[0][opinion.candidates().gt_index[0] == full]
+    mine = opinion.costs.values[0][opinion.candidates.gt_index[0] == full]
     assert len(mine) > MAX_SAMPLES
     assert record["own_cost"][full, 0] == mine.min()
 

@@ -142,3 +142,8 @@ def test_recipes_need_no_torch() -> None:
     """The command line reads recipes before it pays for torch."""
     code = "import sys, ladcli.recipe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_scope_without_a_switch_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"distill\.switch is off; choose std-mean or fisher"):
+        Recipe.model_validate({"distill": {"switch_scope": "image"}})
