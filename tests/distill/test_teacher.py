@@ -19,7 +19,6 @@ from ladcli.data.synth import write_synthetic
 from ladcli.data.views import ViewGrid
 from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.model import Detector
-from ladcli.detector.renormalize import Renormalize
 from ladcli.distill.cache_reader import TeacherCache
 from ladcli.distill.cache_writer import CacheWriter
 from ladcli.distill.cached_teacher import CachedTeacher
@@ -86,34 +85,6 @@ def test_autocast_wraps_every_forward_pass() -> None:
     teacher.look_at(tiny_batch())
     assert dtypes == [torch.bfloat16] * 10  # five levels, twice
     assert not torch.is_autocast_enabled("cpu")
-
-
-def test_renormalizing_by_hand() -> None:
-    """Pixel 0.5 is (0.5 - 0.4) / 0.2 = 0.5 for one network, (0.5 - 0.1) / 0.8 = 0.5 for another."""
-    given = (0.4, 0.4, 0.5), (0.2, 0.2, 0.1)
-    wanted = (0.1, 0.3, 0.5), (0.8, 0.4, 0.2)
-    batch = tiny_batch(boxes_per_image=(0,), canvas_hw=(32, 32))
-    batch.images[:] = 0.5  # pixels 0.5, 0.5, 0.55
-    found = Renormalize.between(given, wanted, CPU)(batch)
-    torch.testing.assert_close(found[0, :, 7, 7], torch.tensor([0.5, 0.5, 0.25]))
-
-
-def test_renormalized_padding_stays_zero() -> None:
-    batch = tiny_batch(content_hw=(40, 90))
-    batch.content_hw[1] = torch.tensor([20, 96])  # sizes differ between images
-    given = OTHER_STATISTICS["batch_mean"], OTHER_STATISTICS["batch_std"]
-    wanted = ARCHITECTURE.pixel_mean, ARCHITECTURE.pixel_std
-    found = Renormalize.between(given, wanted, CPU)(batch)
-    for image, (height, width) in zip(found, batch.content_hw.tolist(), strict=True):
-        assert (image[:, height:] == 0).all()
-        assert (image[:, :, width:] == 0).all()
-        assert (image[:, height - 1, width - 1] != 0).all()
-
-
-def test_equal_statistics_leave_the_images_alone() -> None:
-    same = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
-    batch = tiny_batch()
-    assert Renormalize.between(same, same, CPU)(batch) is batch.images
 
 
 def test_a_student_with_other_pixel_statistics_shows_the_teacher_the_same_pixels() -> None:

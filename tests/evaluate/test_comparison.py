@@ -1,0 +1,52 @@
+"""What a method's runs come to together."""
+
+from __future__ import annotations
+
+import pytest
+
+from ladcli.evaluate.coco import CocoMetrics
+from ladcli.evaluate.comparison import ComparedMethod
+from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
+
+
+def metrics(average: float | None) -> CocoMetrics:
+    return CocoMetrics({"AP": average}, {"cup": {"AP": average}})
+
+
+def errors(cost: float | None) -> TideReport:
+    entry = TideErrors(TideThresholds(), 50.0, {}, {"Loc": cost}, {"Loc": 1})
+    return TideReport("corrected", (entry,))
+
+
+def method(*averages: float | None, costs: tuple[float | None, ...] = ()) -> ComparedMethod:
+    runs = tuple(str(number) for number in range(len(averages)))
+    measured = tuple(metrics(average) for average in averages)
+    return ComparedMethod("PAA", runs, measured, tuple(errors(cost) for cost in costs), None)
+
+
+def test_mean_and_sample_deviation_over_runs() -> None:
+    found = method(0.40, 0.42, 0.47)
+    assert found.mean("AP") == pytest.approx(0.43)
+    assert found.mean("AP", "cup") == pytest.approx(0.43)
+    assert found.spread("AP") == pytest.approx(0.036056, abs=1e-6)
+
+
+def test_one_run_has_no_spread() -> None:
+    assert method(0.4).spread("AP") is None
+
+
+def test_undefined_numbers_are_left_out() -> None:
+    assert method(0.4, None).mean("AP") == 0.4
+    assert method(None).mean("AP") is None
+
+
+def test_costs_of_errors_are_averaged_where_defined() -> None:
+    assert method(0.4, 0.4, 0.4, costs=(2.0, None, 4.0)).tide_cost("Loc") == 3.0
+    assert method(0.4, costs=(None,)).tide_cost("Loc") is None
+
+
+def test_runs_keep_their_own_numbers_in_json() -> None:
+    plain = method(0.4, 0.5, costs=(2.0, 4.0)).to_json()
+    assert [run["coco"]["stats"] for run in plain["runs"]] == [[0.4], [0.5]]
+    assert [run["tide"][0]["dAP"]["Loc"] for run in plain["runs"]] == [2.0, 4.0]
+    assert plain["gains"] is None
