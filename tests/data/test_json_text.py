@@ -1,0 +1,51 @@
+"""JSON files and what can be wrong with them."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+
+from ladcli.data.json_text import read_json
+from ladcli.errors import UserError
+
+
+def written(folder: Path, content: bytes) -> Path:
+    path = folder / "file.json"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_utf8_with_or_without_a_mark(tmp_path: Path, mark: bytes) -> None:
+    assert read_json(written(tmp_path, mark + '{"ä": [1, 2.5]}'.encode())) == {"ä": [1, 2.5]}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b" \n", "the file is empty"),
+        (b'{"a":\n 1,,}', "invalid JSON at line 2, column 4"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b"[" + b"9" * 10_000 + b"]", "too many digits"),
+        ("{}".encode("utf-16"), "UTF-16, not UTF-8"),
+        (b'{"a":\n"\xe4"}', "byte 0xe4 in line 2"),
+    ],
+)
+def test_damage_is_one_sentence_with_the_file(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(UserError) as caught:
+        read_json(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert gc.isenabled()
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        read_json(tmp_path / "absent.json")
+    with pytest.raises(UserError, match="is a folder"):
+        read_json(tmp_path)
