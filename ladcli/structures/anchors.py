@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ class AnchorGrid:
         """Number of anchors of each level; they add up to A."""
         return tuple(rows * cols for rows, cols in self.level_sizes)
 
-    @property
+    @cached_property
     def level(self) -> Tensor:
         """[A] int64, position of the anchor's level, 0 for the finest."""
         device = self.anchors.device
