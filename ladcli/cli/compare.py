@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from ladcli.evaluate.comparison import ComparisonResult
 
 CONFIDENCE = "Confidence"
+
+
+class Intervals(str, Enum):
+    """Numbers that come with an interval."""
+
+    ap = "ap"
+    all = "all"
 
 
 @friendly
@@ -50,6 +58,16 @@ def compare(
         str | None,
         typer.Option(metavar="NAME", help="a or b, of runs that trained two networks."),
     ] = None,
+    intervals: Annotated[
+        Intervals,
+        typer.Option(
+            "--intervals",
+            metavar="WHICH",
+            help="Numbers with an interval: ap (AP, AP50, AP75, and AP of each class) or all "
+            "(object sizes and TIDE too, which takes some six times as long).",
+            rich_help_panel=CONFIDENCE,
+        ),
+    ] = Intervals.ap,
     resamples: Annotated[
         int | None,
         typer.Option(
@@ -89,6 +107,7 @@ def compare(
             rich_help_panel=o.RUN,
         ),
     ] = None,
+    quiet: o.Quiet = False,
     as_json: o.AsJson = False,
     debug: o.Debug = False,
 ) -> None:
@@ -114,7 +133,15 @@ def compare(
     from ladcli.stages.compare import compare as run
 
     options = CompareOptions(
-        split.value if split else None, network, annotations, data, resamples, confidence, seed
+        split=split.value if split else None,
+        network=network,
+        annotations=annotations,
+        data=data,
+        all_intervals=intervals is Intervals.all,
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+        quiet=quiet,
     )
     result = run(runs, options)
     if csv is not None:

@@ -49,6 +49,13 @@ def _count_reached(recalls: np.ndarray, recall: np.ndarray) -> np.ndarray:
     return place + (limits[place] <= recall) + (limits[place + 1] <= recall)
 
 
+def mean_of_defined(values: np.ndarray, axis: int) -> np.ndarray:
+    """Mean of what is not NaN along ``axis``; NaN where nothing is."""
+    defined = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values.sum(axis=axis, where=defined) / defined.sum(axis=axis))  # 0 / 0
+
+
 class ClassRanking:
     """One class's detections from the best score down, and which of them are right.
 

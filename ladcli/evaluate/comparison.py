@@ -6,8 +6,8 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
-from ladcli.evaluate.bootstrap import Comparison
 from ladcli.evaluate.coco import CocoMetrics
+from ladcli.evaluate.gains import Gains
 from ladcli.evaluate.tide import TideReport
 
 
@@ -19,7 +19,7 @@ class ComparedMethod:
     runs: tuple[str, ...]
     metrics: tuple[CocoMetrics, ...]  # beside the runs
     tide: tuple[TideReport, ...]
-    gains: Comparison | None  # over the first method; None for the first itself
+    gains: Gains | None  # over the first method; None for the first itself
 
     def mean(self, key: str, class_name: str | None = None) -> float | None:
         """Mean of a number over the runs, share of 1."""
@@ -52,6 +52,7 @@ class ComparedMethod:
                     name: {k: vars(g) for k, g in table.items()}
                     for name, table in self.gains.per_class.items()
                 },
+                "tide": {kind: vars(g) for kind, g in self.gains.tide.items()},
             }
         return {
             "method": self.name,

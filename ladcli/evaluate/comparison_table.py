@@ -12,11 +12,10 @@ from rich.text import Text
 
 from ladcli.evaluate.bootstrap import Gain
 from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
+from ladcli.evaluate.gains import Gains
 from ladcli.evaluate.table import PRECISIONS, UNDEFINED, points
-from ladcli.evaluate.tide import MAIN_KINDS, SPECIAL_KINDS
+from ladcli.evaluate.tide_repairs import ALL_KINDS
 
-#: Numbers that come with an interval.
-WITH_INTERVAL = ("AP", "AP50", "AP75")
 #: Head of the column that names a number.
 NUMBER = "number"
 
@@ -41,23 +40,28 @@ def gains_table(result: ComparisonResult, *, per_class: bool) -> Table:
     table = _table(title, "method", (NUMBER, "difference", "interval", "above 0"))
     for method in result.methods[1:]:
         assert method.gains is not None  # all but the first have them
-        rows = [(key, method.gains.overall[key]) for key in WITH_INTERVAL]
-        if per_class:
-            rows += [(f"AP {name}", g["AP"]) for name, g in method.gains.per_class.items()]
-        for number, (label, gain) in enumerate(rows):
+        rows = gain_rows(method.gains, per_class=per_class)
+        for number, row in enumerate(rows):
             name = method.name if number == 0 else ""
-            table.add_row(
-                Text(name), Text(label), *gain_cells(gain), end_section=number == len(rows) - 1
-            )
+            cells = (Text(name), *(Text(cell) for cell in row))
+            table.add_row(*cells, end_section=number == len(rows) - 1)
     return table
+
+
+def gain_rows(gains: Gains, *, per_class: bool) -> list[tuple[str, str, str, str]]:
+    """Every number with its difference, interval, and share of resamples above 0; in points."""
+    in_shares = dict(gains.overall)
+    if per_class:
+        in_shares |= {f"AP {name}": numbers["AP"] for name, numbers in gains.per_class.items()}
+    rows = [(name, *_gain_cells(gain, 100)) for name, gain in in_shares.items()]
+    return rows + [(f"TIDE {kind}", *_gain_cells(gain, 1)) for kind, gain in gains.tide.items()]
 
 
 def tide_comparison(result: ComparisonResult) -> Table:
     """What each kind of error costs every method, points of AP at IoU 0.5."""
-    kinds = (*MAIN_KINDS, *SPECIAL_KINDS)
-    table = _table("what errors cost (TIDE, points of AP50)", "method", kinds)
+    table = _table("what errors cost (TIDE, points of AP50)", "method", ALL_KINDS)
     for method in result.methods:
-        costs = [method.tide_cost(kind) for kind in kinds]
+        costs = [method.tide_cost(kind) for kind in ALL_KINDS]
         cells = [UNDEFINED if cost is None else f"{cost:.1f}" for cost in costs]
         table.add_row(Text(method.name), *cells)
     return table
@@ -69,16 +73,16 @@ def verdicts(result: ComparisonResult) -> list[str]:
 
 
 def comparison_csv(result: ComparisonResult) -> str:
-    """A row per method and class (``all`` first): AP, AP50, AP75, difference and interval of AP."""
+    """A row per method and class (``all`` first): AP numbers, and AP's difference and interval."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["method", "class", *WITH_INTERVAL, "AP_difference", "AP_low", "AP_high", "share_above_0"]
+        ["method", "class", *PRECISIONS, "AP_difference", "AP_low", "AP_high", "share_above_0"]
     )
     names = [None, *result.methods[0].metrics[0].per_class]
     for method in result.methods:
         for name in names:
-            values = [method.mean(key, name) for key in WITH_INTERVAL]
+            values = [method.mean(key, name) for key in PRECISIONS]
             gain = _ap_gain(method, name)
             rest = [gain.difference, gain.low, gain.high, gain.share_above] if gain else [None] * 4
             cells = ["" if value is None else f"{value:.6f}" for value in (*values, *rest)]
@@ -111,14 +115,14 @@ def _verdict(method: ComparedMethod, result: ComparisonResult) -> str:
     return f"{method.name}: not told apart on these images, {measured}"
 
 
-def gain_cells(gain: Gain) -> tuple[str, str, str]:
-    """Difference and interval in points of 100, and the share of resamples above 0."""
+def _gain_cells(gain: Gain, unit: float) -> tuple[str, str, str]:
+    """Difference and interval, of numbers that count ``unit`` points, and the share above 0."""
     if gain.difference is None:
         return (UNDEFINED,) * 3
-    difference = f"{100 * gain.difference:+.1f}"
+    difference = f"{unit * gain.difference:+.1f}"
     if gain.low is None or gain.high is None or gain.share_above is None:
         return difference, UNDEFINED, UNDEFINED
-    interval = f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+    interval = f"[{unit * gain.low:+.1f}, {unit * gain.high:+.1f}]"
     return difference, interval, f"{100 * gain.share_above:.1f} %"
 
 

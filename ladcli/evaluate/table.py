@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.tide import MAIN_KINDS, SPECIAL_KINDS, TideReport
+from ladcli.evaluate.tide import TideReport
+from ladcli.evaluate.tide_repairs import ALL_KINDS
 
 #: What stands where a number is undefined (no ground truth of that kind).
 UNDEFINED = "–"
@@ -38,13 +39,12 @@ def comparison_table(rows: Sequence[tuple[str, CocoMetrics]]) -> Table:
 def tide_table(report: TideReport) -> Table:
     """What each kind of error costs in points of AP, and how many there are."""
     title = "TIDE" if report.definition == "corrected" else report.definition
-    kinds = (*MAIN_KINDS, *SPECIAL_KINDS)
-    table = _empty(title, kinds)
+    table = _empty(title, ALL_KINDS)
     for entry in report.entries:
         at = f"{entry.thresholds.positive:g}:{entry.thresholds.background:g}"
-        costs = (entry.dap[kind] for kind in kinds)
+        costs = (entry.dap[kind] for kind in ALL_KINDS)
         table.add_row(at, *(UNDEFINED if c is None else f"{c:.2f}" for c in costs))
-        counts = (str(entry.counts.get(kind, UNDEFINED)) for kind in kinds)
+        counts = (str(entry.counts.get(kind, UNDEFINED)) for kind in ALL_KINDS)
         table.add_row("count", *counts, end_section=True)
     return table
 

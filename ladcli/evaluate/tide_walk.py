@@ -39,11 +39,14 @@ class Walk:
     regions are not among the G boxes.
     """
 
+    num_images: int
+    image: np.ndarray  # [D] int64, position of the image among ascending ids
     label: np.ndarray  # [D] int64
     score: np.ndarray  # [D] float64
     in_empty_image: np.ndarray  # [D] bool, no box in the image
     covered: np.ndarray  # [D] float64, largest share inside one crowd region of the class
     gt_label: np.ndarray  # [G] int64
+    gt_image: np.ndarray  # [G] int64, as ``image``
     same: Pairs  # of one class, by detection and falling IoU, earlier boxes first
     other: Pairs  # of different classes, likewise
 
@@ -92,12 +95,16 @@ def prepare_walk(ground_truth: CocoFile, results: Results, *, at_least: float) -
     )
     covered = np.zeros(len(order))
     np.maximum.at(covered, over_crowd.det, over_crowd.iou)
+    place = np.argsort(np.argsort(ground_truth.image_ids))
     return Walk(
+        num_images=len(place),
+        image=place[image],
         label=label,
         score=results.scores[order],
         in_empty_image=~np.isin(image, gt_image),
         covered=covered,
         gt_label=gt_label,
+        gt_image=place[gt_image],
         same=pairs.where(same),
         other=pairs.where(~same),
     )

@@ -10,14 +10,16 @@ import numpy as np
 
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.data.folder import Split, find_annotations
+from ladcli.engine.progress import progress
 from ladcli.errors import UserError
-from ladcli.evaluate.bootstrap import paired_bootstrap
+from ladcli.evaluate.bootstrap import Draws
 from ladcli.evaluate.coco import metrics_of
 from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
-from ladcli.evaluate.matching import Matching, match
+from ladcli.evaluate.gains import Gains, MatchedRun, gains_over
+from ladcli.evaluate.matching import match
 from ladcli.evaluate.results import load_results
 from ladcli.evaluate.run_folders import ResultsOf, find_results
-from ladcli.evaluate.tide import TideReport, tide_errors
+from ladcli.evaluate.tide import TideReport, repairs_of, tide_errors
 from ladcli.recipe.schema import DataConfig
 
 #: Resamples by default: many where they are cheap, fewer from this number of images on.
@@ -32,9 +34,11 @@ class CompareOptions:
     network: str | None = None
     annotations: Path | None = None  # ground truth; by default that of the runs' own recipes
     data: Path | None = None  # data folder, where it has moved since
+    all_intervals: bool = False  # of sizes and TIDE too
     resamples: int | None = None  # None: by the size of the set
     confidence: float = 0.95
     seed: int = 0
+    quiet: bool = False
 
     @property
     def results_of(self) -> str:
@@ -58,23 +62,17 @@ def compare(given: Sequence[str], options: CompareOptions) -> ComparisonResult:
     methods = find_results(given, split=options.results_of, network=options.network)
     reader = _Reader(options)
     measured = [[reader.measure(one) for one in method.results] for method in methods]
-    num_images = measured[0][0].matching.num_images
+    num_images = measured[0][0].matched.matching.num_images
     resamples = options.resamples
     if resamples is None:
         resamples = RESAMPLES if num_images < LARGE_SET else RESAMPLES_OF_LARGE_SETS
-    matchings = [[run.matching for run in runs] for runs in measured]
-    gains = paired_bootstrap(
-        matchings[0],
-        matchings[1:],
-        resamples=resamples,
-        confidence=options.confidence,
-        seed=options.seed,
-    )
+    quiet = options.quiet or num_images < LARGE_SET  # takes seconds
+    gains = _gains(measured, Draws(resamples, options.confidence, options.seed), quiet)
     compared = tuple(
         ComparedMethod(
             method.name,
             tuple(one.given for one in method.results),
-            tuple(metrics_of(run.matching) for run in runs),
+            tuple(metrics_of(run.matched.matching) for run in runs),
             tuple(run.tide for run in runs),
             gain,
         )
@@ -85,11 +83,19 @@ def compare(given: Sequence[str], options: CompareOptions) -> ComparisonResult:
     )
 
 
+def _gains(measured: list[list[_Measured]], draws: Draws, quiet: bool) -> list[Gains]:
+    """Differences to the first method."""
+    matched = [[run.matched for run in runs] for runs in measured]
+    total = draws.count * sum(len(runs) for runs in matched)
+    with progress("resample", total, quiet=quiet) as reporter:
+        return gains_over(matched[0], matched[1:], draws, on_progress=reporter.update)
+
+
 @dataclass(frozen=True)
 class _Measured:
     """What is kept of one set of results."""
 
-    matching: Matching
+    matched: MatchedRun
     tide: TideReport
 
 
@@ -114,7 +120,9 @@ class _Reader:
         if path not in self._measured:
             results = load_results(one.predictions, truth)
             self.notes |= dict.fromkeys(results.notes)
-            self._measured[path] = _Measured(match(truth, results), tide_errors(truth, results))
+            repairs = repairs_of(truth, results) if self._options.all_intervals else None
+            matched = MatchedRun(match(truth, results), repairs)
+            self._measured[path] = _Measured(matched, tide_errors(truth, results))
         return self._measured[path]
 
     def _truth_of(self, one: ResultsOf) -> CocoFile:

@@ -112,6 +112,20 @@ def test_csv_has_a_row_per_method_and_class(root: Path) -> None:
     assert float(table[5]["share_above_0"]) == 0
 
 
+def test_sizes_and_errors_have_intervals_on_request(root: Path) -> None:
+    given = *seeds(root), root / "lad", "--intervals", "all"
+    shown = words(compare(*given).done())
+    assert shown[9] == ["APs", "–", "–", "–"]
+    assert shown[10][:2] == ["APm", "+24.8"]
+    # Half of the cups were missed: repairing that is worth what LAD gained.
+    missed = next(row for row in shown if row[:2] == ["TIDE", "Miss"])
+    assert missed[2:5] == ["-24.8", "[-50.0,", "+0.0]"]
+    gains = json.loads(compare(*given, "--json").done())["methods"][1]["gains"]
+    assert gains["tide"]["Miss"]["difference"] == pytest.approx(100 * (share(2) - 1) / 2)
+    assert gains["overall"]["APm"]["difference"] == pytest.approx((1 - share(2)) / 2)
+    assert gains["per_class"]["cup"]["APm"]["low"] is not None
+
+
 def test_a_network_of_two_is_chosen(root: Path) -> None:
     write_results(root / "colad/eval/b/val/predictions.json", cups=0)
     given = root / "lad", root / "colad"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
-from ladcli.evaluate.bootstrap import Comparison, Gain
+from ladcli.evaluate.bootstrap import Gain
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
 from ladcli.evaluate.comparison_table import (
@@ -19,7 +20,9 @@ from ladcli.evaluate.comparison_table import (
     tide_comparison,
     verdicts,
 )
-from ladcli.evaluate.tide import MAIN_KINDS, SPECIAL_KINDS, TideErrors, TideReport, TideThresholds
+from ladcli.evaluate.gains import Gains
+from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
+from ladcli.evaluate.tide_repairs import ALL_KINDS
 
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 UNDEFINED = Gain(None, None, None, None, None, None)
@@ -32,7 +35,7 @@ def metrics(ap: float | None) -> CocoMetrics:
 
 
 def tide(cost: float | None) -> TideReport:
-    costs = dict.fromkeys((*MAIN_KINDS, *SPECIAL_KINDS), cost)
+    costs = dict.fromkeys(ALL_KINDS, cost)
     return TideReport("corrected", (TideErrors(TideThresholds(), cost, {}, costs, {}),))
 
 
@@ -47,7 +50,7 @@ def method(name: str, *aps: float | None, ap_gain: Gain | None = None) -> Compar
     if ap_gain is not None:
         numbers = {"AP": ap_gain, "AP50": nothing, "AP75": nothing}
         of_classes = {"[red] cell": numbers, "cup": {**numbers, "AP": UNDEFINED}}
-        comparison = Comparison(numbers, of_classes)
+        comparison = Gains(numbers, of_classes)
     costs = [None if ap is None else 10 * ap for ap in aps]
     return ComparedMethod(
         name,
@@ -108,6 +111,21 @@ def test_an_interval_may_be_undefined_where_the_difference_is_not() -> None:
     assert rows(table)[2] == ["b", "AP", "-10.0", "–", "–"]
 
 
+def test_sizes_and_tide_have_rows_where_they_were_resampled() -> None:
+    """Costs of errors are points already."""
+    small, cost = gain(0.01, -0.02, 0.03, 0.7), Gain(9.2, 6.8, -2.4, -3.5, -1.2, 0.0)
+    found = method("lad", 0.5, ap_gain=BETTER)
+    assert found.gains is not None
+    everything = Gains({**found.gains.overall, "APs": small}, {}, {"Loc": cost})
+    table = gains_table(
+        result(method("paa", 0.5), replace(found, gains=everything)), per_class=True
+    )
+    assert rows(table)[5:] == [
+        ["APs", "+1.0", "[-2.0,", "+3.0]", "70.0", "%"],
+        ["TIDE", "Loc", "-2.4", "[-3.5,", "-1.2]", "0.0", "%"],
+    ]
+
+
 def test_confidence_is_named() -> None:
     ninety = result(*TWO.methods, confidence=0.9)
     assert " ".join(rows(gains_table(ninety, per_class=False))[0]).endswith(" 90 % interval")
@@ -116,7 +134,7 @@ def test_confidence_is_named() -> None:
 def test_errors_show_their_mean_cost() -> None:
     title, head, first, second = rows(tide_comparison(TWO))
     assert " ".join(title) == "what errors cost (TIDE, points of AP50)"
-    assert head == ["method", *MAIN_KINDS, *SPECIAL_KINDS]
+    assert head == ["method", *ALL_KINDS]
     assert first == ["paa", *["5.0"] * 8]
     assert second == ["[b]lad", *["5.2"] * 8]
     undefined = tide_comparison(result(method("paa", None), method("x", 0.5, ap_gain=BETTER)))
@@ -158,14 +176,15 @@ def test_csv_has_a_row_per_method_and_class() -> None:
     assert "\r" not in text
     head, *body = list(csv.reader(io.StringIO(text)))
     assert head == [
-        "method", "class", "AP", "AP50", "AP75", "AP_difference", "AP_low", "AP_high",
-        "share_above_0",
+        "method", "class", "AP", "AP50", "AP75", "APs", "APm", "APl",
+        "AP_difference", "AP_low", "AP_high", "share_above_0",
     ]  # fmt: skip
     assert [row[:2] for row in body] == [
         [name, label] for name in ("paa", "[b]lad") for label in ("all", "[red] cell", "cup")
     ]
-    assert body[0][2:] == ["0.500000"] * 3 + [""] * 4
+    baseline, mean = ([*[ap] * 3, "", ap, ap] for ap in ("0.500000", "0.520000"))
     gains = ["0.025100", "0.014900", "0.038200", "0.999600"]
-    assert body[3][2:] == ["0.520000"] * 3 + gains
-    assert body[4][2:] == ["0.520000"] * 3 + gains
-    assert body[5][2:] == ["0.520000"] * 3 + [""] * 4
+    assert body[0][2:] == [*baseline, *[""] * 4]
+    assert body[3][2:] == [*mean, *gains]
+    assert body[4][2:] == [*mean, *gains]
+    assert body[5][2:] == [*mean, *[""] * 4]

@@ -6,13 +6,12 @@ import pytest
 
 from ladcli.errors import UserError
 from ladcli.evaluate.tide import (
-    MAIN_KINDS,
-    SPECIAL_KINDS,
     TideErrors,
     TideOptions,
     TideThresholds,
     tide_errors,
 )
+from ladcli.evaluate.tide_repairs import ALL_KINDS, MAIN_KINDS
 from tests.evaluate.random_sets import CASES
 from tests.evaluate.scenes import scene
 from tests.evaluate.slow_tide import slow_tide
@@ -114,7 +113,7 @@ def test_without_detections_nothing_is_weighed() -> None:
     found = errors_of([(0, BOX)], [])
     assert found.ap == 0
     assert found.counts == only(Miss=1)
-    assert found.dap == dict.fromkeys((*MAIN_KINDS, *SPECIAL_KINDS))
+    assert found.dap == dict.fromkeys(ALL_KINDS)
 
 
 def test_without_ground_truth_there_is_no_ap() -> None:
@@ -142,7 +141,7 @@ def test_json_layout() -> None:
             "pos_threshold": 0.5,
             "background_threshold": 0.1,
             "ap": 0.0,
-            "dAP": dict.fromkeys((*MAIN_KINDS, *SPECIAL_KINDS)),
+            "dAP": dict.fromkeys(ALL_KINDS),
             "counts": only(Miss=1),
         }
     ]

@@ -12,14 +12,12 @@ import pytest
 from ladcli.data.coco_json import read_coco
 from ladcli.evaluate.results import load_results
 from ladcli.evaluate.tide import (
-    MAIN_KINDS,
-    SPECIAL_KINDS,
-    Definition,
     TideErrors,
     TideOptions,
     TideThresholds,
     tide_errors,
 )
+from ladcli.evaluate.tide_repairs import ALL_KINDS, Definition
 from tests.golden.scene import for_each
 
 FILES = "eval/*.expected.json"
@@ -54,7 +52,7 @@ def test_average_precision(path: Path, definition: Definition) -> None:
 @each_definition
 def test_cost_of_every_kind(path: Path, definition: Definition) -> None:
     for ours, theirs in both(path, definition):
-        assert list(ours.dap) == [*MAIN_KINDS, *SPECIAL_KINDS]
+        assert list(ours.dap) == list(ALL_KINDS)
         if theirs["dAP"] is None:  # the tool stops where nothing is detected
             assert set(ours.dap.values()) == {None}
         else:

@@ -364,7 +364,8 @@ def test_json_holds_every_run_and_every_gain(paa: Path, lad: Path) -> None:
     assert set(measured) == {"run", "coco", "tide_definition", "tide"}
     assert measured["run"] == str(paa)
     assert measured["coco"]["stats"][0] == pytest.approx((share(2) + 1) / 2)
-    assert list(second["gains"]) == ["overall", "per_class"]
+    assert list(second["gains"]) == ["overall", "per_class", "tide"]
+    assert second["gains"]["tide"] == {}
     assert list(second["gains"]["per_class"]) == ["cup", "plate"]
     assert list(second["gains"]["overall"]["AP"]) == [
         "baseline", "value", "difference", "low", "high", "share_above",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ladcli.evaluate.comparison import ComparisonResult
-from ladcli.evaluate.comparison_table import WITH_INTERVAL, gain_cells, verdicts
+from ladcli.evaluate.comparison_table import gain_rows, verdicts
 from ladcli.evaluate.report.html import Html, join, paragraph, table, tag
 
 _HEAD = ("method", "number", "difference", "interval", "above 0")
@@ -14,9 +14,7 @@ def intervals(result: ComparisonResult) -> Html:
     rows: list[tuple[str, ...]] = []
     for method in result.methods[1:]:
         assert method.gains is not None  # all but the first have them
-        numbers = {key: method.gains.overall[key] for key in WITH_INTERVAL}
-        numbers |= {f"AP {name}": gains["AP"] for name, gains in method.gains.per_class.items()}
-        rows += [(method.name, label, *gain_cells(gain)) for label, gain in numbers.items()]
+        rows += [(method.name, *row) for row in gain_rows(method.gains, per_class=True)]
     reading = (
         f"On {result.set_name}, points of 100. The interval holds the difference in "
         f"{100 * result.confidence:g} % of {result.resamples} draws of the {result.num_images} "

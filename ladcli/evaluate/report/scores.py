@@ -27,7 +27,7 @@ from ladcli.evaluate.report.svg import (
     line_legend,
 )
 from ladcli.evaluate.table import PRECISIONS, UNDEFINED, points
-from ladcli.evaluate.tide import MAIN_KINDS, SPECIAL_KINDS
+from ladcli.evaluate.tide_repairs import ALL_KINDS, MAIN_KINDS, SPECIAL_KINDS
 
 #: Classes that get bars and curves; of more, the best and the worst, or the most frequent.
 MAX_BARS, MAX_CURVES = 90, 40
@@ -329,7 +329,6 @@ def _finite(value: float | None) -> float | None:
 
 
 def _tide_table(known: Sequence[tuple[int, Entry]], differences: bool) -> Html:
-    kinds = (*MAIN_KINDS, *SPECIAL_KINDS)
     rows: list[list[Child]] = []
     base = known[0][1].result.tide
     for k, entry in known:
@@ -342,14 +341,14 @@ def _tide_table(known: Sequence[tuple[int, Entry]], differences: bool) -> Html:
                 f"{entry.name}, dAP",
                 *(
                     _cell(tide.dap.get(kind), base.dap.get(kind) if compare else None, _hundredths)
-                    for kind in kinds
+                    for kind in ALL_KINDS
                 ),
             ]
         )
-        counts = [str(tide.counts.get(kind, UNDEFINED)) for kind in kinds]
+        counts = [str(tide.counts.get(kind, UNDEFINED)) for kind in ALL_KINDS]
         rows.append([f"{entry.name}, count", *counts])
     title = "TIDE in numbers"
-    return fold(title, table(("", *kinds), rows, caption=title))
+    return fold(title, table(("", *ALL_KINDS), rows, caption=title))
 
 
 def _hundredths(value: float | None) -> str:

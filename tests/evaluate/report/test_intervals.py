@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ladcli.evaluate.bootstrap import Comparison, Gain
+from ladcli.evaluate.bootstrap import Gain
 from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
+from ladcli.evaluate.gains import Gains
 from ladcli.evaluate.report.intervals import intervals
 
 UNKNOWN = Gain(None, None, None, None, None, None)
@@ -12,7 +13,7 @@ GAIN = Gain(0.40, 0.42, 0.02, 0.01, 0.031, 0.987)
 
 def result(name: str) -> ComparisonResult:
     overall = {"AP": GAIN, "AP50": GAIN, "AP75": UNKNOWN}
-    gains = Comparison(overall, {"<cup>": {"AP": GAIN}})
+    gains = Gains(overall, {"<cup>": {"AP": GAIN}})
     methods = (
         ComparedMethod("PAA", ("paa",), (), (), None),
         ComparedMethod(name, ("lad",), (), (), gains),
