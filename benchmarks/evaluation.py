@@ -1,4 +1,4 @@
-"""AP, TIDE and the bootstrap on a set of COCO's size, beside the published tools.
+"""AP, TIDE and comparisons on a set of COCO's size, beside the published tools.
 
     python -m benchmarks.evaluation [--images 5000] [--resamples 1000]
 
@@ -19,19 +19,31 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-CLASSES = 80
-BOXES_PER_IMAGE = 7.2
 DETECTIONS_PER_IMAGE = 100
 HW = (480, 640)
 #: What tidecv 1.0.1 is published to take for such a set; never measured by this program.
 TIDECV_SECONDS, TIDECV_GB = 38, 1.1
 #: Largest difference of a number that still counts as none.
 SAME = 1e-9
+
+
+@dataclass(frozen=True)
+class SetSize:
+    """How much there is to measure."""
+
+    images: int
+    classes: int
+    boxes_per_image: float
+
+
+COCO_SIZED = SetSize(5000, 80, 7.2)
+#: A test set of one's own: what `lad run bccd` measures.
+SMALL, SMALL_RESAMPLES = SetSize(72, 3, 13), 10_000
 
 
 @dataclass(frozen=True)
@@ -51,20 +63,20 @@ class Boxes:
     boxes: np.ndarray  # [G, 4] x, y, width, height
 
 
-def draw_files(folder: Path, images: int, seed: int) -> Files:
-    """Write a set of ``images`` images, with 7.2 boxes and 100 detections each on average."""
+def draw_files(folder: Path, size: SetSize, seed: int) -> Files:
+    """Write ground truth, and results of two runs with 100 detections an image on average."""
     rng = np.random.default_rng(seed)
-    count = round(images * BOXES_PER_IMAGE)
-    frequency = 1 / np.arange(1, CLASSES + 1)  # a few classes are frequent, as in COCO
+    count = round(size.images * size.boxes_per_image)
+    frequency = 1 / np.arange(1, size.classes + 1)  # a few classes are frequent, as in COCO
     truth = Boxes(
-        np.sort(rng.integers(0, images, count)),
-        rng.choice(CLASSES, count, p=frequency / frequency.sum()),
+        np.sort(rng.integers(0, size.images, count)),
+        rng.choice(size.classes, count, p=frequency / frequency.sum()),
         _draw_boxes(rng, count),
     )
     files = Files(folder / "truth.json", (folder / "first.json", folder / "second.json"))
-    files.truth.write_text(json.dumps(_instances(truth, images)))
+    files.truth.write_text(json.dumps(_instances(truth, size)))
     for path, jitter in zip(files.results, (0.1, 0.09), strict=True):
-        path.write_text(json.dumps(_draw_results(rng, truth, images, jitter)))
+        path.write_text(json.dumps(_draw_results(rng, truth, size, jitter)))
     return files
 
 
@@ -74,15 +86,15 @@ def _draw_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.concatenate([rng.uniform(0, np.array(HW[::-1]) - wh), wh], axis=1).round(2)
 
 
-def _instances(truth: Boxes, images: int) -> dict[str, object]:
+def _instances(truth: Boxes, size: SetSize) -> dict[str, object]:
     """COCO ground truth; one box in a hundred is a crowd region."""
     columns = zip(truth.image.tolist(), truth.label.tolist(), truth.boxes.tolist(), strict=True)
     return {
         "images": [
             {"id": i, "file_name": f"{i}.jpg", "height": HW[0], "width": HW[1]}
-            for i in range(images)
+            for i in range(size.images)
         ],
-        "categories": [{"id": c + 1, "name": f"class {c}"} for c in range(CLASSES)],
+        "categories": [{"id": c + 1, "name": f"class {c}"} for c in range(size.classes)],
         "annotations": [
             {
                 "id": n,
@@ -98,15 +110,15 @@ def _instances(truth: Boxes, images: int) -> dict[str, object]:
 
 
 def _draw_results(
-    rng: np.random.Generator, truth: Boxes, images: int, jitter: float
+    rng: np.random.Generator, truth: Boxes, size: SetSize, jitter: float
 ) -> list[dict[str, object]]:
     """Records: several around every box, some of them of another class, the rest background."""
-    count = images * DETECTIONS_PER_IMAGE
+    count = size.images * DETECTIONS_PER_IMAGE
     background = rng.random(count) < 0.3
     source = rng.integers(0, len(truth.image), count)
-    image = np.where(background, rng.integers(0, images, count), truth.image[source])
+    image = np.where(background, rng.integers(0, size.images, count), truth.image[source])
     confused = background | (rng.random(count) < 0.25)
-    label = np.where(confused, rng.integers(0, CLASSES, count), truth.label[source])
+    label = np.where(confused, rng.integers(0, size.classes, count), truth.label[source])
     spread = rng.exponential(jitter, count)
     near = truth.boxes[source]
     near = near + rng.normal(0, 1, (count, 4)) * spread[:, None] * near[:, [2, 3, 2, 3]]
@@ -198,20 +210,25 @@ def tidecv_tide(files: Files) -> Cost:
     return _cost(start, middle, [run.ap, *(named[kind] for kind in kinds)])
 
 
-def our_bootstrap(files: Files, resamples: int) -> Cost:
+def our_comparison(files: Files, resamples: int, everything: bool) -> Cost:
     """How far two runs are apart, and the interval; there is no tool to compare with."""
     from ladcli.data.coco_json import read_coco
-    from ladcli.evaluate.bootstrap import paired_bootstrap
+    from ladcli.evaluate.bootstrap import Draws
+    from ladcli.evaluate.gains import MatchedRun, gains_over
     from ladcli.evaluate.matching import match
     from ladcli.evaluate.results import load_results
+    from ladcli.evaluate.tide import repairs_of
 
     start = time.process_time()
     truth = read_coco(files.truth)
     results = [load_results(path, truth) for path in files.results]
     middle = time.process_time()
-    first, second = (match(truth, found) for found in results)
-    (comparison,) = paired_bootstrap([first], [[second]], resamples=resamples)
-    gain = comparison.overall["AP"]
+    first, second = (
+        MatchedRun(match(truth, found), repairs_of(truth, found) if everything else None)
+        for found in results
+    )
+    (gains,) = gains_over([first], [[second]], Draws(resamples))
+    gain = gains.overall["AP"]
     return _cost(start, middle, [value or 0.0 for value in (gain.difference, gain.low, gain.high)])
 
 
@@ -230,32 +247,48 @@ def in_fresh_process(measure: Callable[..., Cost], *args: object) -> Cost:
 
 def main() -> None:
     """Draw, measure, and print a table."""
-    parser = argparse.ArgumentParser(description="AP, TIDE and bootstrap on a large set")
-    parser.add_argument("--images", type=int, default=5000)
+    parser = argparse.ArgumentParser(description="AP, TIDE and comparisons")
+    parser.add_argument("--images", type=int, default=COCO_SIZED.images)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    large = replace(COCO_SIZED, images=options.images)
     with tempfile.TemporaryDirectory() as folder:
-        files = draw_files(Path(folder), options.images, options.seed)
-        detections = options.images * DETECTIONS_PER_IMAGE
-        print(f"{options.images} images, {CLASSES} classes, {detections} detections, one process")
-        print(f"{'processor time':22}{'read s':>9}{'work s':>9}{'peak GB':>9}")
+        files = _draw(Path(folder), large, options.seed)
         _compare(_row("AP, ladcli", our_ap, files), _row("AP, pycocotools", pycocotools_ap, files))
         ours = _row("TIDE, ladcli", our_tide, files)
         if importlib.util.find_spec("tidecv"):
             _compare(ours, _row("TIDE, tidecv", tidecv_tide, files))
         else:
-            print("  tidecv is not installed; for 5000 images it is published to take")
+            print("  tidecv is not installed; for 5000 images it is said to take")
             print(f"  {TIDECV_SECONDS} s and {TIDECV_GB} GB, NOT measured here")
-        resampled = _row(f"{options.resamples} resamples", our_bootstrap, files, options.resamples)
-        difference, low, high = (100 * number for number in resampled.numbers)
+        _compare_two_runs(files, options.resamples)
+    with tempfile.TemporaryDirectory() as folder:
+        _compare_two_runs(_draw(Path(folder), SMALL, options.seed), SMALL_RESAMPLES)
+
+
+def _draw(folder: Path, size: SetSize, seed: int) -> Files:
+    """Draw a set, and print its size above a new table."""
+    files = draw_files(folder, size, seed)
+    detections = size.images * DETECTIONS_PER_IMAGE
+    print(f"{size.images} images, {size.classes} classes, {detections} detections, one process")
+    print(f"{'processor time':32}{'read s':>9}{'work s':>9}{'peak GB':>9}")
+    return files
+
+
+def _compare_two_runs(files: Files, resamples: int) -> None:
+    """What intervals of AP alone cost, and those of everything."""
+    for which in ("ap", "all"):
+        name = f"{resamples} resamples, intervals {which}"
+        found = _row(name, our_comparison, files, resamples, which == "all").numbers
+        difference, low, high = (100 * number for number in found)
         print(f"  AP of two runs differs by {difference:+.2f} points [{low:+.2f}, {high:+.2f}]")
 
 
 def _row(name: str, measure: Callable[..., Cost], *args: object) -> Cost:
     """Measure, and print a row of the table."""
     cost = in_fresh_process(measure, *args)
-    print(f"{name:22}{cost.read_s:9.2f}{cost.work_s:9.2f}{cost.peak_gb:9.2f}", flush=True)
+    print(f"{name:32}{cost.read_s:9.2f}{cost.work_s:9.2f}{cost.peak_gb:9.2f}", flush=True)
     return cost
 
 

@@ -64,7 +64,7 @@ def compare(
             "--intervals",
             metavar="WHICH",
             help="Numbers with an interval: ap (AP, AP50, AP75, and AP of each class) or all "
-            "(object sizes and TIDE too, which takes some six times as long).",
+            "(object sizes and TIDE too, which takes some four times as long).",
             rich_help_panel=CONFIDENCE,
         ),
     ] = Intervals.ap,

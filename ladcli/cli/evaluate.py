@@ -91,6 +91,10 @@ def evaluate(
             rich_help_panel=o.RUN,
         ),
     ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write a row per class.", rich_help_panel=o.RUN),
+    ] = None,
     quiet: o.Quiet = False,
     as_json: o.AsJson = False,
     debug: o.Debug = False,
@@ -130,7 +134,7 @@ def evaluate(
         from ladcli.stages.evaluate import evaluate_results
 
         evaluation = evaluate_results(predictions, annotations, tide=tide_options)
-        _show(evaluation, per_class=per_class, as_json=as_json)
+        _show(evaluation, per_class=per_class, as_json=as_json, csv=csv)
         return
     assert checkpoint is not None
 
@@ -161,7 +165,7 @@ def evaluate(
         quiet=quiet,
         tide=tide_options,
     )
-    _show(evaluation, per_class=per_class, as_json=as_json)
+    _show(evaluation, per_class=per_class, as_json=as_json, csv=csv)
 
 
 def _tide_options(*, wanted: bool, thresholds: list[str], compat: bool) -> TideOptions | None:
@@ -190,13 +194,16 @@ def _tide_thresholds(text: str) -> TideThresholds:
     return TideThresholds(*numbers)
 
 
-def _show(evaluation: Evaluation, *, per_class: bool, as_json: bool) -> None:
+def _show(evaluation: Evaluation, *, per_class: bool, as_json: bool, csv: Path | None) -> None:
     import json
 
     from ladcli.cli.console import print_notes, print_table
-    from ladcli.evaluate.table import metrics_table, tide_table
+    from ladcli.evaluate.table import metrics_csv, metrics_table, tide_table
+    from ladcli.files import write_text
 
     print_notes(evaluation.notes)
+    if csv is not None:
+        write_text(csv, metrics_csv(evaluation.metrics))
     if as_json:
         print(json.dumps(evaluation.to_json()))
         return

@@ -66,11 +66,14 @@ class ClassRanking:
         """``size`` is a position in `SIZES`, by default that of all objects."""
         own = slice(*matching.class_start[class_row : class_row + 2].tolist())
         verdict = matching.verdict[size, :, own]
+        # Of a size, most detections are ignored at every threshold.
+        listed = (verdict != IGNORED).any(axis=0)
+        verdict = verdict[:, listed]
         self._right = [np.flatnonzero(row == RIGHT) for row in verdict]
         self.num_right = max(len(right) for right in self._right)  # at the lowest thresholds
         # Below the last right detection nothing matters.
         depth = max(int(right[-1]) + 1 if len(right) else 0 for right in self._right)
-        self._image = matching.image[own][:depth]
+        self._image = matching.image[own][listed][:depth]
         self._ignored = [np.flatnonzero(row[:depth] == IGNORED) for row in verdict]
         self._ignored_before = [
             np.searchsorted(ignored, right)

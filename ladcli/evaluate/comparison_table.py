@@ -13,7 +13,7 @@ from rich.text import Text
 from ladcli.evaluate.bootstrap import Gain
 from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
 from ladcli.evaluate.gains import Gains
-from ladcli.evaluate.table import PRECISIONS, UNDEFINED, points
+from ladcli.evaluate.table import PRECISIONS, UNDEFINED, csv_number, points
 from ladcli.evaluate.tide_repairs import ALL_KINDS
 
 #: Head of the column that names a number.
@@ -85,7 +85,7 @@ def comparison_csv(result: ComparisonResult) -> str:
             values = [method.mean(key, name) for key in PRECISIONS]
             gain = _ap_gain(method, name)
             rest = [gain.difference, gain.low, gain.high, gain.share_above] if gain else [None] * 4
-            cells = ["" if value is None else f"{value:.6f}" for value in (*values, *rest)]
+            cells = [csv_number(value) for value in (*values, *rest)]
             writer.writerow([method.name, "all" if name is None else name, *cells])
     return text.getvalue()
 

@@ -1,7 +1,10 @@
-"""Metrics as tables for the terminal: points of 100, readable at 80 columns and without color."""
+"""Metrics as tables: for the terminal in points of 100, readable at 80 columns and without color;
+for other programs as CSV in shares of 1."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
@@ -15,17 +18,32 @@ from ladcli.evaluate.tide_repairs import ALL_KINDS
 #: What stands where a number is undefined (no ground truth of that kind).
 UNDEFINED = "–"
 PRECISIONS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+NUMBERS = (*PRECISIONS, "AR100")
 
 
 def metrics_table(metrics: CocoMetrics, *, per_class: bool) -> Table:
     """AP and AR100 of all classes together and, with ``per_class``, of each one."""
-    columns = (*PRECISIONS, "AR100")
-    table = _empty("class", columns)
-    _add(table, "all classes", metrics.stats, columns, end_section=per_class)
+    table = _empty("class", NUMBERS)
+    _add(table, "all classes", metrics.stats, NUMBERS, end_section=per_class)
     if per_class:
         for name, values in metrics.per_class.items():
-            _add(table, name, values, columns)
+            _add(table, name, values, NUMBERS)
     return table
+
+
+def metrics_csv(metrics: CocoMetrics) -> str:
+    """The same with a row per class, ``all`` first; a cell is empty where nothing is defined."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["class", *NUMBERS])
+    for name, values in (("all", metrics.stats), *metrics.per_class.items()):
+        writer.writerow([name, *(csv_number(values[key]) for key in NUMBERS)])
+    return text.getvalue()
+
+
+def csv_number(value: float | None) -> str:
+    """A number as CSV files of this program write it."""
+    return "" if value is None else f"{value:.6f}"
 
 
 def comparison_table(rows: Sequence[tuple[str, CocoMetrics]]) -> Table:

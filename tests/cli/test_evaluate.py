@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -39,6 +40,18 @@ def test_table_has_a_row_per_class_where_that_is_asked_for(results: Path, truth:
     shown = lad(*args, "--per-class", columns=60).done()
     for name in ("all classes", "disc", "square", "triangle"):
         assert f"\n{name} " in shown
+
+
+def test_csv_has_a_row_per_class(results: Path, truth: Path, tmp_path: Path) -> None:
+    file = tmp_path / "classes.csv"
+    args = ("eval", "--predictions", results, "--annotations", truth)
+    found = json.loads(lad(*args, "--json", "--csv", file).done())["coco"]
+    with file.open(newline="") as text:
+        rows = {row["class"]: row for row in csv.DictReader(text)}
+    assert list(rows) == ["all", *found["per_class"]]
+    assert float(rows["all"]["AP50"]) == pytest.approx(found["stats"][1], abs=1e-6)
+    assert float(rows["disc"]["AP"]) == pytest.approx(found["per_class"]["disc"]["AP"], abs=1e-6)
+    assert f"{tmp_path}: cannot be written" in lad(*args, "--csv", tmp_path).refused()
 
 
 def test_checkpoint_is_run_over_a_split(

@@ -1,14 +1,15 @@
-"""Tables of metrics as a narrow terminal without color shows them."""
+"""Tables of metrics as a narrow terminal without color shows them, and as CSV."""
 
 from __future__ import annotations
 
+import csv
 import io
 
 from rich.console import Console
 from rich.table import Table
 
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.table import comparison_table, metrics_table, points, tide_table
+from ladcli.evaluate.table import comparison_table, metrics_csv, metrics_table, points, tide_table
 from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
 
 STATS = {
@@ -101,3 +102,14 @@ def test_tide_table_names_the_definition_that_is_not_ours() -> None:
     shown = lines(tide_table(TideReport("tidecv", (tide_entry(0.5, 1.516),))))
     assert shown[0].startswith("tidecv ")
     assert max(map(len, shown)) <= 80
+
+
+def test_csv_has_a_row_per_class_and_empty_cells_where_nothing_is_defined() -> None:
+    named = CocoMetrics(STATS, {'"a", b': CLASS})
+    text = metrics_csv(named)
+    assert "\r" not in text
+    head, everything, one = list(csv.reader(io.StringIO(text)))
+    assert head == ["class", "AP", "AP50", "AP75", "APs", "APm", "APl", "AR100"]
+    numbers = ["0.446400", "0.732100", "0.540200", "", "0.447900", "1.000000", "0.560000"]
+    assert everything == ["all", *numbers]
+    assert one == ['"a", b', *numbers]
