@@ -143,36 +143,13 @@ def compare(
         seed=seed,
         quiet=quiet,
     )
-    result = run(runs, options)
+    result = run(runs, options, page=html)
     if csv is not None:
         from ladcli.evaluate.comparison_table import comparison_csv
         from ladcli.files import write_text
 
         write_text(csv, comparison_csv(result))
-    if html is not None:
-        _write_page(result, html, data=data, split=options.results_of)
     _show(result, per_class=per_class, as_json=as_json)
-
-
-def _write_page(result: ComparisonResult, path: Path, *, data: Path | None, split: str) -> None:
-    """The comparison as an HTML page."""
-    from ladcli.evaluate.report.intervals import intervals
-    from ladcli.stages.report import report
-
-    runs = [Path(_path_of(run)) for method in result.methods for run in method.runs]
-    for run in runs:
-        if not run.is_dir():
-            raise UserError(
-                f"{run}: is a results file, and --html needs run folders; leave --html out"
-            )
-    extra = [("Is the gain real?", intervals(result))]
-    report(runs, data=data, set_names=[split], out=path, extra=extra)
-
-
-def _path_of(given: str) -> str:
-    """The path in NAME=PATH, or the whole."""
-    _, equals, path = given.partition("=")
-    return path if equals and not Path(given).exists() else given
 
 
 def _show(result: ComparisonResult, *, per_class: bool, as_json: bool) -> None:

@@ -36,6 +36,7 @@ class ResultsOf:
     recipe: Recipe | None  # of the run; None for a bare results file
     name: str  # of the method
     method: str  # equal for runs that differ in their seed alone
+    run: tuple[Path, str] | None = None  # folder and network; None for a bare results file
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _find(text: str, *, split: str, network: str | None) -> ResultsOf:
     recipe = load_recipe(path / "recipe.yaml") if (path / "recipe.yaml").exists() else None
     title = name or _short_name(path) + ("" if net == MODEL else f"/{net}")
     method = str(path.resolve()) if recipe is None else f"{_recipe_digest(recipe)}/{net}"
-    return ResultsOf(text, predictions, recipe, title, name or method)
+    return ResultsOf(text, predictions, recipe, title, name or method, (path, net))
 
 
 def _split_name(text: str) -> tuple[str | None, Path]:

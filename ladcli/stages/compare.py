@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,12 @@ from ladcli.evaluate.coco import metrics_of
 from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
 from ladcli.evaluate.gains import Gains, MatchedRun, gains_over
 from ladcli.evaluate.matching import match
+from ladcli.evaluate.report.intervals import intervals
 from ladcli.evaluate.results import load_results
-from ladcli.evaluate.run_folders import ResultsOf, find_results
+from ladcli.evaluate.run_folders import MethodResults, ResultsOf, find_results
 from ladcli.evaluate.tide import TideReport, repairs_of, tide_errors
 from ladcli.recipe.schema import DataConfig
+from ladcli.stages.report import MethodRuns, compare_report
 
 #: Resamples by default: many where they are cheap, fewer from this number of images on.
 RESAMPLES, RESAMPLES_OF_LARGE_SETS, LARGE_SET = 10_000, 1_000, 2_000
@@ -53,13 +55,50 @@ class CompareOptions:
         return self.annotations.stem if self.annotations is not None else self.results_of
 
 
-def compare(given: Sequence[str], options: CompareOptions) -> ComparisonResult:
+def compare(
+    given: Sequence[str], options: CompareOptions, *, page: Path | None = None
+) -> ComparisonResult:
     """Measure every run once, and compare each method with the first.
 
+    Args:
+        given: run folders or results files, see `find_results`.
+        options: what to compare, and how.
+        page: HTML file to write too.
+
     Raises:
-        UserError: as `find_results`; ground truth that cannot be found, or differs.
+        UserError: as `find_results`; ground truth that cannot be found, or differs; a results
+            file where a page is asked for.
     """
     methods = find_results(given, split=options.results_of, network=options.network)
+    with_page = _runs_of(methods) if page is not None else []
+    result = _compare(methods, options)
+    if page is not None:
+        written = compare_report(
+            with_page,
+            set_name=options.results_of,
+            data=options.data,
+            annotations=options.annotations,
+            out=page,
+            extra=[("Is the gain real?", intervals(result))],
+        )
+        result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *written.notes))))
+    return result
+
+
+def _runs_of(methods: Sequence[MethodResults]) -> list[MethodRuns]:
+    """The run folders behind results, which a page needs."""
+    for one in (one for method in methods for one in method.results):
+        if one.run is None:
+            raise UserError(
+                f"{one.given}: is a results file, and --html needs run folders; leave --html out"
+            )
+    return [
+        MethodRuns(method.name, tuple(one.run for one in method.results if one.run is not None))
+        for method in methods
+    ]
+
+
+def _compare(methods: Sequence[MethodResults], options: CompareOptions) -> ComparisonResult:
     reader = _Reader(options)
     measured = [[reader.measure(one) for one in method.results] for method in methods]
     num_images = measured[0][0].matched.matching.num_images

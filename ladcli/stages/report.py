@@ -1,4 +1,4 @@
-"""`lad report`: one HTML page about a run, or about several side by side."""
+"""`lad report`, and the page of `lad compare`: a run, or several methods side by side."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.data.folder import Split, SplitFiles, find_split
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
-from ladcli.evaluate.report.content import RunRecord, SetResult, Truth
+from ladcli.evaluate.report.comparison_page import comparison_page
+from ladcli.evaluate.report.content import ONLY_NETWORK, RunRecord, SetResult, Truth
 from ladcli.evaluate.report.html import Html
 from ladcli.evaluate.report.measure import measure_set
-from ladcli.evaluate.report.page import comparison_page, run_page
+from ladcli.evaluate.report.method import Method, Part
 from ladcli.evaluate.report.probes import Probe, read_probe
+from ladcli.evaluate.report.run_page import run_page
 from ladcli.files import write_text
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import DataConfig, Recipe
@@ -39,33 +41,96 @@ def report(
     data: Path | None = None,
     set_names: Sequence[str] = (),
     out: Path | None = None,
-    extra: Sequence[tuple[str, Html]] = (),
 ) -> Report:
-    """Write the page of one run, or the comparison of several.
+    """Write the page of one run, or of the networks of several side by side.
 
     Args:
         runs: run folders.
         data: data folder with the ground truth, instead of what each run's recipe names.
         set_names: evaluated sets to show; all by default.
         out: file to write; by default report.html in the folder of the only run.
-        extra: further parts of a comparison, a title and its content each.
 
     Raises:
         UserError: a folder that holds no run, a set that none was evaluated on, or a file that
             cannot be written.
     """
     target = _target(runs, out)
-    names = _names(runs)
     truths = _Truths(data)
-    records = [
-        _read_run(run, name, truths, set_names) for run, name in zip(runs, names, strict=True)
-    ]
+    records = _read_runs(runs, truths, set_names)
     if set_names:
         _require_sets(runs, records, set_names)
-    page = run_page(records[0]) if len(records) == 1 else comparison_page(records, extra=extra)
+    if len(records) == 1:
+        page = run_page(records[0])
+    else:
+        page = comparison_page(
+            [
+                Method(record.entry_name(network, alone=False), (Part(record, network),))
+                for record in records
+                for network in _networks(record)
+            ]
+        )
+    return _write(target, page, records)
+
+
+@dataclass(frozen=True)
+class MethodRuns:
+    """A method to compare: its name, and the folder and the network of each of its runs."""
+
+    name: str
+    runs: tuple[tuple[Path, str], ...]
+
+
+def compare_report(
+    methods: Sequence[MethodRuns],
+    *,
+    set_name: str,
+    data: Path | None = None,
+    annotations: Path | None = None,
+    out: Path,
+    extra: Sequence[tuple[str, Html]] = (),
+) -> Report:
+    """Write the page of a comparison on one set; runs of a method are averaged.
+
+    Args:
+        methods: the first one is what the others are compared with.
+        set_name: the evaluated set.
+        data: data folder with the ground truth, instead of what each run's recipe names.
+        annotations: the ground truth itself, wherever it is.
+        out: file to write.
+        extra: further parts, a title and its content each.
+
+    Raises:
+        UserError: as `report`.
+    """
+    folders = list(dict.fromkeys(folder for method in methods for folder, _ in method.runs))
+    target = _target(folders, out)
+    records = _read_runs(folders, _Truths(data, annotations), [set_name])
+    by_folder = dict(zip(folders, records, strict=True))
+    shown = [
+        Method(method.name, tuple(Part(by_folder[folder], net) for folder, net in method.runs))
+        for method in methods
+    ]
+    return _write(target, comparison_page(shown, extra=extra), records)
+
+
+def _write(target: Path, page: str, records: Sequence[RunRecord]) -> Report:
     write_text(target, page)
     notes = (line for record in records for line in _all_remarks(record))
     return Report(target, tuple(dict.fromkeys(notes)))
+
+
+def _read_runs(
+    folders: Sequence[Path], truths: _Truths, set_names: Sequence[str]
+) -> list[RunRecord]:
+    return [
+        _read_run(folder, name, truths, set_names)
+        for folder, name in zip(folders, _names(folders), strict=True)
+    ]
+
+
+def _networks(record: RunRecord) -> list[str]:
+    """The networks of a run that were evaluated; its only one where none was."""
+    return list(dict.fromkeys(result.network for result in record.results)) or [ONLY_NETWORK]
 
 
 def _all_remarks(record: RunRecord) -> Iterable[str]:
@@ -220,6 +285,7 @@ class _Truths:
     """Finds ground truth, and reads each annotation file once."""
 
     data: Path | None  # instead of what recipes name
+    annotations: Path | None = None  # the ground truth itself, of any set
     _read: dict[Path, CocoFile] = field(default_factory=dict)
 
     def find(self, recipe: Recipe | None, name: str) -> tuple[Truth | None, str | None]:
@@ -228,7 +294,7 @@ class _Truths:
         if config is None:
             return None, "no data folder is known; name it with --data"
         try:
-            files = _files_of(config, name)
+            files = self._files(config, name)
             if files is None:
                 return None, f"the data has no set of this name ({config.dir}); name it with --data"
             if files.annotations not in self._read:
@@ -250,6 +316,11 @@ class _Truths:
             if files is not None:
                 found.append(files.images)
         return list(dict.fromkeys(found))
+
+    def _files(self, config: DataConfig, name: str) -> SplitFiles | None:
+        if self.annotations is None:
+            return _files_of(config, name)
+        return find_split(config.model_copy(update={"val_json": str(self.annotations)}), "val")
 
     def _config(self, recipe: Recipe | None) -> DataConfig | None:
         if self.data is not None:

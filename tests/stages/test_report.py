@@ -163,7 +163,8 @@ def test_several_runs_side_by_side(data: Path, tmp_path: Path) -> None:
     co = write_run(tmp_path / "co", data, networks=("a", "b"), sets=("val", "test"))
     shown = page(report([paa, co], out=tmp_path / "both.html"))
     assert [row[0] for row in coco(shown)[1:]] == ["paa", "co/a", "co/b"]
-    assert headings(shown) == ["Results on val", "Results on test"]
+    sets = ["Results on val", "Results on test"]
+    assert headings(shown) == [*sets, "Learning curves", "Recipes and versions"]
     assert "paa: was not evaluated on test." in shown.text
     stored = [
         json.loads((run / "eval" / net / "val/metrics.json").read_text())["coco"]["stats"][0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -13,6 +14,7 @@ from ladcli.data.file_names import unsafe_reason
 from ladcli.errors import BadImageError
 from ladcli.evaluate.report.content import RunRecord
 from ladcli.evaluate.report.html import Html, join, paragraph, section, tag
+from ladcli.evaluate.report.method import Method
 from ladcli.evaluate.report.pictures import jpeg_uri, scaled
 from ladcli.evaluate.report.probes import Decisions, Probe
 from ladcli.evaluate.report.svg import (
@@ -25,17 +27,23 @@ from ladcli.evaluate.report.svg import (
     line_legend,
 )
 
-MAX_IMAGES, MAX_OBJECTS = 6, 3
+MAX_IMAGES, MAX_COMPARED_IMAGES, MAX_OBJECTS = 6, 3, 3
 _PHOTO_SIDE, _PHOTO_BYTES = 480, 70_000
 _NUM_BINS = 14
 _NUM_COLORS = 7  # of boxes, page.css
 _WHOSE = {"own": "own prices", "teacher": "teacher's prices"}
 
-_AID = (
+_DOTS_AID = (
     "Dots are the centers of positive anchors, in the color of the box that they answer for; "
-    "larger dots belong to coarser levels. Left the anchors that the network's own prices would "
-    "choose, right those of the teacher where there is one; first at the first probe, then at the "
-    "last. Numbers name the objects whose costs are shown below."
+    "larger dots belong to coarser levels. Numbers name the objects whose costs are shown below. "
+)
+_RUN_AID = (
+    "Left the anchors that the network's own prices would choose, right those of the teacher where "
+    "there is one; first at the first probe, then at the last."
+)
+_COMPARISON_AID = (
+    "For the first run of each method, at its last probe: the anchors that the network's own "
+    "prices would choose, and those of the teacher where there is one."
 )
 _HISTOGRAM_AID = (
     "Costs of the cheapest candidates of one object, with the two Gaussians fitted to them: what "
@@ -44,42 +52,81 @@ _HISTOGRAM_AID = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class View:
+    """One way to assign labels, shown as a panel."""
+
+    title: str
+    probe: Probe
+    source: str  # whose prices: own or teacher
+
+    @property
+    def decisions(self) -> Decisions:
+        return self.probe.decisions[self.source]
+
+
 def assignment_section(run: RunRecord) -> Html:
     """The probe images of a run at its first and its last probe; nothing without probes."""
     if not run.probes:
         return Html("")
     first, last = run.probes[0], run.probes[-1]
     moments = [first] if first is last else [first, last]
-    names = [name for name in first.file_names if name in last.file_names][:MAX_IMAGES]
-    parts = [_image_part(run, name, k, moments) for k, name in enumerate(names)]
+    views = [
+        View(f"Epoch {probe.epoch}, {_WHOSE[source]}", probe, source)
+        for probe in moments
+        for source in probe.decisions
+    ]
+    return _section(run, views, _RUN_AID, MAX_IMAGES)
+
+
+def assignment_comparison(methods: Sequence[Method]) -> Html:
+    """The probe images of all methods at the last probe of their first runs."""
+    firsts = [(method.name, method.parts[0].run) for method in methods]
+    probed = [(name, run) for name, run in firsts if run.probes]
+    if len(probed) < 2:
+        return Html("")
+    views = [
+        View(f"{name}, {_WHOSE[source]}", run.probes[-1], source)
+        for name, run in probed
+        for source in run.probes[-1].decisions
+    ]
+    return _section(probed[0][1], views, _COMPARISON_AID, MAX_COMPARED_IMAGES)
+
+
+def _section(run: RunRecord, views: Sequence[View], aid: str, max_images: int) -> Html:
+    """Images that all views have; photos and class names are those of ``run``."""
+    names = [
+        name
+        for name in views[0].probe.file_names
+        if all(name in view.probe.file_names for view in views)
+    ][:max_images]
+    parts = [_image_part(run, name, k, views) for k, name in enumerate(names)]
     if not parts:
         return Html("")
-    aids = (paragraph(aid, class_="lead") for aid in (_AID, _HISTOGRAM_AID))
+    aids = (paragraph(text, class_="lead") for text in (_DOTS_AID + aid, _HISTOGRAM_AID))
     return section("Label assignment", *aids, _histogram_legend(), *parts)
 
 
-def _image_part(run: RunRecord, name: str, number: int, moments: Sequence[Probe]) -> Html:
+def _image_part(run: RunRecord, name: str, number: int, views: Sequence[View]) -> Html:
     """One image: panels of positives, then the costs of some of its objects."""
     photo, remark = _photo(run, name, f"probe-{number}")
-    boxes = np.flatnonzero(moments[0].gt_image == moments[0].file_names.index(name))
-    shown = _typical(moments[0], boxes)
+    first = views[0].probe
+    shown = _typical(first, np.flatnonzero(first.gt_image == first.file_names.index(name)))
     panels = [
-        _panel(probe, source, name, f"probe-{number}" if photo else None, len(shown))
-        for probe in moments
-        for source in probe.decisions
+        _panel(view, name, f"probe-{number}" if photo else None, len(shown)) for view in views
     ]
     return section(
         name,
         photo,
         paragraph(remark, class_="remark") if remark else None,
-        tag("div", *panels, class_=_grid(moments)),
-        *_histograms(run, name, moments, shown),
+        tag("div", *panels, class_=_grid(views)),
+        *_histograms(run, name, views, shown),
         level=3,
     )
 
 
-def _grid(moments: Sequence[Probe]) -> str:
-    return "grid four" if sum(len(probe.decisions) for probe in moments) > 1 else "grid"
+def _grid(views: Sequence[View]) -> str:
+    return "grid four" if len(views) > 1 else "grid"
 
 
 def _photo(run: RunRecord, name: str, identity: str) -> tuple[Html, str | None]:
@@ -118,17 +165,16 @@ def _typical(probe: Probe, boxes: np.ndarray) -> list[int]:
     return [int(by_area[int(place)]) for place in places]
 
 
-def _panel(probe: Probe, source: str, name: str, photo: str | None, num_named: int) -> Html:
-    """Boxes and positives of one image by one source's prices."""
+def _panel(view: View, name: str, photo: str | None, num_named: int) -> Html:
+    """Boxes and positives of one image."""
+    probe, decisions = view.probe, view.decisions
     row = probe.file_names.index(name)
     height, width = (int(side) for side in probe.content_hw[row])
-    decisions = probe.decisions[source]
     boxes = np.flatnonzero(probe.gt_image == row)
     own = np.flatnonzero(np.isin(decisions.positive_gt, boxes))
     unit = max(width, height) / 100
     place = {int(g): k for k, g in enumerate(boxes)}
     named = {k: n for n, k in enumerate(_typical(probe, boxes)[:num_named], start=1)}
-    title = f"Epoch {probe.epoch}, {_WHOSE[source]}"
     words = f"{_counted(len(own), 'positive')} for {_counted(len(boxes), 'object')}"
     drawing = tag(
         "svg",
@@ -139,10 +185,10 @@ def _panel(probe: Probe, source: str, name: str, photo: str | None, num_named: i
         *(_number(probe.gt_box[boxes[k]], n, unit) for k, n in named.items()),
         viewBox=f"0 0 {width} {height}",
         role="img",
-        aria_label=f"{name}. {title}: {words}",
+        aria_label=f"{name}. {view.title}: {words}",
         class_="probe",
     )
-    return figure(title, words, drawing, class_="photo")
+    return figure(view.title, words, drawing, class_="photo")
 
 
 def _outline(box: np.ndarray, place: int, unit: float) -> Html:
@@ -189,7 +235,7 @@ def _number(box: np.ndarray, number: int, unit: float) -> Html:
 
 
 def _histograms(
-    run: RunRecord, name: str, moments: Sequence[Probe], shown: Sequence[int]
+    run: RunRecord, name: str, views: Sequence[View], shown: Sequence[int]
 ) -> list[Html]:
     """Costs of each shown object, in the order of the panels."""
     if not shown:
@@ -198,13 +244,14 @@ def _histograms(
     for number, place in enumerate(shown, start=1):
         charts = []
         label = 0
-        for probe in moments:
+        for view in views:
+            probe = view.probe
             boxes = np.flatnonzero(probe.gt_image == probe.file_names.index(name))
             if place < len(boxes):
                 label = int(probe.gt_label[boxes[place]])
-                charts += [_costs(probe, source, int(boxes[place])) for source in probe.decisions]
+                charts.append(_costs(view, int(boxes[place])))
         parts.append(tag("h4", f"Object {number}: {_class_name(run, label)}"))
-        parts.append(tag("div", *charts, class_=_grid(moments)))
+        parts.append(tag("div", *charts, class_=_grid(views)))
     return parts
 
 
@@ -215,21 +262,20 @@ def _class_name(run: RunRecord, label: int) -> str:
     return f"class {label}"
 
 
-def _costs(probe: Probe, source: str, box: int) -> Html:
-    """The histogram of one object's samples by one source's prices."""
-    decisions = probe.decisions[source]
+def _costs(view: View, box: int) -> Html:
+    """The histogram of one object's samples."""
+    decisions = view.decisions
     cost = decisions.cost[box]
     sampled = np.isfinite(cost)
     cost, positive = cost[sampled], decisions.sample_positive[box][sampled]
-    title = f"Epoch {probe.epoch}, {_WHOSE[source]}"
     words = f"{int(positive.sum())} of {len(cost)} are positive"
     if len(cost) < 2:
-        return figure(title, "fewer than two candidates, so no positives")
+        return figure(view.title, "fewer than two candidates, so no positives")
     edges = _edges(cost)
     counts = [np.histogram(cost[part], edges)[0] for part in (positive, ~positive)]
     top = max(1.0, 1.15 * float((counts[0] + counts[1]).max()))
     drawing = histogram(
-        f"{title}: {words}",
+        f"{view.title}: {words}",
         edges.tolist(),
         [
             Counts("positive", counts[0].tolist(), hue=0),
@@ -239,7 +285,7 @@ def _costs(probe: Probe, source: str, box: int) -> Html:
         x_label="cost",
         top=top,
     )
-    return figure(title, words, drawing, class_="chart hist")
+    return figure(view.title, words, drawing, class_="chart hist")
 
 
 def _counted(number: int, what: str) -> str:

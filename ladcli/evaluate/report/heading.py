@@ -155,8 +155,8 @@ def _options(recipe: Recipe | None) -> Html:
         [
             (
                 o.key,
-                tag("code", _plain(values[o.key])),
-                tag("code", _plain(o.default)),
+                tag("code", plain(values[o.key])),
+                tag("code", plain(o.default)),
                 o.description,
             )
             for o in own
@@ -165,7 +165,7 @@ def _options(recipe: Recipe | None) -> Html:
     )
     at_default = table(
         ("option", "value", "meaning"),
-        [(o.key, tag("code", _plain(o.default)), o.description) for o in rest],
+        [(o.key, tag("code", plain(o.default)), o.description) for o in rest],
         caption="Options at their defaults",
     )
     return tag(
@@ -185,12 +185,12 @@ def _versions(versions: Any) -> Html:
     return tag("div", fold("Versions of programs", content), class_="words")
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
     """A value of a recipe as YAML would show it."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return f"[{', '.join(_plain(v) for v in value)}]"
+        return f"[{', '.join(plain(v) for v in value)}]"
     return str(value)

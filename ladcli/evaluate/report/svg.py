@@ -20,7 +20,7 @@ Point = tuple[float, float]
 
 _LINE_HEIGHT = 220
 _ROW, _GAP, _BAR = 13, 7, 10  # of bars: pitch inside a group, space between groups, thickness
-_MAX_LABEL = 19  # letters of a bar's label; the whole name is in its tooltip
+MAX_LABEL = 19  # letters of a bar's label; the whole name is in its tooltip
 #: With no more points than this each one gets a dot.
 _MAX_DOTS = 40
 
@@ -44,6 +44,8 @@ class Bars:
     values: Sequence[float | None]  # None where undefined
     hue: int = 0
     pattern: int = 0
+    #: What each value is a mean of, row by row; shown where there are several.
+    parts: Sequence[Sequence[float]] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def line_chart(
     x_ticks = frame.x.ticks()
     if whole_x:
         x_ticks = [t for t in x_ticks if t == int(t)]
-    drawing = _svg(
+    chart = drawing(
         f"{title}. {aid}",
         _LINE_HEIGHT,
         frame.horizontal_grid(y_ticks),
@@ -114,7 +116,7 @@ def line_chart(
         join(_line(line, frame, x_label, dots=dots) for line in lines),
     )
     names = line_legend(lines) if legend else Html("")
-    return figure(title, aid, names, drawing, class_="chart lines")
+    return figure(title, aid, names, chart, class_="chart lines")
 
 
 def bar_chart(
@@ -139,10 +141,13 @@ def bar_chart(
         decimals: of the numbers.
     """
     values = [v for bars in groups for v in bars.values if v is not None]
+    values += [v for bars in groups for parts in bars.parts for v in parts]
     low, high = limits or rounded_range(values, from_zero=True)
+    if any(len(parts) > 1 for bars in groups for parts in bars.parts):
+        aid += " Circles are single runs, bars their means."
     top, group_height = 6, _ROW * len(groups) + _GAP
     height = top + group_height * len(rows) + 36
-    left = 8 + LETTER * min(_MAX_LABEL, max((len(r) for r in rows), default=0))
+    left = 8 + LETTER * min(MAX_LABEL, max((len(r) for r in rows), default=0))
     # Numbers stand beyond the ends of their bars.
     room = LETTER * (4 + decimals)
     scale = Scale(low, high, left + (room if low < 0 else 0), WIDTH - room - 4)
@@ -150,12 +155,9 @@ def bar_chart(
     drawn = []
     for k, row in enumerate(rows):
         y = top + k * group_height
-        drawn.append(_row_name(row, left - 6, y + (group_height - _GAP) / 2 + 4))
-        drawn += [
-            _bar(bars.values[k], frame.x, y + n * _ROW, bars, decimals)
-            for n, bars in enumerate(groups)
-        ]
-    drawing = _svg(
+        drawn.append(row_name(row, left - 6, y + (group_height - _GAP) / 2 + 4))
+        drawn += [_bar(bars, k, frame.x, y + n * _ROW, decimals) for n, bars in enumerate(groups)]
+    chart = drawing(
         f"{title}. {aid}",
         height,
         frame.vertical_grid(scale.ticks(4)),
@@ -163,7 +165,7 @@ def bar_chart(
         *drawn,
     )
     legend = bar_legend(groups) if len(groups) > 1 else Html("")
-    return figure(title, aid, legend, drawing)
+    return figure(title, aid, legend, chart)
 
 
 def histogram(
@@ -202,7 +204,7 @@ def histogram(
                 drawn.append(_filled(box, part.hue, part.pattern))
                 bottom[k] += count
     y_ticks = [t for t in frame.y.ticks(3) if t == int(t)]
-    return _svg(
+    return drawing(
         description,
         height,
         frame.horizontal_grid(y_ticks),
@@ -250,7 +252,8 @@ def hatching() -> Html:
     return tag("svg", tag("defs", *patterns), width=0, height=0, class_="defs", aria_hidden="true")
 
 
-def _svg(description: str, height: float, *content: Html, width: float = WIDTH) -> Html:
+def drawing(description: str, height: float, *content: Html, width: float = WIDTH) -> Html:
+    """The frame of a drawing; ``description`` is for those who cannot see it."""
     return tag(
         "svg",
         *content,
@@ -308,7 +311,10 @@ def _line_class(line: Line) -> str:
     return f"line h{line.hue % NUM_HUES} d{line.dash % NUM_DASHES}{thin}"
 
 
-def _bar(value: float | None, scale: Scale, y: float, bars: Bars, decimals: int) -> Html:
+def _bar(bars: Bars, row: int, scale: Scale, y: float, decimals: int) -> Html:
+    """The bar of one row from the height ``y`` down, its number, and circles for its parts."""
+    value = bars.values[row]
+    parts = bars.parts[row] if bars.parts else ()
     zero = scale.place(0)
     base = y + _BAR - 1
     if value is None:
@@ -316,10 +322,22 @@ def _bar(value: float | None, scale: Scale, y: float, bars: Bars, decimals: int)
     end = scale.place(value)
     box = (min(zero, end), y, abs(end - zero), _BAR)
     number = f"{value:.{decimals}f}".replace("-", "−")
-    beside = label(end + 4, base, number, "value")
+    circles = [scale.place(part) for part in parts] if len(parts) > 1 else []
+    # The number stands beyond everything else.
     if value < 0:
-        beside = label(end - 4, base, number, "value", "end")
-    return join([_filled(box, bars.hue, bars.pattern), beside])
+        beside = label(min([end, *circles]) - 4, base, number, "value", "end")
+    else:
+        beside = label(max([end, *circles]) + 4, base, number, "value")
+    return join(
+        [
+            _filled(box, bars.hue, bars.pattern),
+            *(
+                tag("circle", cx=short(x), cy=short(y + _BAR / 2), r=2.5, class_="part")
+                for x in circles
+            ),
+            beside,
+        ]
+    )
 
 
 def _filled(box: tuple[float, float, float, float], hue: int, pattern: int) -> Html:
@@ -333,10 +351,11 @@ def _filled(box: tuple[float, float, float, float], hue: int, pattern: int) -> H
     return join([solid, tag("rect", fill=f"url(#hatch-{number})", **place)])
 
 
-def _row_name(name: str, x: float, y: float) -> Html:
-    if len(name) <= _MAX_LABEL:
+def row_name(name: str, x: float, y: float) -> Html:
+    """The name of a row, ending at ``x``; cut where it is long, and whole in its tooltip."""
+    if len(name) <= MAX_LABEL:
         return label(x, y, name, "name", "end")
-    shortened = name[: _MAX_LABEL - 1] + "…"
+    shortened = name[: MAX_LABEL - 1] + "…"
     whole = tag("title", name)
     return tag("text", whole, shortened, x=short(x), y=short(y), class_="name", text_anchor="end")
 

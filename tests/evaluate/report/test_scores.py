@@ -7,9 +7,12 @@ import pytest
 
 from ladcli.evaluate.coco import IOU_50, IOU_75, metrics_of
 from ladcli.evaluate.matching import match
+from ladcli.evaluate.report.class_scores import MAX_BARS
 from ladcli.evaluate.report.content import SetResult, Truth
+from ladcli.evaluate.report.curves import MAX_CURVES
+from ladcli.evaluate.report.entry import Entry
 from ladcli.evaluate.report.precision_recall import precision_curves
-from ladcli.evaluate.report.scores import MAX_BARS, MAX_CURVES, Entry, scores_section
+from ladcli.evaluate.report.scores import scores_section
 from ladcli.evaluate.tide import tide_errors
 from tests.evaluate.random_sets import RandomSet
 from tests.evaluate.report.markup import Node, parse, rows_of
@@ -20,7 +23,7 @@ def entry(name: str, *, seed: int = 0, classes: int = 3, known: bool = True) -> 
     truth, results = RandomSet(classes=classes, boxes=30 * classes).draw(seed)
     matching = match(truth, results)
     if not known:
-        return Entry(name, SetResult("model", "val", metrics_of(matching)))
+        return Entry(name, (SetResult("model", "val", metrics_of(matching)),))
     result = SetResult(
         "model",
         "val",
@@ -30,7 +33,7 @@ def entry(name: str, *, seed: int = 0, classes: int = 3, known: bool = True) -> 
         Truth(truth, Path()),
         results,
     )
-    return Entry(name, result)
+    return Entry(name, (result,))
 
 
 def shown(entries: list[Entry], *, differences: bool = False) -> Node:
@@ -46,8 +49,8 @@ def headings(page: Node) -> list[str]:
 
 
 def share(entry: Entry, name: str) -> float:
-    assert entry.result.metrics is not None
-    value = entry.result.metrics.stats[name]
+    assert entry.results[0].metrics is not None
+    value = entry.results[0].metrics.stats[name]
     assert value is not None
     return 100 * value
 
@@ -67,12 +70,12 @@ def test_differences_are_to_the_first() -> None:
     assert second[1] == f"{share(two, 'AP'):.1f} {sign}{abs(gain):.1f}"
     assert "+" not in first[1]
     same = table(shown([one, entry("again")], differences=True), "COCO metrics")
-    assert same[2][1].endswith("±0.0")
+    assert same[2][1].endswith("+0.0")
 
 
 def test_classes_are_sorted_bars_with_their_numbers() -> None:
     one = entry("run")
-    assert one.result.metrics is not None
+    assert one.results[0].metrics is not None
     page = shown([one])
     bars = next(f for f in page.all("figure") if f.one("b").text == "AP per class")
     values = [float(t.text) for t in bars.all("text", "value")]
@@ -80,7 +83,7 @@ def test_classes_are_sorted_bars_with_their_numbers() -> None:
     assert len(values) == 2  # the third class has no objects, and so no AP
     by_name = {r[0]: r for r in table(page, "Numbers per class")}
     assert by_name["class 2"][1:3] == ["0", "–"]
-    expected = one.result.metrics.per_class["class 0"]["AP"]
+    expected = one.results[0].metrics.per_class["class 0"]["AP"]
     assert expected is not None
     assert by_name["class 0"][2] == f"{100 * expected:.1f}"
 
@@ -107,13 +110,13 @@ def test_curves_at_both_thresholds_for_the_mean_and_every_class() -> None:
 
 def test_errors_are_bars_of_eight_kinds() -> None:
     one = entry("run")
-    assert one.result.tide is not None
+    assert one.results[0].tide is not None
     page = shown([one])
     main, special = (
         next(f for f in page.all("figure") if f.one("b").text == title)
         for title in ("Main kinds of error", "False positives and false negatives")
     )
-    expected = [one.result.tide.dap[k] for k in ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")]
+    expected = [one.results[0].tide.dap[k] for k in ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")]
     assert [t.text.replace("−", "-") for t in main.all("text", "value")] == [
         f"{value:.2f}" for value in expected
     ]
@@ -126,7 +129,7 @@ def test_recorded_numbers_alone_give_no_curves() -> None:
 
 
 def test_entries_without_numbers_are_left_out() -> None:
-    assert scores_section([Entry("run", SetResult("model", "val", None))]) == ""
+    assert scores_section([Entry("run", (SetResult("model", "val", None),))]) == ""
 
 
 def test_entries_of_other_classes_have_gaps() -> None:

@@ -3,15 +3,14 @@ from __future__ import annotations
 import re
 
 from ladcli.evaluate.report.content import RunRecord
-from ladcli.evaluate.report.html import Html
-from ladcli.evaluate.report.page import comparison_page, run_page
+from ladcli.evaluate.report.run_page import run_page
 from tests.evaluate.report.markup import parse
 from tests.evaluate.report.runs import NOTES
 from tests.evaluate.report.test_scores import entry
 
 
 def record(name: str, **notes: object) -> RunRecord:
-    return RunRecord(name, {**NOTES, **notes}, None, [], results=[entry("x").result])
+    return RunRecord(name, {**NOTES, **notes}, None, [], results=entry("x").results)
 
 
 def test_page_is_whole_and_needs_nothing_else() -> None:
@@ -46,20 +45,3 @@ def test_everything_from_outside_is_text() -> None:
     page = run_page(record(evil, **notes))
     assert "<script" not in page
     assert page.count("&lt;script&gt;") > 8
-    assert "<script" not in comparison_page([record(evil, **notes), record("b")])
-
-
-def test_comparison_names_every_run_and_shows_further_parts() -> None:
-    page = comparison_page(
-        [record("one"), record("two", status="failed")], extra=[("Intervals", Html("<p>wide</p>"))]
-    )
-    shown = parse(page.removeprefix("<!doctype html>"))
-    assert [h.text for h in shown.all("h2")] == ["Intervals", "Results on val"]
-    assert "Differences are to the first: one." in shown.one("p", "lead").text
-    assert "failed" in shown.one("table").text
-
-
-def test_run_that_lacks_a_set_is_told() -> None:
-    bare = RunRecord("bare", NOTES, None, [])
-    assert "bare: was not evaluated" not in comparison_page([record("one"), record("two")])
-    assert "bare: was not evaluated on val" in comparison_page([record("one"), bare])

@@ -1,0 +1,76 @@
+"""The page of a comparison: several methods side by side, each of one run or of several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ladcli.evaluate.report.assignment import assignment_comparison
+from ladcli.evaluate.report.changed import changed_section
+from ladcli.evaluate.report.content import RunRecord
+from ladcli.evaluate.report.differences import differences_section
+from ladcli.evaluate.report.heading import method_of
+from ladcli.evaluate.report.html import Child, Html, paragraph, remarks, section, table, tag
+from ladcli.evaluate.report.learning_compared import learning_comparison
+from ladcli.evaluate.report.method import Method, runs_of
+from ladcli.evaluate.report.page import document
+from ladcli.evaluate.report.scores import scores_section
+
+#: Bytes of all pictures of changed images.
+_PHOTO_BYTES = 2_400_000
+
+
+def comparison_page(methods: Sequence[Method], *, extra: Sequence[tuple[str, Html]] = ()) -> str:
+    """Methods side by side, as one HTML file.
+
+    Args:
+        methods: the first one is what the others are compared with.
+        extra: further parts before the sets, a title and its content each.
+    """
+    runs = runs_of(methods)
+    sets = list(dict.fromkeys(result.split for run in runs for result in run.results))
+    names = ", ".join(method.name for method in methods)
+    parts = [
+        tag("h1", "Comparison"),
+        paragraph(f"Differences are to the first: {methods[0].name}.", class_="lead"),
+        _overview(methods),
+        remarks(line for run in runs for line in run.remarks),
+        *(section(title, content) for title, content in extra),
+        *(_set_part(split, methods, _PHOTO_BYTES // len(sets)) for split in sets),
+        assignment_comparison(methods),
+        learning_comparison(methods),
+        differences_section(methods),
+    ]
+    return document(f"Comparison of {names}", parts)
+
+
+def _overview(methods: Sequence[Method]) -> Html:
+    rows: list[list[Child]] = [
+        [
+            method.name,
+            _each(method, method_of),
+            _each(method, lambda run: run.name),
+            _each(method, lambda run: str(run.notes.get("seed", "unknown"))),
+            _each(method, lambda run: str(run.notes.get("status", "unknown"))),
+        ]
+        for method in methods
+    ]
+    grid = table(("name", "method", "runs", "seed", "status"), rows, caption="Methods")
+    return tag("div", grid, class_="words")
+
+
+def _each(method: Method, told: Callable[[RunRecord], str]) -> str:
+    """What is told of the runs of a method, each thing once."""
+    return ", ".join(dict.fromkeys(told(part.run) for part in method.parts))
+
+
+def _set_part(split: str, methods: Sequence[Method], max_bytes: int) -> Html:
+    entries = [(method, method.entry(split)) for method in methods]
+    known = [entry for _, entry in entries if entry is not None]
+    lines = [f"{m.name}: was not evaluated on {split}." for m, e in entries if e is None]
+    lines += [line for entry in known for result in entry.results for line in result.remarks]
+    return section(
+        f"Results on {split}",
+        remarks(dict.fromkeys(lines)),
+        scores_section(known, differences=True),
+        section("Images that changed most", changed_section(known, max_bytes=max_bytes), level=3),
+    )
