@@ -1,0 +1,215 @@
+"""A training step where the device is not the CPU: nothing in it may make the host wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import get_args
+
+import pytest
+import torch
+
+from ladcli.assign import Switch, grouped_mixture, mixture, paa_assigner
+from ladcli.assign.moments import Scope
+from ladcli.assign.switch import Criterion
+from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.model import Detector
+from ladcli.distill.cache_reader import TeacherCache
+from ladcli.distill.cached_teacher import CachedTeacher
+from ladcli.distill.objectives import MODEL, CoObjective, Objective
+from ladcli.distill.teacher import OnlineTeacher, Teacher
+from ladcli.engine import loop
+from ladcli.engine.device import autocast
+from ladcli.engine.loop import train
+from ladcli.engine.progress import progress
+from ladcli.engine.state import Learner, Position
+from ladcli.recipe import Recipe
+from ladcli.structures import Batch, Predictions, StepLosses
+from tests.detector.tiny import tiny_batch, tiny_detector
+from tests.distill.caches import WIDE, view_batch, write_cache
+from tests.engine.runs import learner_for, recipe
+
+
+@pytest.fixture
+def clean_grids() -> Iterator[None]:
+    """Grids are remembered per device, and those of a pretended device must not outlive it."""
+    anchor_grid.cache_clear()
+    yield
+    anchor_grid.cache_clear()
+
+
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a device without values or autocast cannot do, and need not."""
+    # Off the CPU the mixtures make a fixed number of equal steps; a few show them all.
+    monkeypatch.setattr(mixture, "MAX_STEPS", 5)
+    monkeypatch.setattr(loop, "autocast", lambda *_: nullcontext())
+    # The one host read per interval is the log's.
+    monkeypatch.setattr(loop, "_log", lambda *_: "")
+
+
+def crowded_batch() -> Batch:
+    """Images of unequal size, one of them empty, with a crowd region."""
+    batch = tiny_batch(content_hw=(40, 90))
+    crowd = torch.tensor([[[10.0, 10.0, 60.0, 40.0]]]).repeat(3, 1, 1)
+    return replace(batch, targets=replace(batch.targets, crowd=crowd))
+
+
+def training_of(
+    config: Recipe,
+    learner: Learner,
+    device: torch.device,
+    teacher: Teacher | None,
+    batch: Batch,
+) -> loop.Training:
+    """A run of one epoch over a batch that comes twice."""
+    return loop.Training(
+        recipe=config,
+        device=device,
+        learners={MODEL: learner},
+        objective=Objective(paa_assigner(ignore_crowd=True), config.loss, teacher),
+        position=Position(),
+        log=None,  # type: ignore[arg-type]
+        batches=lambda *_: [batch, batch],
+        num_images=1,
+        save=lambda _: None,
+        finish_epoch=lambda _: None,
+    )
+
+
+def run_epoch(training: loop.Training) -> None:
+    with progress("train", 1, quiet=True) as bar:
+        train(training, bar)
+    assert training.position.step == 2
+
+
+def online(network: Detector, precision: AbstractContextManager[None]) -> OnlineTeacher:
+    """A teacher with pixel statistics that are not the student's."""
+    return OnlineTeacher(
+        network,
+        paa_assigner(ignore_crowd=True),
+        autocast=precision,
+        batch_mean=(0.1, 0.2, 0.3),
+        batch_std=(0.5, 0.6, 0.7),
+    )
+
+
+@pytest.mark.usefixtures("pretended", "clean_grids")
+@pytest.mark.parametrize(
+    ("kind", "channels_last"), [("paa", True), ("online", True), ("cached", False)]
+)
+def test_a_training_step_never_waits(
+    hostsync: ModuleType, tmp_path: Path, kind: str, channels_last: bool
+) -> None:
+    config = recipe(train__channels_last=channels_last, schedule__epochs=1)
+    batch = view_batch([(0, 0), (1, 0)], WIDE) if kind == "cached" else crowded_batch()
+    learner, network = learner_for(config), tiny_detector(5)
+    cache = TeacherCache(write_cache(tmp_path / "cache.h5"))
+    with hostsync.fake_accelerator() as device:
+        learner.model.to(device)
+        teacher: Teacher | None = None
+        if kind == "online":
+            teacher = online(network.to(device), nullcontext())
+        elif kind == "cached":
+            teacher = CachedTeacher(cache, paa_assigner(ignore_crowd=True))
+        anchor_grid(batch.canvas_hw, device)  # made once per canvas, at its first batch
+        training = training_of(config, learner, device, teacher, batch)
+        with hostsync.count_host_syncs() as syncs:
+            run_epoch(training)
+        assert not syncs, syncs.report()
+        assert all(p.grad.device.type == device.type for p in learner.model.parameters())
+
+
+SWITCHES = [
+    Switch(criterion, scope) for criterion in get_args(Criterion) for scope in get_args(Scope)
+]
+
+
+@pytest.mark.usefixtures("pretended", "clean_grids")
+@pytest.mark.parametrize("method", ["solad", "colad"])
+@pytest.mark.parametrize("switch", SWITCHES, ids=lambda s: f"{s.criterion}-{s.scope}")
+def test_no_method_waits(
+    hostsync: ModuleType, monkeypatch: pytest.MonkeyPatch, method: str, switch: Switch
+) -> None:
+    """A switch of any kind, with soft labels: by a teacher, and between two networks."""
+    monkeypatch.setattr(grouped_mixture, "MAX_STEPS", 3)
+    config, batch, assigner = recipe(schedule__epochs=1), crowded_batch(), paa_assigner()
+    learners = {MODEL: learner_for(config)}
+    network = tiny_detector(5)
+    if method == "colad":
+        learners = {"a": learner_for(config), "b": learner_for(config, 1)}
+    with hostsync.fake_accelerator() as device:
+        for learner in learners.values():
+            learner.model.to(device)
+        objective: Objective | CoObjective
+        if method == "colad":
+            objective = CoObjective(assigner, config.loss, switch, "a", config.soft)
+        else:
+            teacher = online(network.to(device), nullcontext())
+            objective = Objective(assigner, config.loss, teacher, switch=switch, soft=config.soft)
+        anchor_grid(batch.canvas_hw, device)
+        training = replace(
+            training_of(config, learner_for(config), device, None, batch),
+            learners=learners,
+            objective=objective,
+        )
+        with hostsync.count_host_syncs() as syncs:
+            run_epoch(training)
+        assert not syncs, syncs.report()
+
+
+@pytest.mark.usefixtures("pretended", "clean_grids")
+def test_a_step_that_waits_would_be_seen(hostsync: ModuleType) -> None:
+    """The test above can fail: a host read in the objective, or a teacher left on the CPU."""
+    config = recipe(schedule__epochs=1)
+    learner, network, batch = learner_for(), tiny_detector(5), crowded_batch()
+    with hostsync.fake_accelerator() as device:
+        learner.model.to(device)
+        training = training_of(config, learner, device, None, batch)
+        objective = training.objective
+
+        def reading(networks: Mapping[str, Predictions], batch: Batch) -> StepLosses:
+            found = objective(networks, batch)
+            found.losses[MODEL]["cls"].item()
+            return found
+
+        training.objective = reading
+        with pytest.raises(hostsync.HOST_READ_ERRORS):
+            run_epoch(training)
+        left_behind = online(network, nullcontext())
+        with pytest.raises(RuntimeError):
+            run_epoch(training_of(config, learner, device, left_behind, batch))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("kind", ["paa", "online", "cached"])
+def test_a_training_step_never_waits_for_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, precision: str
+) -> None:
+    device = torch.device("cuda")
+    config = recipe(train__precision=precision, schedule__epochs=1)
+    learner = learner_for(config)
+    learner.model.to(device, memory_format=torch.channels_last)
+    batch = view_batch([(0, 0), (1, 0)], WIDE) if kind == "cached" else crowded_batch()
+    teacher: Teacher | None = None
+    if kind == "online":
+        teacher = online(tiny_detector(5).to(device), autocast(precision, device))
+    elif kind == "cached":
+        cache = TeacherCache(write_cache(tmp_path / "cache.h5"))
+        teacher = CachedTeacher(cache, paa_assigner(ignore_crowd=True))
+    batch = batch.pin_memory()
+    monkeypatch.setattr(loop, "_log", lambda *_: "")
+    # At first kernels are chosen, and the grid of the canvas is made.
+    run_epoch(training_of(config, learner, device, teacher, batch))
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        run_epoch(training_of(config, learner, device, teacher, batch))
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    assert all(torch.isfinite(p).all() for p in learner.model.parameters())
