@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ladcli.errors import UserError
 from ladcli.files import write_text, writing_to
 
 #: Takes a line apart: its kind, its optimizer step, and its values by name.
@@ -24,6 +25,9 @@ class MetricsLog:
         keep_epochs: likewise lines of later epochs, such as an evaluation after the last step
             that counts.
         mirror: also gets every line that is written from now on.
+
+    Raises:
+        UserError: as `read_metrics`, where lines are kept; or the file cannot be written.
     """
 
     def __init__(
@@ -33,10 +37,10 @@ class MetricsLog:
         self.mirror = mirror
         kept = [
             line
-            for line in read_metrics(path)
+            for line in (read_metrics(path) if keep_steps else ())
             if line["step"] <= keep_steps and line.get("epoch", 0) <= keep_epochs
         ]
-        write_text(path, "".join(json.dumps(line) + "\n" for line in kept if keep_steps))
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def write(self, kind: str, step: int, **values: Any) -> None:
         """Append one object with its kind (``train`` or ``eval``) and optimizer step.
@@ -52,16 +56,47 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All objects of a metrics file; a last line that was cut off is left out."""
-    if not path.exists():
-        return []
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            break
+    """All objects of a metrics file; a last line that was cut off is left out.
+
+    Raises:
+        UserError: another line is damaged.
+    """
+    lines, damaged = scan_metrics(path)
+    if damaged:
+        raise UserError(
+            f"{path}: {len(damaged)} line(s) cannot be read; first is line {damaged[0]}; delete "
+            "them and try again"
+        )
     return lines
+
+
+def scan_metrics(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """The objects of a metrics file, and the numbers, from 1, of the lines that are damaged.
+
+    A last line that was cut off is neither: its run was killed, or is writing it just now.
+    """
+    if not path.is_file():
+        return [], []
+    lines, damaged = [], []
+    texts = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, text in enumerate(texts, start=1):
+        line = _parse(text)
+        if line is not None:
+            lines.append(line)
+        elif text.strip() and number < len(texts):  # the last one has no end
+            damaged.append(number)
+    return lines, damaged
+
+
+def _parse(text: str) -> dict[str, Any] | None:
+    """The object of one line; None where there is none, or none that says when it was written."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(line, dict) or not isinstance(line.get("step"), int):
+        return None
+    return line if isinstance(line.get("epoch", 0), int) else None
 
 
 def _is_json(value: Any) -> bool:

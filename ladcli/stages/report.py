@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.data.folder import Split, SplitFiles, find_split
+from ladcli.engine.metrics_log import scan_metrics
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
 from ladcli.evaluate.report.comparison_page import comparison_page
@@ -192,7 +192,7 @@ def _read_run(folder: Path, name: str, truths: _Truths, set_names: Sequence[str]
     remarks: list[str] = []
     notes = _read_notes(run, remarks)
     recipe = _read_recipe(run, remarks)
-    lines = _read_metrics(run.metrics, remarks)
+    lines = _read_metrics(run, remarks)
     results = [
         _measure(found, recipe, truths)
         for found in _evaluated(folder)
@@ -233,24 +233,12 @@ def _read_recipe(run: RunDirectory, remarks: list[str]) -> Recipe | None:
         return None
 
 
-def _read_metrics(path: Path, remarks: list[str]) -> list[dict[str, Any]]:
-    """The sound lines of a metrics file.  Unlike a resumed run, a page goes on after a bad one."""
-    if not path.is_file():
-        return []
-    lines, damaged = [], []
-    text = path.read_text(encoding="utf-8", errors="replace")
-    for number, content in enumerate(text.splitlines(), start=1):
-        try:
-            line = json.loads(content)
-        except ValueError:
-            line = None
-        if isinstance(line, dict):
-            lines.append(line)
-        elif content.strip():
-            damaged.append(number)
+def _read_metrics(run: RunDirectory, remarks: list[str]) -> list[dict[str, Any]]:
+    """The sound lines of the log.  Unlike a resumed run, a page goes on after a damaged one."""
+    lines, damaged = scan_metrics(run.metrics)
     if damaged:
         remarks.append(
-            f"{path}: {len(damaged)} line(s) cannot be read and are left out; first is line "
+            f"{run.metrics}: {len(damaged)} line(s) cannot be read and are left out; first is line "
             f"{damaged[0]}."
         )
     return lines

@@ -19,7 +19,7 @@ from ladcli.detector.renormalize import Renormalize
 from ladcli.distill.objectives import MODEL, CoObjective, Objective
 from ladcli.engine.device import choose_device, gradient_scaler
 from ladcli.engine.loop import Training, train
-from ladcli.engine.metrics_log import MetricsLog
+from ladcli.engine.metrics_log import MetricsLog, read_metrics
 from ladcli.engine.optimizer import base_lr, build_optimizer
 from ladcli.engine.progress import Reporter, announce, progress
 from ladcli.engine.run_directory import RunDirectory
@@ -122,6 +122,7 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     position = Position()
     if options.resume and run.state.exists():
         position = load_state(run.state, learners)
+        read_metrics(run.metrics)  # a damaged log is refused before anything is written
     run.create(recipe, stage=method.stage, overwrite=options.overwrite, resumed=options.resume)
     fingerprints = {"data": prepared.index.fingerprint(), **method_notes.pop("fingerprints", {})}
     run.update_notes(

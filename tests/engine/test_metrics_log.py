@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ladcli.engine.metrics_log import MetricsLog, read_metrics
+from ladcli.engine.metrics_log import MetricsLog, read_metrics, scan_metrics
 from ladcli.errors import UserError
 
 
@@ -81,6 +81,54 @@ def test_a_last_line_that_was_cut_off_is_left_out(path: Path) -> None:
     assert steps_of(path) == [1, 2]
     write_steps(new(path, keep_steps=3), 3)
     assert steps_of(path) == [1, 2, 3]
+
+
+#: Lines that hold no object, or none that says when it was written.
+DAMAGED = {
+    "cut": '{"kind": "tra',
+    "list": "[1]",
+    "binary": "\xff\0",
+    "no step": '{"loss": 0.5}',
+    "step in quotes": '{"step": "5"}',
+    "no epoch": '{"step": 5, "epoch": null}',
+    "deep": "[" * 100_000,
+    "huge number": '{"step": ' + "9" * 5000 + "}",
+}
+
+
+class TestDamage:
+    @pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+    def test_a_damaged_line_is_refused_and_nothing_is_lost(self, path: Path, damage: str) -> None:
+        write_steps(new(path), 1, 2, 3)
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join([lines[0], damage, *lines[1:], ""]))
+        before = path.read_bytes()
+        message = f"{path}: 1 line(s) cannot be read; first is line 2; delete them and try again"
+        with pytest.raises(UserError) as caught:
+            new(path, keep_steps=3)
+        assert str(caught.value) == message
+        assert path.read_bytes() == before
+
+    def test_a_scan_goes_on_after_damaged_lines(self, path: Path) -> None:
+        write_steps(new(path), 1, 2)
+        first, second = path.read_text().splitlines()
+        path.write_text("\n".join([first, "{", "", second, "[1]", '{"step": 3, "lo']))
+        lines, damaged = scan_metrics(path)
+        assert lines == [json.loads(first), json.loads(second)]
+        # Neither the empty line nor the last one, which has no end.
+        assert damaged == [2, 5]
+
+    def test_a_last_line_without_its_end_may_be_whole(self, path: Path) -> None:
+        write_steps(new(path), 1, 2)
+        path.write_text(path.read_text()[:-1])
+        write_steps(new(path, keep_steps=2), 3)
+        assert steps_of(path) == [1, 2, 3]
+
+    def test_a_new_run_does_not_look_at_it(self, path: Path) -> None:
+        path.parent.mkdir()
+        path.write_text("{\n")
+        new(path)
+        assert path.read_text() == ""
 
 
 class TestMirror:

@@ -186,13 +186,20 @@ class TestResume:
         with pytest.raises(UserError, match="holds a run of lad pretrain"):
             distill(recipe, RunOptions(teacher_run, resume=True, quiet=True))
 
-    def test_damaged_state_is_refused(
-        self, two_epochs: Recipe, whole: Path, tmp_path: Path
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("checkpoints/state.pt", r"state\.pt: cannot be read as a training state"),
+            ("metrics.jsonl", r"metrics\.jsonl: 1 line\(s\) cannot be read; first is line 1"),
+        ],
+    )
+    def test_damaged_files_are_refused_and_left_alone(
+        self, two_epochs: Recipe, whole: Path, tmp_path: Path, name: str, message: str
     ) -> None:
         run = copy_of(whole, tmp_path / "run")
-        (run / "checkpoints/state.pt").write_bytes(b"rubbish")
+        (run / name).write_bytes(b"rubbish\n")
         before = contents(run)
-        with pytest.raises(UserError, match=r"state\.pt: cannot be read as a training state"):
+        with pytest.raises(UserError, match=message):
             pretrain(two_epochs, RunOptions(run, resume=True, quiet=True))
         assert contents(run) == before
 
