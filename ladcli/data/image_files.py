@@ -6,13 +6,13 @@ import glob
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ladcli.data.decode import opened
+from ladcli.data.headers import describe_bad, look_at_all
 from ladcli.data.index import CocoIndex
 from ladcli.errors import BadImageError, UserError
 from ladcli.structures import ClassTable
@@ -22,8 +22,6 @@ SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm",
     ".pnm",
 )  # fmt: skip
-#: Opening files mostly waits, for a disk or for the network.
-_HEADER_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -118,12 +116,7 @@ def index_images(found: Sequence[FoundImage], classes: ClassTable, *, skip_bad: 
     Raises:
         UserError: with the count and the first names; or no image is left.
     """
-    with ThreadPoolExecutor(_HEADER_THREADS) as pool:
-        try:
-            headers = list(pool.map(_header, found))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all of the files
-            raise
+    headers = look_at_all(_header, found)
     bad = tuple(header for header in headers if isinstance(header, str))
     if bad and not skip_bad:
         raise UserError(
@@ -147,12 +140,6 @@ def index_images(found: Sequence[FoundImage], classes: ClassTable, *, skip_bad: 
         classes=classes,
     )
     return FoundIndex(index, bad)
-
-
-def describe_bad(bad: Sequence[str], total: int) -> str:
-    """How many of ``total`` files cannot be used, with the first reasons."""
-    more = " | ..." if len(bad) > 3 else ""
-    return f"{len(bad)} of {total} image files cannot be used: {' | '.join(bad[:3])}{more}"
 
 
 def _header(image: FoundImage) -> tuple[int, int] | str:

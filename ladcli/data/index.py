@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,14 +16,13 @@ import numpy as np
 
 from ladcli.data.coco_json import CocoFile, describe_some, read_coco
 from ladcli.data.decode import check_size, opened
+from ladcli.data.headers import describe_bad, look_at_all
 from ladcli.errors import BadImageError, UserError
 from ladcli.structures import ClassTable
 
 #: Boxes whose part inside the image is thinner than this, in stored pixels, are no targets: their
 #: size would round to nothing in float32, and its logarithm would be infinite.
 MIN_SIDE = 0.1
-#: Opening files mostly waits, for a disk or for the network.
-_HEADER_THREADS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,18 +174,11 @@ def check_files(index: CocoIndex, *, skip_bad: bool) -> CocoIndex:
     Raises:
         UserError: with the count and the first names; or no image is left.
     """
-    with ThreadPoolExecutor(_HEADER_THREADS) as pool:
-        try:
-            problems = list(pool.map(partial(_header_problem, index), range(len(index))))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all of the files
-            raise
+    problems = look_at_all(partial(_header_problem, index), range(len(index)))
     bad = [problem for problem in problems if problem is not None]
     if not bad:
         return index
-    summary = f"{len(bad)} of {len(index)} image files cannot be used: {' | '.join(bad[:3])}"
-    if len(bad) > 3:
-        summary += " | ..."
+    summary = describe_bad(bad, len(index))
     if not skip_bad:
         raise UserError(
             f"{index.annotations}: {summary}; mend them, or leave them out with "

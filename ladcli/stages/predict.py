@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from ladcli.data.decode import decode_image
-from ladcli.data.image_files import FoundImage, describe_bad, find_images, index_images
+from ladcli.data.headers import describe_bad
+from ladcli.data.image_files import FoundImage, find_images, index_images
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import InferenceViews
 from ladcli.detector.checkpoint import load_checkpoint

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ladcli.data.image_files import FoundImage, describe_bad, find_images, index_images
+from ladcli.data.image_files import FoundImage, find_images, index_images
 from ladcli.errors import UserError
 from ladcli.structures import ClassTable
 
@@ -166,8 +166,3 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
         pytest.skip("this file system takes no such names")
     with pytest.raises(UserError, match="its name is not UTF-8; rename it"):
         index_images(find_images([str(tmp_path)]), CLASSES, skip_bad=False)
-
-
-def test_only_the_first_reasons_are_listed() -> None:
-    assert describe_bad(["a: x", "b: y"], 5) == "2 of 5 image files cannot be used: a: x | b: y"
-    assert describe_bad(["a", "b", "c", "d"], 5).endswith(": a | b | c | ...")
