@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,67 +22,52 @@ class FirstTeacher(str, Enum):
     b = "b"
 
 
+# Options that either network has, each below the heading of its own.
+
+
+def _backbone(network: str) -> Any:
+    return typer.Option(
+        metavar="NAME", help="timm model. Default: model.backbone.", rich_help_panel=network
+    )
+
+
+def _head(network: str) -> Any:
+    return typer.Option(help="Default: model.head.", rich_help_panel=network)
+
+
+def _weights(network: str) -> Any:
+    return typer.Option(
+        metavar="FILE",
+        help="Backbone weights, or 'timm'. Default: model.weights.",
+        rich_help_panel=network,
+    )
+
+
+def _init(network: str) -> Any:
+    return typer.Option(
+        metavar="CKPT",
+        help="Trained checkpoint of the same architecture to start from.",
+        rich_help_panel=network,
+    )
+
+
+def _learning_rate(network: str) -> Any:
+    return typer.Option(metavar="X", help="Learning rate. Default: --lr.", rich_help_panel=network)
+
+
 @friendly
 def colad(
     out: o.Out,
-    backbone_a: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="timm model. Default: model.backbone.", rich_help_panel=NET_A
-        ),
-    ] = None,
-    head_a: Annotated[
-        o.Head | None, typer.Option(help="Default: model.head.", rich_help_panel=NET_A)
-    ] = None,
-    weights_a: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Backbone weights, or 'timm'. Default: model.weights.",
-            rich_help_panel=NET_A,
-        ),
-    ] = None,
-    init_a: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CKPT",
-            help="Trained checkpoint of the same architecture to start from.",
-            rich_help_panel=NET_A,
-        ),
-    ] = None,
-    lr_a: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="Learning rate. Default: --lr.", rich_help_panel=NET_A),
-    ] = None,
-    backbone_b: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="timm model. Default: model.backbone.", rich_help_panel=NET_B
-        ),
-    ] = None,
-    head_b: Annotated[
-        o.Head | None, typer.Option(help="Default: model.head.", rich_help_panel=NET_B)
-    ] = None,
-    weights_b: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Backbone weights, or 'timm'. Default: model.weights.",
-            rich_help_panel=NET_B,
-        ),
-    ] = None,
-    init_b: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CKPT",
-            help="Trained checkpoint of the same architecture to start from.",
-            rich_help_panel=NET_B,
-        ),
-    ] = None,
-    lr_b: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="Learning rate. Default: --lr.", rich_help_panel=NET_B),
-    ] = None,
+    backbone_a: Annotated[str | None, _backbone(NET_A)] = None,
+    head_a: Annotated[o.Head | None, _head(NET_A)] = None,
+    weights_a: Annotated[str | None, _weights(NET_A)] = None,
+    init_a: Annotated[Path | None, _init(NET_A)] = None,
+    lr_a: Annotated[float | None, _learning_rate(NET_A)] = None,
+    backbone_b: Annotated[str | None, _backbone(NET_B)] = None,
+    head_b: Annotated[o.Head | None, _head(NET_B)] = None,
+    weights_b: Annotated[str | None, _weights(NET_B)] = None,
+    init_b: Annotated[Path | None, _init(NET_B)] = None,
+    lr_b: Annotated[float | None, _learning_rate(NET_B)] = None,
     switch: Annotated[
         o.Criterion | None,
         typer.Option(
