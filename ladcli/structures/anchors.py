@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -22,6 +21,13 @@ class AnchorGrid:
     stride: Tensor  # [A] int64, pixels per cell of the anchor's level
     level_sizes: tuple[tuple[int, int], ...]  # (rows, columns) of each level
     canvas_hw: tuple[int, int]  # height and width of the padded input, pixels
+    level: Tensor = field(init=False, repr=False)  # [A] int64, position of the level, finest is 0
+
+    def __post_init__(self) -> None:
+        device = self.anchors.device
+        levels = [torch.full((n,), k, device=device) for k, n in enumerate(self.level_lengths)]
+        # Now and not when asked for: a cached property has a lock, which torch.compile refuses.
+        object.__setattr__(self, "level", torch.cat(levels))
 
     @property
     def num_anchors(self) -> int:
@@ -31,14 +37,6 @@ class AnchorGrid:
     def level_lengths(self) -> tuple[int, ...]:
         """Number of anchors of each level; they add up to A."""
         return tuple(rows * cols for rows, cols in self.level_sizes)
-
-    @cached_property
-    def level(self) -> Tensor:
-        """[A] int64, position of the anchor's level, 0 for the finest."""
-        device = self.anchors.device
-        return torch.cat(
-            [torch.full((n,), level, device=device) for level, n in enumerate(self.level_lengths)]
-        )
 
     def valid(self, valid_hw: Tensor) -> Tensor:
         """Which anchors count for images that fill only part of the canvas.

@@ -26,6 +26,11 @@ def test_lengths_add_up_to_the_anchors(grid: AnchorGrid) -> None:
     assert sum(grid.level_lengths) == grid.num_anchors == 8
 
 
+def test_levels_are_numbered_from_the_finest(grid: AnchorGrid) -> None:
+    assert grid.level.tolist() == [0, 0, 0, 0, 0, 0, 1, 1]
+    assert grid.level.dtype == torch.int64
+
+
 # height, width, valid anchors
 SIZES = [
     (16, 24, [0, 1, 2, 3, 4, 5, 6, 7]),  # the whole canvas
@@ -56,7 +61,7 @@ def test_images_of_a_batch_are_judged_one_by_one(grid: AnchorGrid) -> None:
 
 def test_moving_keeps_everything(grid: AnchorGrid) -> None:
     moved = grid.to("meta")
-    tensors = (moved.anchors, moved.row, moved.col, moved.stride)
+    tensors = (moved.anchors, moved.row, moved.col, moved.stride, moved.level)
     assert all(t.device.type == "meta" for t in tensors)
     assert moved.level_sizes == grid.level_sizes
     assert moved.canvas_hw == grid.canvas_hw
