@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 
+from ladcli.assign import grouped_mixture, mixture
+from ladcli.detector.anchors import anchor_grid
 from tests import places
 
 # The networks in tests are tiny: a second thread only waits for the first, and where cores are
@@ -32,8 +35,8 @@ def golden() -> Path:
 
 
 @pytest.fixture
-def hostsync(shared: Path) -> ModuleType:
-    """The tool that finds host syncs without a GPU."""
+def hostsync(shared: Path) -> Iterator[ModuleType]:
+    """The tool that finds host syncs without a GPU, by a device that is only pretended."""
     spec = importlib.util.spec_from_file_location("hostsync", shared / "tools" / "hostsync.py")
     assert spec is not None
     assert spec.loader is not None
@@ -41,4 +44,13 @@ def hostsync(shared: Path) -> ModuleType:
     # Its dataclasses look their own module up by name.
     sys.modules.setdefault("hostsync", module)
     spec.loader.exec_module(module)
-    return module
+    yield module
+    # Grids are remembered per device, and those of a pretended device must not outlive it.
+    anchor_grid.cache_clear()
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Off the CPU the mixtures make a fixed number of equal steps; tracing a few shows them all."""
+    for engine in (mixture, grouped_mixture):
+        monkeypatch.setattr(engine, "MAX_STEPS", 3)

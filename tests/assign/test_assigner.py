@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.assignment import loop_assign
-from ladcli.assign import Assigner, mixture, paa_assigner
+from ladcli.assign import Assigner, paa_assigner
 from ladcli.distill.detection_loss import BoxWeighting, detection_loss
 from ladcli.structures import BACKGROUND, IGNORE, Targets
 from tests.assign.scenes import Scene, random_scene
@@ -171,12 +171,6 @@ def test_a_network_that_says_nan_does_not_stop_the_assignment() -> None:
     found = assigned(scene)
     assert (found[0] == BACKGROUND).all()
     assert torch.equal(found[2], assigned(random_scene(10))[2])
-
-
-@pytest.fixture
-def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Off the CPU the mixtures make a fixed number of equal steps; tracing a few shows them all."""
-    monkeypatch.setattr(mixture, "MAX_STEPS", 5)
 
 
 def training_step(scene: Scene, weighting: BoxWeighting) -> None:

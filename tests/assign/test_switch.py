@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from ladcli.assign import grouped_mixture
 from ladcli.assign.moments import Scope, cost_moments, scope_shape
 from ladcli.assign.switch import (
     Criterion,
@@ -280,12 +279,6 @@ def test_other_devices_decide_alike(
     static_costs, static_share = decide(priced, switch)
     assert torch.equal(static_costs, costs)
     assert static_share == share
-
-
-@pytest.fixture
-def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Off the CPU the mixtures make a fixed number of equal steps; tracing a few shows them all."""
-    monkeypatch.setattr(grouped_mixture, "MAX_STEPS", 5)
 
 
 @pytest.mark.usefixtures("few_steps")

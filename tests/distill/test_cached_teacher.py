@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -16,8 +15,6 @@ from torch import Tensor
 from ladcli.assign import (
     Switch,
     cheapest_samples,
-    grouped_mixture,
-    mixture,
     paa_assigner,
 )
 from ladcli.assign.moments import Scope
@@ -331,21 +328,6 @@ def test_a_batch_with_fewer_boxes_than_were_stored_is_refused(tmp_path: Path) ->
         found.prices(opinion.candidates, Switch())
 
 
-@pytest.fixture
-def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Off the CPU the mixtures make a fixed number of equal steps; tracing a few shows them all."""
-    monkeypatch.setattr(mixture, "MAX_STEPS", 3)
-    monkeypatch.setattr(grouped_mixture, "MAX_STEPS", 3)
-
-
-@pytest.fixture
-def clean_grids() -> Iterator[None]:
-    """Grids are remembered per device, and those of a pretended device must not outlive it."""
-    anchor_grid.cache_clear()
-    yield
-    anchor_grid.cache_clear()
-
-
 def everything_asked(opinion: Opinion, candidates: Candidates, level: Level) -> list[Tensor]:
     asked = [opinion.assignment().gt_index]
     for switch in served(level):
@@ -358,7 +340,7 @@ def everything_asked(opinion: Opinion, candidates: Candidates, level: Level) -> 
     return asked
 
 
-@pytest.mark.usefixtures("few_steps", "clean_grids")
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("level", LEVELS)
 def test_no_host_sync(tmp_path: Path, hostsync: ModuleType, level: Level) -> None:
     """Rows are laid out on the host and cross to the device in copies that wait for nothing."""
@@ -368,9 +350,7 @@ def test_no_host_sync(tmp_path: Path, hostsync: ModuleType, level: Level) -> Non
     with hostsync.fake_accelerator() as device:
         batch = opinion.batch.to(device)
         candidates = Candidates(gt_index.to(device, non_blocking=True))
-        anchor_grid(
-            batch.canvas_hw, batch.images.device
-        )  # made once per canvas, at its first batch
+        anchor_grid(batch.canvas_hw, device)  # made once per canvas, at its first batch
         with hostsync.count_host_syncs() as syncs:
             asked = everything_asked(teacher.look_at(batch), candidates, level)
         assert {t.device.type for t in asked} == {device.type}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 import torch
 
-from ladcli.assign import Switch, grouped_mixture, mixture, paa_assigner
+from ladcli.assign import Switch, paa_assigner
 from ladcli.assign.moments import Scope
 from ladcli.assign.switch import Criterion
 from ladcli.detector.anchors import anchor_grid
@@ -34,18 +34,8 @@ from tests.engine.runs import learner_for, recipe
 
 
 @pytest.fixture
-def clean_grids() -> Iterator[None]:
-    """Grids are remembered per device, and those of a pretended device must not outlive it."""
-    anchor_grid.cache_clear()
-    yield
-    anchor_grid.cache_clear()
-
-
-@pytest.fixture
 def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a device without values or autocast cannot do, and need not."""
-    # Off the CPU the mixtures make a fixed number of equal steps; a few show them all.
-    monkeypatch.setattr(mixture, "MAX_STEPS", 5)
     monkeypatch.setattr(loop, "autocast", lambda *_: nullcontext())
     # The one host read per interval is the log's.
     monkeypatch.setattr(loop, "_log", lambda *_: "")
@@ -97,7 +87,7 @@ def online(network: Detector, precision: AbstractContextManager[None]) -> Online
     )
 
 
-@pytest.mark.usefixtures("pretended", "clean_grids")
+@pytest.mark.usefixtures("pretended", "few_steps")
 @pytest.mark.parametrize(
     ("kind", "channels_last"), [("paa", True), ("online", True), ("cached", False)]
 )
@@ -128,14 +118,11 @@ SWITCHES = [
 ]
 
 
-@pytest.mark.usefixtures("pretended", "clean_grids")
+@pytest.mark.usefixtures("pretended", "few_steps")
 @pytest.mark.parametrize("method", ["solad", "colad"])
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda s: f"{s.criterion}-{s.scope}")
-def test_no_method_waits(
-    hostsync: ModuleType, monkeypatch: pytest.MonkeyPatch, method: str, switch: Switch
-) -> None:
+def test_no_method_waits(hostsync: ModuleType, method: str, switch: Switch) -> None:
     """A switch of any kind, with soft labels: by a teacher, and between two networks."""
-    monkeypatch.setattr(grouped_mixture, "MAX_STEPS", 3)
     config, batch, assigner = recipe(schedule__epochs=1), crowded_batch(), paa_assigner()
     learners = {MODEL: learner_for(config)}
     network = tiny_detector(5)
@@ -161,7 +148,7 @@ def test_no_method_waits(
         assert not syncs, syncs.report()
 
 
-@pytest.mark.usefixtures("pretended", "clean_grids")
+@pytest.mark.usefixtures("pretended", "few_steps")
 def test_a_step_that_waits_would_be_seen(hostsync: ModuleType) -> None:
     """The test above can fail: a host read in the objective, or a teacher left on the CPU."""
     config = recipe(schedule__epochs=1)
