@@ -10,19 +10,13 @@ import numpy as np
 import pytest
 
 from ladcli.data.columns import Table, first_repeat, shorten
-from ladcli.errors import UserError
+from tests.refusals import refusal_of
 
 PATH = Path("truth.json")
 
 
 def table(*values: Any, key: str = "x") -> Table:
     return Table(PATH, "annotation", [{"id": 10 + i, key: v} for i, v in enumerate(values)])
-
-
-def refused(call: Any, *arguments: Any) -> str:
-    with pytest.raises(UserError) as caught:
-        call(*arguments)
-    return str(caught.value)
 
 
 def test_whole_numbers_in_either_spelling() -> None:
@@ -42,7 +36,7 @@ def test_whole_numbers_in_either_spelling() -> None:
     ],
 )
 def test_no_whole_number_names_the_record(value: Any, reason: str) -> None:
-    text = refused(table(1, value).integers, "x")
+    text = refusal_of(table(1, value).integers, "x")
     assert text.startswith("truth.json: annotation 11 ")
     assert reason in text
 
@@ -54,7 +48,7 @@ def test_lists_of_numbers_become_rows() -> None:
 
 @pytest.mark.parametrize("value", [[1], [1, 2, 3], "12", None, [1, True], [1, "2"], [1, 10**400]])
 def test_other_lists_name_the_record(value: Any) -> None:
-    text = refused(table([1, 2], value).numbers, "x", 2)
+    text = refusal_of(table([1, 2], value).numbers, "x", 2)
     assert "annotation 11 has x" in text
     assert "must be a list of 2 numbers" in text
 
@@ -64,35 +58,35 @@ def test_optional_numbers_are_nan_where_absent() -> None:
     found = Table(PATH, "annotation", rows).optional_numbers("x")
     assert found[0] == 2
     assert np.isnan(found[1:]).all()
-    assert "annotation 10 has x" in refused(table("no").optional_numbers, "x")
+    assert "annotation 10 has x" in refusal_of(table("no").optional_numbers, "x")
 
 
 def test_flags_are_zero_one_or_booleans() -> None:
     assert table(0, 1, True, False, 1.0).flags("x").tolist() == [False, True, True, False, True]
     assert Table(PATH, "annotation", [{"id": 1}]).flags("x").tolist() == [False]
-    assert "must be 0 or 1" in refused(table(2).flags, "x")
+    assert "must be 0 or 1" in refusal_of(table(2).flags, "x")
 
 
 def test_strings_are_valid_unicode() -> None:
     assert table("a", "ä").strings("x") == ["a", "ä"]
-    assert "must be a string" in refused(table(3).strings, "x")
-    assert "no valid Unicode" in refused(table("\ud800").strings, "x")
+    assert "must be a string" in refusal_of(table(3).strings, "x")
+    assert "no valid Unicode" in refusal_of(table("\ud800").strings, "x")
 
 
 def test_a_missing_key_is_named_or_filled() -> None:
     rows = Table(PATH, "image", [{"id": 1, "x": 5}, {"id": 2}])
-    assert "image 2 has no 'x'; add it" in refused(rows.values, "x")
+    assert "image 2 has no 'x'; add it" in refusal_of(rows.values, "x")
     assert rows.values("x", lambda record: -record["id"]) == [5, -2]
 
 
 def test_a_record_without_id_is_named_by_its_place() -> None:
     rows = Table(PATH, "image", [{"x": 1}, {}])
-    assert "image at position 1 (counted from 0)" in refused(rows.values, "x")
+    assert "image at position 1 (counted from 0)" in refusal_of(rows.values, "x")
 
 
 def test_what_is_no_list_of_objects_is_refused() -> None:
-    assert "'images' must be a list" in refused(Table.from_plain, PATH, "image", "images", {})
-    text = refused(Table.from_plain, PATH, "image", "images", [{}, 3])
+    assert "'images' must be a list" in refusal_of(Table.from_plain, PATH, "image", "images", {})
+    text = refusal_of(Table.from_plain, PATH, "image", "images", [{}, 3])
     assert "images[1] must be an object, got 3" in text
 
 
@@ -100,7 +94,7 @@ def test_repeats_are_found_at_their_second_place() -> None:
     assert first_repeat(np.array([5, 3, 5, 3])) == 2
     assert first_repeat(np.array([1, 2])) is None
     rows = table(4, 4)
-    text = refused(rows.refuse_repeats, "x", np.array([4, 4]))
+    text = refusal_of(rows.refuse_repeats, "x", np.array([4, 4]))
     assert "annotation x 4 occurs more than once (again at position 1" in text
 
 

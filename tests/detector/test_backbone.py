@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,14 @@ from ladcli.detector.backbone import (
     load_backbone_weights,
     pixel_statistics,
 )
-from ladcli.errors import UserError
+from tests.detector.intruder import Intruder
+from tests.refusals import refusal_of
 
 SMALL = "test_efficientnet"
 
 
 def images(seed: int = 0) -> torch.Tensor:
     return torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(seed))
-
-
-def message(action: Callable[[], Any]) -> str:
-    """The one line with which ``action`` is refused."""
-    with pytest.raises(UserError) as caught:
-        action()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("name", [SMALL, "mobilenetv3_small_050", "test_resnet", "test_convnext"])
@@ -60,20 +52,20 @@ def test_channels_last_networks_answer_channels_first() -> None:
 
 def test_a_network_for_one_input_size_is_refused() -> None:
     check_any_size(Backbone("test_resnet"))
-    text = message(lambda: check_any_size(Backbone("hiera_tiny_224")))
+    text = refusal_of(check_any_size, Backbone("hiera_tiny_224"))
     assert "model.backbone 'hiera_tiny_224' does not take images of any size" in text
     assert "such as resnet50" in text
 
 
 def test_an_unknown_name_brings_the_nearest_known_one() -> None:
-    text = message(lambda: Backbone("resnet_50"))
+    text = refusal_of(Backbone, "resnet_50")
     assert "'resnet_50' is no model that timm knows" in text
     assert "did you mean 'resnet50'?" in text
-    assert "timm.list_models()" in message(lambda: Backbone("x"))
+    assert "timm.list_models()" in refusal_of(Backbone, "x")
 
 
 def test_a_network_without_the_strides_is_refused() -> None:
-    text = message(lambda: Backbone("test_vit"))
+    text = refusal_of(Backbone, "test_vit")
     assert "'test_vit' has no features at stride 8 (it has [16])" in text
 
 
@@ -82,7 +74,7 @@ def test_a_network_that_timm_cannot_cut_is_refused(monkeypatch: pytest.MonkeyPat
         raise RuntimeError("features_only not implemented")
 
     monkeypatch.setattr(timm, "create_model", refuse)
-    text = message(lambda: Backbone(SMALL))
+    text = refusal_of(Backbone, SMALL)
     assert f"{SMALL!r} cannot return feature maps (features_only not implemented)" in text
 
 
@@ -137,7 +129,7 @@ def test_the_shared_weights_load(shared: Path) -> None:
 
 def test_missing_weights_are_named(tmp_path: Path) -> None:
     path = tmp_path / "absent.pth"
-    text = message(lambda: load_backbone_weights(Backbone(SMALL), str(path)))
+    text = refusal_of(load_backbone_weights, Backbone(SMALL), str(path))
     assert text.startswith(f"{path}: no such weights file")
 
 
@@ -145,38 +137,28 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
 def test_unreadable_weights_are_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(b"\x80\x02nothing that anyone wrote\n" * 20)
-    text = message(lambda: load_backbone_weights(Backbone(SMALL), str(path)))
+    text = refusal_of(load_backbone_weights, Backbone(SMALL), str(path))
     assert text.startswith(f"{path}: cannot be read as weights (")
-
-
-class Intruder:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.mkdir, (self.folder,)
 
 
 def test_weights_with_code_are_not_run(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save({"state_dict": Intruder(tmp_path / "ran")}, path)
-    assert "cannot be read" in message(lambda: load_backbone_weights(Backbone(SMALL), str(path)))
+    assert "cannot be read" in refusal_of(load_backbone_weights, Backbone(SMALL), str(path))
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {}, {"state_dict": {"a": 1}}])
 def test_a_file_without_tensors_is_refused(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "weights.pth")
-    text = message(lambda: load_backbone_weights(Backbone(SMALL), str(tmp_path / "weights.pth")))
+    text = refusal_of(load_backbone_weights, Backbone(SMALL), str(tmp_path / "weights.pth"))
     assert "holds no table of tensors" in text
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save(timm.create_model("test_resnet").state_dict(), path)
-    text = message(lambda: load_backbone_weights(Backbone(SMALL), str(path)))
+    text = refusal_of(load_backbone_weights, Backbone(SMALL), str(path))
     assert "holds no 'conv_stem.weight' (and " in text
     assert f"not weights of {SMALL}" in text
 
@@ -188,7 +170,7 @@ def test_weights_of_another_width_are_refused_and_nothing_is_loaded(tmp_path: Pa
     torch.save(state, path)
     backbone = Backbone(SMALL)
     before = {k: v.clone() for k, v in backbone.net.state_dict().items()}
-    text = message(lambda: load_backbone_weights(backbone, str(path)))
+    text = refusal_of(load_backbone_weights, backbone, str(path))
     width = before["bn1.bias"].shape[0]
     assert f"bn1.bias is [3], but {SMALL} needs [{width}]" in text
     assert all(torch.equal(v, before[k]) for k, v in backbone.net.state_dict().items())
@@ -201,7 +183,7 @@ def test_a_hub_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
         raise OSError("no route\nto host")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    text = message(lambda: load_backbone_weights(backbone, "timm"))
+    text = refusal_of(load_backbone_weights, backbone, "timm")
     assert f"timm's hub gave no weights for {SMALL!r} (OSError)" in text
 
 
@@ -283,7 +265,7 @@ def test_freezing_understands_how_an_extractor_names_its_parts(
 def test_a_network_that_cannot_be_frozen_says_so() -> None:
     backbone = Backbone(SMALL)
     backbone.net.feature_info.info[1]["module"] = "elsewhere"
-    text = message(lambda: backbone.freeze(stride=4, batchnorm_statistics=True))
+    text = refusal_of(backbone.freeze, stride=4, batchnorm_statistics=True)
     assert "set model.freeze_stride=0" in text
 
 
@@ -345,7 +327,7 @@ def test_recomputing_activations_changes_no_gradient() -> None:
 @pytest.mark.parametrize("name", ["hiera_tiny_224", "hrnet_w18_small"])
 def test_a_network_that_cannot_recompute_says_so(name: str) -> None:
     with torch.device("meta"):
-        text = message(lambda: Backbone(name, checkpoint_gradients=True))
+        text = refusal_of(Backbone, name, checkpoint_gradients=True)
     assert f"{name!r} cannot recompute activations" in text
     assert "set model.checkpoint_gradients to false" in text
 

@@ -21,7 +21,9 @@ from ladcli.detector.checkpoint import (
 from ladcli.detector.model import Detector
 from ladcli.errors import UserError
 from ladcli.structures import ClassTable
+from tests.detector.intruder import Intruder
 from tests.detector.tiny import ARCHITECTURE, CLASSES, tiny_batch, tiny_detector
+from tests.refusals import refusal_of
 
 RULE = InputRule(short=64, long=96)
 TRAINING = {"epoch": 3, "recipe": {"train": {"seed": 0, "lr": None}}}
@@ -43,11 +45,9 @@ def change(path: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
 
 def refusal(path: Path) -> str:
     """The one line with which ``path`` is refused."""
-    with pytest.raises(UserError) as caught:
-        load_checkpoint(path)
-    assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(str(path))
-    return str(caught.value)
+    message = refusal_of(load_checkpoint, path)
+    assert message.startswith(str(path))
+    return message
 
 
 def test_a_network_comes_back_with_everything_needed_to_use_it(path: Path) -> None:
@@ -111,16 +111,6 @@ def test_a_file_that_was_cut_off_is_refused(path: Path, share: float) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
     assert "cannot be read" in refusal(path)
-
-
-class Intruder:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.mkdir, (self.folder,)
 
 
 def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ladcli.distill.cache_format import Fingerprints, Level, require_match
-from ladcli.errors import UserError
+from tests.refusals import refusal_of
 
 MINE = Fingerprints(
     teacher="1" * 64, data="2" * 64, input="3" * 64, assigner="4" * 64, soft="5" * 64
@@ -17,10 +17,7 @@ PATH = Path("cache.h5")
 
 
 def refusal(found: dict[str, str], wanted: dict[str, str]) -> str:
-    with pytest.raises(UserError) as caught:
-        require_match(PATH, found, wanted)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return refusal_of(require_match, PATH, found, wanted)
 
 
 def test_equal_fingerprints_match() -> None:

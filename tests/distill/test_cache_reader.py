@@ -18,7 +18,6 @@ from ladcli.detector.anchors import anchor_grid
 from ladcli.distill.cache_format import POSITIVES
 from ladcli.distill.cache_reader import TeacherCache, read_cache_info
 from ladcli.distill.cached_teacher import CachedTeacher
-from ladcli.errors import UserError
 from ladcli.structures import BACKGROUND, IGNORE, Targets
 from tests.distill.caches import (
     ATTRIBUTES,
@@ -33,6 +32,7 @@ from tests.distill.caches import (
     write_part,
     writer_for,
 )
+from tests.refusals import refusal_of
 
 
 @pytest.fixture
@@ -43,11 +43,9 @@ def path(tmp_path: Path) -> Path:
 
 def refusal(path: Path, action: Callable[[], object] | None = None) -> str:
     """The one line with which a cache is refused."""
-    with pytest.raises(UserError) as caught:
-        action() if action else TeacherCache(path)
-    assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(str(path))
-    return str(caught.value)
+    message = refusal_of(action) if action else refusal_of(TeacherCache, path)
+    assert message.startswith(str(path))
+    return message
 
 
 def test_a_cache_says_what_it_holds(path: Path) -> None:

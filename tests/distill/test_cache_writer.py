@@ -27,6 +27,7 @@ from tests.distill.caches import (
     write_part,
     writer_for,
 )
+from tests.refusals import refusal_of
 
 
 @pytest.fixture
@@ -35,11 +36,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def refusal(path: Path, **changes: object) -> str:
-    with pytest.raises(UserError) as caught:
-        writer_for(path, **changes)
-    assert "\n" not in str(caught.value)
-    assert str(path.parent / "cache.h5.parts") in str(caught.value)
-    return str(caught.value)
+    message = refusal_of(writer_for, path, **changes)
+    assert str(path.parent / "cache.h5.parts") in message
+    return message
 
 
 def test_all_positives_come_back(path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ladcli.engine.device import autocast, choose_device, gradient_scaler, peak_memory_mib
-from ladcli.errors import UserError
+from tests.refusals import refusal_of
 
 CPU = torch.device("cpu")
 
@@ -21,10 +21,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int
 
 
 def refusal(name: str) -> str:
-    with pytest.raises(UserError) as caught:
-        choose_device(name)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return refusal_of(choose_device, name)
 
 
 @pytest.mark.parametrize(("gpus", "expected"), [(0, "cpu"), (2, "cuda")], indirect=["gpus"])

@@ -11,6 +11,7 @@ import pytest
 
 from ladcli.engine.metrics_log import MetricsLog, read_metrics, scan_metrics
 from ladcli.errors import UserError
+from tests.refusals import refusal_of
 
 
 @pytest.fixture
@@ -104,9 +105,7 @@ class TestDamage:
         path.write_text("\n".join([lines[0], damage, *lines[1:], ""]))
         before = path.read_bytes()
         message = f"{path}: 1 line(s) cannot be read; first is line 2; delete them and try again"
-        with pytest.raises(UserError) as caught:
-            new(path, keep_steps=3)
-        assert str(caught.value) == message
+        assert refusal_of(new, path, keep_steps=3) == message
         assert path.read_bytes() == before
 
     def test_a_scan_goes_on_after_damaged_lines(self, path: Path) -> None:

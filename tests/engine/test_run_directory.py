@@ -11,6 +11,7 @@ import pytest
 from ladcli.engine.run_directory import ENTRIES, FREE_KEYS, RunDirectory
 from ladcli.errors import UserError
 from ladcli.recipe import Recipe, flat, load_recipe, update_recipe
+from tests.refusals import refusal_of
 
 RECIPE = Recipe()
 
@@ -24,10 +25,7 @@ def run(tmp_path: Path) -> RunDirectory:
 
 
 def refusal(run: RunDirectory, *, resume: bool = False, overwrite: bool = False) -> str:
-    with pytest.raises(UserError) as caught:
-        run.check_free(resume=resume, overwrite=overwrite)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return refusal_of(run.check_free, resume=resume, overwrite=overwrite)
 
 
 def test_files_lie_where_the_design_says(tmp_path: Path) -> None:

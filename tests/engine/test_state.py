@@ -17,6 +17,7 @@ from ladcli.errors import UserError
 from ladcli.structures import ClassTable
 from tests.detector.tiny import tiny_batch, tiny_detector
 from tests.engine.runs import CPU, learner_for, recipe, require_equal
+from tests.refusals import refusal_of
 
 
 def step(learner: Learner, seed: int) -> None:
@@ -96,11 +97,9 @@ def test_a_failed_write_keeps_the_old_state(
 
 
 def refusal(path: Path, learner: Learner) -> str:
-    with pytest.raises(UserError) as caught:
-        load_state(path, {MODEL: learner})
-    assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(str(path))
-    return str(caught.value)
+    message = refusal_of(load_state, path, {MODEL: learner})
+    assert message.startswith(str(path))
+    return message
 
 
 def learner_of(**changes: Any) -> Learner:

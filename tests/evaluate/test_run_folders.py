@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ladcli.errors import UserError
 from ladcli.evaluate.run_folders import MethodResults, find_results
 from tests.evaluate.compared import write_results, write_run
+from tests.refusals import refusal_of
 
 
 def find(*given: str | Path, split: str = "val", network: str | None = None) -> list[MethodResults]:
@@ -17,10 +17,7 @@ def find(*given: str | Path, split: str = "val", network: str | None = None) -> 
 
 
 def refusal(*given: str | Path, split: str = "val", network: str | None = None) -> str:
-    with pytest.raises(UserError) as caught:
-        find(*given, split=split, network=network)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return refusal_of(find, *given, split=split, network=network)
 
 
 @pytest.fixture

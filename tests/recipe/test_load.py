@@ -9,6 +9,7 @@ import pytest
 
 from ladcli.errors import UserError
 from ladcli.recipe import Recipe, flat, load_recipe, save_recipe, update_recipe
+from tests.refusals import refusal_of
 
 
 @pytest.fixture
@@ -19,19 +20,13 @@ def file(tmp_path: Path) -> Path:
 def refusal(file: Path, text: str | bytes) -> str:
     """The message about a recipe file, without the file's name, which it must begin with."""
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(UserError) as caught:
-        load_recipe(file)
-    message = str(caught.value)
+    message = refusal_of(load_recipe, file)
     assert message.startswith(f"recipe {file}: ")
-    assert "\n" not in message
     return message.removeprefix(f"recipe {file}: ")
 
 
 def set_refusal(text: str) -> str:
-    with pytest.raises(UserError) as caught:
-        load_recipe(None, overrides=[text])
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return refusal_of(load_recipe, None, overrides=[text])
 
 
 class TestPrecedence:

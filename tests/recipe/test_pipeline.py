@@ -11,6 +11,7 @@ import yaml
 from ladcli.errors import UserError
 from ladcli.recipe import load_recipe
 from ladcli.recipe.pipeline import find_pipeline, load_pipeline, shipped_folders
+from tests.refusals import refusal_of
 
 SHIPPED = sorted(file for folder in shipped_folders() for file in folder.glob("*.yaml"))
 TEACHER: dict[str, Any] = {"name": "teacher", "run": "pretrain"}
@@ -28,11 +29,8 @@ def file(tmp_path: Path) -> Path:
 def refusal(file: Path, content: Any) -> str:
     """The message about a pipeline file, without the file's name, which it must begin with."""
     file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
-    with pytest.raises(UserError) as caught:
-        load_pipeline(file)
-    message = str(caught.value)
+    message = refusal_of(load_pipeline, file)
     assert message.startswith(f"pipeline {file}: ")
-    assert "\n" not in message
     return message.removeprefix(f"pipeline {file}: ")
 
 

@@ -8,13 +8,11 @@ import pytest
 
 from ladcli.errors import UserError
 from ladcli.recipe.yaml_text import parse_yaml, read_yaml
+from tests.refusals import refusal_of
 
 
 def refused(text: str) -> str:
-    with pytest.raises(UserError) as caught:
-        parse_yaml(text, "recipe r.yaml")
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return refusal_of(parse_yaml, text, "recipe r.yaml")
 
 
 def test_plain_values() -> None:
