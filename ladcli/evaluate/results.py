@@ -167,6 +167,10 @@ def _boxes(table: Table) -> np.ndarray:
 def _scores(table: Table) -> np.ndarray:
     """[D] float64, finite."""
     values = table.values("score")
+    if set(map(type, values)) <= {float}:
+        scores = np.array(values, dtype=np.float64)
+        _refuse(table, ~np.isfinite(scores), "score", "which must be a finite number; correct it")
+        return scores
     wrong = np.array([not _is_finite(value) for value in values], dtype=bool)
     _refuse(table, wrong, "score", "which must be a finite number; correct it")
     return np.array(values, dtype=np.float64)

@@ -49,3 +49,19 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read_json(tmp_path / "absent.json")
     with pytest.raises(UserError, match="is a folder"):
         read_json(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b"[NaN, -Infinity]", "[nan, -inf]"),
+        (b"[9223372036854775807]", "[9223372036854775807]"),
+        (b"[18446744073709551616]", "[1.8446744073709552e+19]"),  # beyond 64 bits
+        (b"[1e999]", "[inf]"),
+        (b'["\\ud800"]', "['\\ud800']"),
+        (b'{"a": 1, "a": 2}', "{'a': 2}"),
+        (b"[0.1, 1e-320, 5e22]", "[0.1, 1e-320, 5e+22]"),
+    ],
+)
+def test_odd_values_are_read(tmp_path: Path, content: bytes, value: str) -> None:
+    assert repr(read_json(written(tmp_path, content))) == value
