@@ -87,7 +87,7 @@ def load_results(path: Path, ground_truth: CocoFile) -> Results:
     """Read and check a COCO results file.
 
     Records of categories that the ground truth does not list are left out and counted in
-    ``notes``; scores above 1 are kept with a note.  An empty list is fine.
+    ``notes``; scores outside 0 to 1 are kept with a note.  An empty list is fine.
 
     Raises:
         UserError: no valid JSON, another kind of file, a record without one of its keys or with a
@@ -197,11 +197,11 @@ def _category_notes(table: Table, category_ids: np.ndarray, known: np.ndarray) -
 
 
 def _score_notes(table: Table, scores: np.ndarray) -> list[str]:
-    above = scores > 1
-    if not above.any():
+    outside = (scores < 0) | (scores > 1)
+    if not outside.any():
         return []
-    row = int(above.argmax())
+    row = int(outside.argmax())
     return [
-        f"{table.path}: {above.sum()} of {len(scores)} scores are above 1 (first is "
+        f"{table.path}: {outside.sum()} of {len(scores)} scores are outside 0 to 1 (first is "
         f"{scores[row]:g}, {table.name(row)}); only their order matters"
     ]

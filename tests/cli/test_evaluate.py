@@ -263,7 +263,7 @@ def test_odd_scores_and_classes_are_noted_and_measured(
     outcome = lad("eval", "--predictions", file, *args)
     assert json.loads(outcome.done())["coco"]["stats"][0] is not None
     assert "1 of" in outcome.err
-    assert "scores are above 1" in outcome.err
+    assert "scores are outside 0 to 1" in outcome.err
     file = changed(results, tmp_path / "odd.json", category_id=12345)
     outcome = lad("eval", "--predictions", file, *args)
     assert json.loads(outcome.done())["tide"][0]["ap"] is not None

@@ -187,14 +187,14 @@ class TestReading:
         assert "42 (2), 77 (1)" in note
         assert "position 1" in note
 
-    def test_scores_above_one_are_kept_with_a_note(
+    def test_scores_out_of_range_are_kept_with_a_note(
         self, tmp_path: Path, ground_truth: CocoFile
     ) -> None:
         records = [GOOD, GOOD | {"score": 37.5}, GOOD | {"score": -2}]
         results = load_results(write(tmp_path / "r.json", records), ground_truth)
         assert results.scores.tolist() == [0.9, 37.5, -2.0]
         (note,) = results.notes
-        assert "1 of 3 scores are above 1 (first is 37.5" in note
+        assert "2 of 3 scores are outside 0 to 1 (first is 37.5" in note
 
 
 @pytest.mark.parametrize("name", BAD_CORPUS)
