@@ -31,20 +31,17 @@ MAX_IMAGES, MAX_COMPARED_IMAGES, MAX_OBJECTS = 6, 3, 3
 _PHOTO_SIDE, _PHOTO_BYTES = 480, 70_000
 _NUM_BINS = 14
 _NUM_COLORS = 7  # of boxes, page.css
-_WHOSE = {"own": "own prices", "teacher": "teacher's prices"}
 
 _DOTS_AID = (
     "Dots are the centers of positive anchors, in the color of the box that they answer for; "
     "larger dots belong to coarser levels. Numbers name the objects whose costs are shown below. "
 )
-_RUN_AID = (
-    "Left the anchors that the network's own prices would choose, right those of the teacher where "
-    "there is one; first at the first probe, then at the last."
+_WHOSE_AID = (
+    "the anchors that the network's own prices would choose, and those that its teacher's would, "
+    "where there is one; of two networks that learn together, those of either."
 )
-_COMPARISON_AID = (
-    "For the first run of each method, at its last probe: the anchors that the network's own "
-    "prices would choose, and those of the teacher where there is one."
-)
+_RUN_AID = f"At the first and at the last probe: {_WHOSE_AID}"
+_COMPARISON_AID = f"For the first run of each method, at its last probe: {_WHOSE_AID}"
 _HISTOGRAM_AID = (
     "Costs of the cheapest candidates of one object, with the two Gaussians fitted to them: what "
     "the lower one holds become positives. The wider apart the two, the clearer the choice; axes "
@@ -72,7 +69,7 @@ def assignment_section(run: RunRecord) -> Html:
     first, last = run.probes[0], run.probes[-1]
     moments = [first] if first is last else [first, last]
     views = [
-        View(f"Epoch {probe.epoch}, {_WHOSE[source]}", probe, source)
+        View(f"Epoch {probe.epoch}, {_whose(run, source)}", probe, source)
         for probe in moments
         for source in probe.decisions
     ]
@@ -86,11 +83,20 @@ def assignment_comparison(methods: Sequence[Method]) -> Html:
     if len(probed) < 2:
         return Html("")
     views = [
-        View(f"{name}, {_WHOSE[source]}", run.probes[-1], source)
+        View(f"{name}, {_whose(run, source)}", run.probes[-1], source)
         for name, run in probed
         for source in run.probes[-1].decisions
     ]
     return _section(probed[0][1], views, _COMPARISON_AID, MAX_COMPARED_IMAGES)
+
+
+def _whose(run: RunRecord, source: str) -> str:
+    """Whose prices a probe's source stands for; of two that learn together, which network's."""
+    first = run.notes.get("first_teacher")
+    if first not in ("a", "b"):
+        return {"own": "own prices", "teacher": "teacher's prices"}[source]
+    other = "b" if first == "a" else "a"
+    return f"network {first if source == 'teacher' else other}'s prices"
 
 
 def _section(run: RunRecord, views: Sequence[View], aid: str, max_images: int) -> Html:

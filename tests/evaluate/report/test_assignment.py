@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,13 @@ def test_first_and_last_epoch_by_both_prices(tmp_path: Path) -> None:
     (photo,) = shown.all("image")
     assert (photo.attributes["href"] or "").startswith("data:image/jpeg;base64,")
     assert {p.one("use").attributes["href"] for p in panels(shown)} == {"#probe-0"}
+
+
+def test_of_two_networks_each_is_named(tmp_path: Path) -> None:
+    run = record(tmp_path, 0)
+    both = replace(run, notes={**NOTES, "first_teacher": "b"})
+    titles = [f.one("b").text for f in parse(assignment_section(both)).all("figure", "photo")]
+    assert titles == ["Epoch 0, network a's prices", "Epoch 0, network b's prices"]
 
 
 def test_dots_are_at_the_centers_of_positives_in_the_color_of_their_box(tmp_path: Path) -> None:
