@@ -1,4 +1,4 @@
-"""The page in a browser: no errors, nothing wider than the screen, both themes."""
+"""Pages in a browser: no errors, nothing wider than the screen, both themes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ladcli.stages.compare import CompareOptions, compare
 from ladcli.stages.report import report
 from tests.evaluate.report.runs import write_probe, write_run
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 DARK, LIGHT = 0, 1
+PAGES = ("run.html", "comparison.html")
 
 #: Measures a page in a frame of a given width, as a phone would show it; the outcome is the title.
-MEASURE = """<!doctype html><title>none</title><iframe id="f" src="page.html"></iframe><script>
+MEASURE = """<!doctype html><title>none</title><iframe id="f" src="PAGE"></iframe><script>
 const frame = document.getElementById('f');
 frame.style = 'border:0;width:WIDTHpx;height:1000px';
 frame.onload = () => {
@@ -53,14 +55,20 @@ def browser() -> str:
 
 @pytest.fixture(scope="module")
 def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a run with two networks, probes, and names that are long and odd."""
+    """Pages of a run with two networks and of a comparison; with probes and odd, long names."""
     out = tmp_path_factory.mktemp("report")
     long = "a_name_without_any_break_" * 6
     notes = {"stage": "colad", "command": ["lad", "colad", long, "<script>throw 1</script>"]}
     run = write_run(out / "run", data, networks=("a", "b"), notes=notes)
-    for epoch in (0, 2):
-        write_probe(run / f"probes/epoch_{epoch:03d}.npz", epoch=epoch, names=("train_00000.jpg",))
-    report([run], out=out / "page.html")
+    seeds = [write_run(out / f"seed{seed}", data) for seed in range(2)]
+    for folder in (run, seeds[0]):
+        for epoch in (0, 2):
+            path = folder / f"probes/epoch_{epoch:03d}.npz"
+            write_probe(path, epoch=epoch, names=("train_00000.jpg",))
+    report([run], out=out / "run.html")
+    given = [f"{long}={run}", *(f"<i>PAA</i>={seed}" for seed in seeds)]
+    options = CompareOptions(network="b", all_intervals=True, resamples=50)
+    compare(given, options, page=out / "comparison.html")
     return out
 
 
@@ -78,14 +86,16 @@ def run_browser(browser: str, folder: Path, page: str, theme: int, *options: str
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("width", [390, 1400])
 @pytest.mark.parametrize(
     ("theme", "background"), [(DARK, "rgb(18, 22, 27)"), (LIGHT, "rgb(255, 255, 255)")]
 )
 def test_page_fits_its_screen_in_both_themes(
-    browser: str, folder: Path, width: int, theme: int, background: str
+    browser: str, folder: Path, page: str, width: int, theme: int, background: str
 ) -> None:
-    (folder / "measure.html").write_text(MEASURE.replace("WIDTH", str(width)))
+    frame = MEASURE.replace("WIDTH", str(width)).replace("PAGE", page)
+    (folder / "measure.html").write_text(frame)
     dom = run_browser(browser, folder, "measure.html", theme, "--dump-dom")
     title = re.search(r"<title>(.*?)</title>", dom)
     assert title is not None
@@ -94,10 +104,11 @@ def test_page_fits_its_screen_in_both_themes(
 
 
 @pytest.mark.slow
-def test_page_is_drawn(browser: str, folder: Path) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_page_is_drawn(browser: str, folder: Path, page: str) -> None:
     shot = folder / "shot.png"
     size = "--window-size=1400,3000"
-    run_browser(browser, folder, "page.html", LIGHT, size, f"--screenshot={shot}")
+    run_browser(browser, folder, page, LIGHT, size, f"--screenshot={shot}")
     picture = Image.open(io.BytesIO(shot.read_bytes())).convert("RGB")
     colors = {color: count for count, color in picture.getcolors(1 << 24) or []}
     # White ground, and the blue of the first network in lines and bars.
