@@ -49,7 +49,8 @@ def run(
         lad run demo --out runs/demo
     """
     from ladcli.cli.console import print_table
-    from ladcli.evaluate.summary import summary_table, verdict
+    from ladcli.evaluate.comparison_table import verdicts
+    from ladcli.evaluate.summary import summary_table
     from ladcli.recipe.pipeline import find_pipeline, load_pipeline
     from ladcli.stages.run import PipelineOptions, run_pipeline
 
@@ -65,14 +66,18 @@ def run(
         device=device,
     )
     options = PipelineOptions(folder, flags, sets or [], seed, quiet)
-    measured = run_pipeline(loaded, str(path), options)
+    result = run_pipeline(loaded, str(path), options)
     if as_json:
         rows = [
-            {"run": m.run, "set": m.split, "seed": m.seed, **m.metrics.to_json()} for m in measured
+            {"run": m.run, "set": m.split, "seed": m.seed, **m.metrics.to_json()}
+            for m in result.measured
         ]
         print(json.dumps(rows))
         return
-    print_table(summary_table(measured, baseline=loaded.baseline))
-    for line in verdict(measured, baseline=loaded.baseline):
-        print(line)
+    print_table(summary_table(result.measured, baseline=loaded.baseline))
+    for found in result.comparisons:
+        for line in verdicts(found):
+            print(f"{found.set_name}: {line}")
     print(f"everything is in {folder}, all numbers in {folder / 'summary.json'}")
+    for page in result.pages:
+        print(f"comparison in {page}")

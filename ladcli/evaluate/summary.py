@@ -82,29 +82,6 @@ def summary_table(measured: Sequence[Measured], *, baseline: str | None) -> Tabl
     return table
 
 
-def verdict(measured: Sequence[Measured], *, baseline: str | None) -> list[str]:
-    """Who won on each set, in a sentence each; nothing without a baseline."""
-    if baseline is None:
-        return []
-    lines = []
-    for split in dict.fromkeys(m.split for m in measured):
-        means = {
-            stage: _Spread.of([m for m in rows if m.split == split], "AP").mean
-            for stage, rows in _by_stage(measured).items()
-        }
-        titles = {m.stage: m.title for m in measured}
-        best = max(means, key=lambda stage: means[stage])
-        gain = means[best] - means[baseline]
-        if best == baseline:
-            lines.append(f"{split}: the baseline {titles[baseline]} wins with AP {means[best]:.1f}")
-        else:
-            lines.append(
-                f"{split}: {titles[best]} wins with AP {means[best]:.1f}, {gain:+.1f} on the "
-                f"baseline {titles[baseline]}"
-            )
-    return lines
-
-
 def _by_stage(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
     groups: dict[str, list[Measured]] = {}
     for m in measured:

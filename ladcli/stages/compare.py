@@ -70,6 +70,13 @@ def compare(
             file where a page is asked for.
     """
     methods = find_results(given, split=options.results_of, network=options.network)
+    return compare_methods(methods, options, page=page)
+
+
+def compare_methods(
+    methods: Sequence[MethodResults], options: CompareOptions, *, page: Path | None = None
+) -> ComparisonResult:
+    """The same of methods that are known already; at least two."""
     with_page = _runs_of(methods) if page is not None else []
     result = _compare(methods, options)
     if page is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,14 @@ from ladcli.data.synth import write_synthetic
 from ladcli.engine.progress import announce
 from ladcli.engine.run_directory import FREE_KEYS, RunDirectory
 from ladcli.errors import Interrupted, UserError
-from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.summary import Measured
 from ladcli.files import write_json
 from ladcli.recipe import load_recipe
-from ladcli.recipe.pipeline import Pipeline, Stage
+from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.colad import colad
-from ladcli.stages.datasets import EvaluationSet, open_evaluation_set
 from ladcli.stages.distill import distill
-from ladcli.stages.evaluate import evaluate_checkpoint
+from ladcli.stages.pipeline_results import PipelineResult, PipelineRun, measure_pipeline
 from ladcli.stages.pretrain import pretrain
 from ladcli.stages.training import RunOptions
 from ladcli.structures.fingerprint import fingerprint_plain
@@ -41,30 +37,8 @@ class PipelineOptions:
     quiet: bool = False
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One run of a stage: a stage with several seeds has several."""
-
-    stage: Stage
-    name: str
-    seed: int
-    folder: Path
-
-    def checkpoint(self, network: str) -> Path:
-        return RunDirectory(self.folder).checkpoint("last", network)
-
-    @property
-    def cache_file(self) -> Path:
-        return self.folder / "teacher.h5"
-
-    @property
-    def label(self) -> Path:
-        """Says that the run is finished, and what it was."""
-        return self.folder / "stage.json"
-
-
-def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> list[Measured]:
-    """Run what is not finished yet, then measure every trained network.
+def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> PipelineResult:
+    """Run what is not finished yet, then measure every trained network and compare them.
 
     Everything goes to one folder per run below ``options.out``.  Calling it again skips finished
     runs and goes on with the one that was stopped.
@@ -77,7 +51,11 @@ def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> lis
         UserError: bad input; a finished run that was made with other options is never replaced.
         Interrupted: stopped by the user; the next call goes on.
     """
-    runs = _expand(pipeline, options)
+    runs = [
+        PipelineRun(stage, run_name, seed + options.seed, options.out / run_name)
+        for stage in pipeline.stages
+        for run_name, seed in zip(stage.run_names(), stage.seeds, strict=True)
+    ]
     recipes = {run.name: _recipe_of(run, runs, pipeline, name, options) for run in runs}
     for run in runs:
         if run.stage.trains and recipes[run.name].data.dir is None:
@@ -86,19 +64,15 @@ def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> lis
     for number, run in enumerate(runs, start=1):
         headline = f"[{number}/{len(runs)}] {run.name} ({run.stage.run})"
         _run_once(run, runs, recipes[run.name], headline, options)
-    return _measure(pipeline, runs, recipes, options)
-
-
-def _expand(pipeline: Pipeline, options: PipelineOptions) -> list[_Run]:
-    return [
-        _Run(stage, name, seed + options.seed, options.out / name)
-        for stage in pipeline.stages
-        for name, seed in zip(stage.run_names(), stage.seeds, strict=True)
-    ]
+    return measure_pipeline(pipeline, runs, recipes, options.out, quiet=options.quiet)
 
 
 def _recipe_of(
-    run: _Run, runs: list[_Run], pipeline: Pipeline, name: str, options: PipelineOptions
+    run: PipelineRun,
+    runs: list[PipelineRun],
+    pipeline: Pipeline,
+    name: str,
+    options: PipelineOptions,
 ) -> Recipe:
     """The recipe of one run: the pipeline's, then the stage's, then the command line's."""
     synthetic = [r for r in runs if r.stage.run == "synth"]
@@ -125,7 +99,7 @@ def _recipe_of(
     )
 
 
-def _trained(name: str, runs: list[_Run]) -> Path:
+def _trained(name: str, runs: list[PipelineRun]) -> Path:
     """The checkpoint of a network that a stage names: RUN, or RUN/a."""
     run_name, _, network = name.partition("/")
     run = next(r for r in runs if r.name == run_name)
@@ -133,7 +107,11 @@ def _trained(name: str, runs: list[_Run]) -> Path:
 
 
 def _run_once(
-    run: _Run, runs: list[_Run], recipe: Recipe, headline: str, options: PipelineOptions
+    run: PipelineRun,
+    runs: list[PipelineRun],
+    recipe: Recipe,
+    headline: str,
+    options: PipelineOptions,
 ) -> None:
     """Run one stage unless it is finished; refuse one that was finished under other options."""
     identity = _identity(run, recipe)
@@ -162,7 +140,7 @@ def _run_once(
     write_json(run.label, {"identity": identity, "stage": run.stage.name, "seed": run.seed})
 
 
-def _identity(run: _Run, recipe: Recipe) -> str:
+def _identity(run: PipelineRun, recipe: Recipe) -> str:
     """Changes with everything that changes the result of a run.
 
     Options at their defaults are left out: a run does not change when the program learns a new one.
@@ -185,7 +163,7 @@ def _identity(run: _Run, recipe: Recipe) -> str:
     return fingerprint_plain([run.stage.run, run.seed, synth, plain])
 
 
-def _write_data(run: _Run) -> None:
+def _write_data(run: PipelineRun) -> None:
     synth = run.stage.synth
     write_synthetic(
         run.folder / "data",
@@ -202,7 +180,7 @@ def _write_data(run: _Run) -> None:
     )
 
 
-def _check_sets(pipeline: Pipeline, runs: list[_Run], recipes: dict[str, Recipe]) -> None:
+def _check_sets(pipeline: Pipeline, runs: list[PipelineRun], recipes: dict[str, Recipe]) -> None:
     """Refuse a set that is not there before the training, not after it.
 
     A folder that this pipeline makes itself is not there yet.
@@ -217,55 +195,3 @@ def _check_sets(pipeline: Pipeline, runs: list[_Run], recipes: dict[str, Recipe]
                     f"{data.dir}: has no {split} set, on which the pipeline evaluates; add it, or "
                     "change 'evaluate' in a copy of the pipeline"
                 )
-
-
-def _measure(
-    pipeline: Pipeline, runs: list[_Run], recipes: dict[str, Recipe], options: PipelineOptions
-) -> list[Measured]:
-    """Metrics of every trained network on every set that the pipeline names."""
-    sets: dict[tuple[str | None, ...], EvaluationSet] = {}
-    measured = []
-    notes: set[str] = set()
-    for run in runs:
-        if not run.stage.trains:
-            continue
-        recipe = recipes[run.name]
-        for split, network in product(pipeline.evaluate, run.stage.networks):
-            key = (recipe.data.dir, recipe.data.val_json, recipe.data.images, split)
-            if key not in sets:
-                opened = open_evaluation_set(recipe.data, split)
-                assert opened is not None  # required sets raise
-                sets[key] = opened
-            evaluation = evaluate_checkpoint(
-                run.checkpoint(network),
-                sets[key],
-                inference=recipe.inference,
-                out=None,
-                device=recipe.train.device,
-                precision=recipe.train.precision,
-                workers=recipe.data.workers,
-                skip_bad_images=recipe.data.skip_bad_images,
-                quiet=options.quiet,
-            )
-            for note in evaluation.notes:
-                if note not in notes:
-                    announce(f"note: {note}", quiet=options.quiet)
-            notes.update(evaluation.notes)
-            measured.append(_named(run, network, split, evaluation.metrics))
-    write_json(
-        options.out / "summary.json",
-        [
-            {"run": m.run, "stage": m.stage, "seed": m.seed, "set": m.split, **m.metrics.to_json()}
-            for m in measured
-        ],
-    )
-    return measured
-
-
-def _named(run: _Run, network: str, split: str, metrics: CocoMetrics) -> Measured:
-    """What a network reached, under the names that tables give it."""
-    title = run.stage.title or run.stage.name
-    if len(run.stage.networks) == 1:
-        return Measured(run.stage.name, title, run.name, run.seed, split, metrics)
-    stage, name = f"{run.stage.name}/{network}", f"{run.name}/{network}"
-    return Measured(stage, f"{title}, network {network}", name, run.seed, split, metrics)

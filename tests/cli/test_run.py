@@ -42,8 +42,16 @@ def test_table_has_every_stage_on_every_set_and_says_who_won(first: Outcome, fol
         "test",
     ]
     out = folder / "out"
-    assert shown.splitlines()[-1] == f"everything is in {out}, all numbers in {out}/summary.json"
-    assert " wins with AP " in shown
+    assert shown.splitlines()[-3:] == [
+        f"everything is in {out}, all numbers in {out}/summary.json",
+        f"comparison in {out}/comparison-val.html",
+        f"comparison in {out}/comparison-test.html",
+    ]
+    verdicts = [line for line in shown.splitlines() if " AP on alone (PAA) [" in line]
+    assert [line.split(": ")[:2] for line in verdicts] == [
+        ["val", "taught (LAD)"],
+        ["test", "taught (LAD)"],
+    ]
 
 
 def test_progress_names_every_stage_on_standard_error(first: Outcome) -> None:

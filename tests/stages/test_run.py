@@ -10,6 +10,7 @@ import yaml
 from ladcli.errors import BadImageError, Interrupted, UserError
 from ladcli.evaluate.summary import Measured, summary_table
 from ladcli.recipe.pipeline import Pipeline, load_pipeline
+from ladcli.stages.pipeline_results import PipelineResult
 from ladcli.stages.run import PipelineOptions, run_pipeline
 from tests.stages.tiny import (
     RECIPE,
@@ -43,9 +44,13 @@ def pipeline(tmp_path: Path, stages: list[dict[str, Any]], **keys: Any) -> Pipel
     return load_pipeline(file)
 
 
-def run(what: Pipeline, out: Path, **options: Any) -> list[Measured]:
+def run_to_its_end(what: Pipeline, out: Path, **options: Any) -> PipelineResult:
     options["flags"] = {**NO_FLAGS, **options.get("flags", {})}
     return run_pipeline(what, "p.yaml", PipelineOptions(out, quiet=True, **options))
+
+
+def run(what: Pipeline, out: Path, **options: Any) -> list[Measured]:
+    return run_to_its_end(what, out, **options).measured
 
 
 def seed_of(folder: Path) -> int:
@@ -86,6 +91,7 @@ def test_every_run_has_a_folder_of_its_own(
     _, out, _ = finished
     assert {path.name for path in out.iterdir()} == {
         "images", "teacher", "cache", "student-seed0", "student-seed1", "summary.json",
+        "comparison-val.html", "comparison-val.json",
     }  # fmt: skip
     assert {path.name for path in (out / "images/data").iterdir()} == {"annotations", "images"}
     assert {path.name for path in (out / "cache").iterdir()} == {"stage.json", "teacher.h5"}

@@ -1,0 +1,163 @@
+"""What the networks of a pipeline reached, and whether their gains over the baseline are real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from ladcli.engine.progress import announce
+from ladcli.engine.run_directory import RunDirectory
+from ladcli.errors import UserError
+from ladcli.evaluate.coco import CocoMetrics
+from ladcli.evaluate.comparison import ComparisonResult
+from ladcli.evaluate.run_folders import MethodResults, ResultsOf
+from ladcli.evaluate.summary import Measured
+from ladcli.files import write_json
+from ladcli.recipe.pipeline import Pipeline, Stage
+from ladcli.recipe.schema import Recipe
+from ladcli.stages.compare import CompareOptions, compare_methods
+from ladcli.stages.datasets import EvaluationSet, open_evaluation_set
+from ladcli.stages.evaluate import evaluate_checkpoint
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """One run of a stage: a stage with several seeds has several."""
+
+    stage: Stage
+    name: str
+    seed: int
+    folder: Path
+
+    def checkpoint(self, network: str) -> Path:
+        return RunDirectory(self.folder).checkpoint("last", network)
+
+    @property
+    def cache_file(self) -> Path:
+        return self.folder / "teacher.h5"
+
+    @property
+    def label(self) -> Path:
+        """Says that the run is finished, and what it was."""
+        return self.folder / "stage.json"
+
+
+@dataclass(frozen=True)
+class PipelineResult:
+    """Everything that `lad run` shows at the end."""
+
+    measured: list[Measured]  # in the order of the stages
+    comparisons: list[ComparisonResult]  # one per set, where there is a baseline
+    pages: list[Path]  # of the comparisons
+
+
+def measure_pipeline(
+    pipeline: Pipeline,
+    runs: Sequence[PipelineRun],
+    recipes: Mapping[str, Recipe],
+    out: Path,
+    *,
+    quiet: bool = False,
+) -> PipelineResult:
+    """Measure every trained network on every set of the pipeline, and compare with its baseline.
+
+    Writes ``summary.json`` and, for every set, ``comparison-SET.json`` and ``comparison-SET.html``
+    to ``out``.
+    """
+    measured = _measure(pipeline, runs, recipes, quiet)
+    rows = [
+        {"run": m.run, "stage": m.stage, "seed": m.seed, "set": m.split, **m.metrics.to_json()}
+        for m in measured
+    ]
+    write_json(out / "summary.json", rows)
+    comparisons, pages = [], []
+    for split in pipeline.evaluate:
+        methods = _methods(pipeline, runs, recipes, split)
+        if len(methods) < 2:
+            continue
+        page = out / f"comparison-{split}.html"
+        try:
+            found = compare_methods(methods, CompareOptions(split=split, quiet=quiet), page=page)
+        except UserError as error:  # stages with data of their own
+            announce(f"note: no comparison on {split}: {error}", quiet=quiet)
+            continue
+        write_json(page.with_suffix(".json"), found.to_json())
+        comparisons.append(found)
+        pages.append(page)
+    return PipelineResult(measured, comparisons, pages)
+
+
+def _measure(
+    pipeline: Pipeline, runs: Sequence[PipelineRun], recipes: Mapping[str, Recipe], quiet: bool
+) -> list[Measured]:
+    sets: dict[tuple[str | None, ...], EvaluationSet] = {}
+    measured = []
+    notes: set[str] = set()
+    for run in runs:
+        if not run.stage.trains:
+            continue
+        recipe = recipes[run.name]
+        for split, network in product(pipeline.evaluate, run.stage.networks):
+            key = (recipe.data.dir, recipe.data.val_json, recipe.data.images, split)
+            if key not in sets:
+                opened = open_evaluation_set(recipe.data, split)
+                assert opened is not None  # required sets raise
+                sets[key] = opened
+            evaluation = evaluate_checkpoint(
+                run.checkpoint(network),
+                sets[key],
+                inference=recipe.inference,
+                out=None,
+                device=recipe.train.device,
+                precision=recipe.train.precision,
+                workers=recipe.data.workers,
+                skip_bad_images=recipe.data.skip_bad_images,
+                quiet=quiet,
+            )
+            for note in evaluation.notes:
+                if note not in notes:
+                    announce(f"note: {note}", quiet=quiet)
+            notes.update(evaluation.notes)
+            measured.append(_named(run, network, split, evaluation.metrics))
+    return measured
+
+
+def _named(run: PipelineRun, network: str, split: str, metrics: CocoMetrics) -> Measured:
+    """What a network reached, under the names that tables give it."""
+    stage, title = _names(run.stage, network)
+    name = run.name if len(run.stage.networks) == 1 else f"{run.name}/{network}"
+    return Measured(stage, title, name, run.seed, split, metrics)
+
+
+def _names(stage: Stage, network: str) -> tuple[str, str]:
+    """How pipeline files and how people call a network of a stage."""
+    title = stage.title or stage.name
+    if len(stage.networks) == 1:
+        return stage.name, title
+    return f"{stage.name}/{network}", f"{title}, network {network}"
+
+
+def _methods(
+    pipeline: Pipeline, runs: Sequence[PipelineRun], recipes: Mapping[str, Recipe], split: str
+) -> list[MethodResults]:
+    """The networks of all stages on one set, the baseline's first; none without a baseline."""
+    if pipeline.baseline is None:
+        return []
+    results: dict[str, list[ResultsOf]] = {}
+    for one in _results(runs, recipes, split):
+        results.setdefault(one.method, []).append(one)
+    ordered = sorted(results.items(), key=lambda item: item[0] != pipeline.baseline)  # stable
+    return [MethodResults(ones[0].name, tuple(ones)) for _, ones in ordered]
+
+
+def _results(
+    runs: Sequence[PipelineRun], recipes: Mapping[str, Recipe], split: str
+) -> Iterator[ResultsOf]:
+    for run in runs:
+        for network in run.stage.networks if run.stage.trains else ():
+            predictions = run.folder / "eval" / network / split / "predictions.json"
+            stage, title = _names(run.stage, network)
+            where = (run.folder, network)
+            yield ResultsOf(str(run.folder), predictions, recipes[run.name], title, stage, where)
