@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,16 @@ class ComparedMethod:
         values = self.values(key)
         return statistics.stdev(values) if len(values) > 1 else None
 
+    def seed_error(self, baseline: ComparedMethod, key: str = "AP") -> float | None:
+        """Standard error of the difference to ``baseline`` over seeds, share of 1.
+
+        None where either has a single run, which says nothing of others.
+        """
+        groups = [method.values(key) for method in (self, baseline)]
+        if min(len(values) for values in groups) < 2:
+            return None
+        return math.sqrt(sum(statistics.variance(values) / len(values) for values in groups))
+
     def values(self, key: str, class_name: str | None = None) -> list[float]:
         """A number of each run in which it is defined."""
         tables = (m.stats if class_name is None else m.per_class[class_name] for m in self.metrics)
@@ -42,8 +53,8 @@ class ComparedMethod:
         defined = [cost for cost in costs if cost is not None]
         return statistics.fmean(defined) if defined else None
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; gains with their intervals."""
+    def to_json(self, baseline: ComparedMethod) -> dict[str, Any]:
+        """Plain values; gains over ``baseline`` with their intervals, and its error over seeds."""
         gains = None
         if self.gains is not None:
             gains = {
@@ -61,6 +72,7 @@ class ComparedMethod:
                 for run, metrics, tide in zip(self.runs, self.metrics, self.tide, strict=True)
             ],
             "gains": gains,
+            "seed_error": None if gains is None else self.seed_error(baseline),
         }
 
 
@@ -83,5 +95,5 @@ class ComparisonResult:
             "resamples": self.resamples,
             "confidence": self.confidence,
             "baseline": self.methods[0].name,
-            "methods": [method.to_json() for method in self.methods],
+            "methods": [method.to_json(self.methods[0]) for method in self.methods],
         }

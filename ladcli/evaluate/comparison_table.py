@@ -16,6 +16,8 @@ from ladcli.evaluate.gains import Gains
 from ladcli.evaluate.table import PRECISIONS, UNDEFINED, csv_number, points
 from ladcli.evaluate.tide_repairs import ALL_KINDS
 
+#: A difference must be larger than so many of its standard errors over seeds.
+SEED_ERRORS = 2
 #: Head of the column that names a number.
 NUMBER = "number"
 
@@ -68,8 +70,12 @@ def tide_comparison(result: ComparisonResult) -> Table:
 
 
 def verdicts(result: ComparisonResult) -> list[str]:
-    """One sentence per method: is its AP really above the baseline's?"""
-    return [_verdict(method, result) for method in result.methods[1:]]
+    """One sentence per method: is its AP really above the baseline's?
+
+    It is where the interval leaves zero out and, of several seeds, the difference is larger than
+    `SEED_ERRORS` of its standard errors over seeds.
+    """
+    return [_verdict(method, result.methods[0]) for method in result.methods[1:]]
 
 
 def comparison_csv(result: ComparisonResult) -> str:
@@ -98,21 +104,22 @@ def _ap_gain(method: ComparedMethod, class_name: str | None) -> Gain | None:
     return method.gains.per_class[class_name]["AP"]
 
 
-def _verdict(method: ComparedMethod, result: ComparisonResult) -> str:
+def _verdict(method: ComparedMethod, baseline: ComparedMethod) -> str:
     assert method.gains is not None
     gain = method.gains.overall["AP"]
-    baseline = result.methods[0].name
     if gain.difference is None or gain.low is None or gain.high is None:
-        return f"{method.name}: no AP to compare with {baseline}"
+        return f"{method.name}: no AP to compare with {baseline.name}"
+    error = method.seed_error(baseline)
+    seeds = "one seed only" if error is None else f"seeds ±{100 * error:.1f}"
     measured = (
-        f"{100 * gain.difference:+.1f} AP on {baseline} "
-        f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+        f"{100 * gain.difference:+.1f} AP on {baseline.name} "
+        f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}], {seeds}"
     )
-    if gain.low > 0:
-        return f"{method.name}: better, {measured}"
-    if gain.high < 0:
-        return f"{method.name}: worse, {measured}"
-    return f"{method.name}: not told apart on these images, {measured}"
+    if gain.low <= 0 <= gain.high:
+        return f"{method.name}: not told apart on these images, {measured}"
+    if error is not None and abs(gain.difference) <= SEED_ERRORS * error:
+        return f"{method.name}: no further apart than seeds are, {measured}"
+    return f"{method.name}: {'better' if gain.difference > 0 else 'worse'}, {measured}"
 
 
 def _gain_cells(gain: Gain, unit: float) -> tuple[str, str, str]:

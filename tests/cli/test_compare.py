@@ -50,7 +50,7 @@ def test_tables_and_a_sentence(root: Path) -> None:
     assert " ".join(shown[9]) == "what errors cost (TIDE, points of AP50)"
     assert shown[11] == ["paa", "0.0", "0.0", "0.0", "0.0", "0.0", "24.8", "0.0", "24.8"]
     assert " ".join(shown[13]) == (
-        "lad: not told apart on these images, +24.8 AP on paa [+0.0, +50.0]"
+        "lad: not told apart on these images, +24.8 AP on paa [+0.0, +50.0], one seed only"
     )
     assert len(shown) == 14
 
@@ -65,13 +65,16 @@ def test_a_better_run_is_called_better(root: Path) -> None:
     nothing = write_results(root / "nothing.json", cups=0, plates=0)
     truth = root / "data/annotations/val.json"
     shown = compare(nothing, f"LAD={root}/lad", "--annotations", truth).done()
-    assert shown.splitlines()[-1] == "LAD: better, +100.0 AP on nothing [+100.0, +100.0]"
+    assert (
+        shown.splitlines()[-1]
+        == "LAD: better, +100.0 AP on nothing [+100.0, +100.0], one seed only"
+    )
 
 
 def test_a_trained_run_is_not_better_than_itself(teacher_run: Path) -> None:
     shown = compare(f"A={teacher_run}", f"B={teacher_run}").done()
     last = shown.splitlines()[-1]
-    assert last == "B: not told apart on these images, +0.0 AP on A [+0.0, +0.0]"
+    assert last == "B: not told apart on these images, +0.0 AP on A [+0.0, +0.0], one seed only"
     found = json.loads(compare(f"A={teacher_run}", f"B={teacher_run}", "--json").done())
     stored = json.loads((teacher_run / "eval/model/val/metrics.json").read_text())
     for method in found["methods"]:

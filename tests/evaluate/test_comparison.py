@@ -35,6 +35,15 @@ def test_one_run_has_no_spread() -> None:
     assert method(0.4).spread("AP") is None
 
 
+def test_error_over_seeds_adds_the_variances_of_both_means() -> None:
+    one, two = method(0.40, 0.42, 0.44), method(0.50, 0.52)
+    # Variances 0.0004 of three and 0.0002 of two runs.
+    assert two.seed_error(one) == pytest.approx((0.0004 / 3 + 0.0002 / 2) ** 0.5)
+    assert one.seed_error(two) == two.seed_error(one)
+    assert method(0.4).seed_error(one) is None
+    assert one.seed_error(method(0.4, None)) is None
+
+
 def test_undefined_numbers_are_left_out() -> None:
     assert method(0.4, None).mean("AP") == 0.4
     assert method(None).mean("AP") is None
@@ -46,7 +55,9 @@ def test_costs_of_errors_are_averaged_where_defined() -> None:
 
 
 def test_runs_keep_their_own_numbers_in_json() -> None:
-    plain = method(0.4, 0.5, costs=(2.0, 4.0)).to_json()
+    two = method(0.4, 0.5, costs=(2.0, 4.0))
+    plain = two.to_json(two)
     assert [run["coco"]["stats"] for run in plain["runs"]] == [[0.4], [0.5]]
     assert [run["tide"][0]["dAP"]["Loc"] for run in plain["runs"]] == [2.0, 4.0]
     assert plain["gains"] is None
+    assert plain["seed_error"] is None

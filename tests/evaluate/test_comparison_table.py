@@ -144,26 +144,53 @@ def test_errors_show_their_mean_cost() -> None:
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
-        (BETTER, "lad: better, +2.5 AP on paa [+1.5, +3.8]"),
-        (gain(-0.02, -0.03, -0.01, 0.001), "lad: worse, -2.0 AP on paa [-3.0, -1.0]"),
+        (BETTER, "lad: better, +2.5 AP on paa [+1.5, +3.8], one seed only"),
+        (
+            gain(-0.02, -0.03, -0.01, 0.001),
+            "lad: worse, -2.0 AP on paa [-3.0, -1.0], one seed only",
+        ),
         (
             gain(0.02, -0.01, 0.05, 0.93),
-            "lad: not told apart on these images, +2.0 AP on paa [-1.0, +5.0]",
+            "lad: not told apart on these images, +2.0 AP on paa [-1.0, +5.0], one seed only",
         ),
         # An interval that ends at zero holds zero.
         (
             gain(0.02, 0.0, 0.05, 0.97),
-            "lad: not told apart on these images, +2.0 AP on paa [+0.0, +5.0]",
+            "lad: not told apart on these images, +2.0 AP on paa [+0.0, +5.0], one seed only",
         ),
         (
             gain(0.0, 0.0, 0.0, 0.0),
-            "lad: not told apart on these images, +0.0 AP on paa [+0.0, +0.0]",
+            "lad: not told apart on these images, +0.0 AP on paa [+0.0, +0.0], one seed only",
         ),
         (UNDEFINED, "lad: no AP to compare with paa"),
     ],
 )
 def test_verdicts_say_whether_the_interval_holds_zero(found: Gain, sentence: str) -> None:
     assert verdicts(result(method("paa", 0.5), method("lad", 0.5, ap_gain=found))) == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("aps", "sentence"),
+    [
+        # The difference is 2.5 points; standard errors over seeds are 0.1 and 2.0.
+        ((0.439, 0.441), "better, +2.5 AP on paa [+1.5, +3.8], seeds ±0.1"),
+        ((0.42, 0.46), "no further apart than seeds are, +2.5 AP on paa [+1.5, +3.8], seeds ±2.0"),
+        ((0.44,), "better, +2.5 AP on paa [+1.5, +3.8], one seed only"),
+    ],
+)
+def test_seeds_must_be_closer_together_than_the_methods(
+    aps: tuple[float, ...], sentence: str
+) -> None:
+    both = result(method("paa", 0.4149, 0.4149), method("lad", *aps, ap_gain=BETTER))
+    assert verdicts(both) == [f"lad: {sentence}"]
+
+
+def test_a_difference_within_its_interval_is_none_whatever_the_seeds_say() -> None:
+    unsure = gain(0.02, -0.01, 0.05, 0.93)
+    both = result(method("paa", 0.4, 0.4), method("lad", 0.42, 0.42, ap_gain=unsure))
+    assert verdicts(both) == [
+        "lad: not told apart on these images, +2.0 AP on paa [-1.0, +5.0], seeds ±0.0"
+    ]
 
 
 def test_every_method_but_the_first_has_a_verdict() -> None:
