@@ -22,10 +22,13 @@ FALSE_COLOR: Color = (240, 160, 40)
 MISSED_COLOR: Color = (255, 120, 200)
 BOXES_AID = (
     f"Looked at are detections with a score of {MIN_SCORE} and more; partners overlap by an IoU of "
-    f"{MIN_IOU}. Boxes with a name are the losses: solid orange is a wrong detection with its "
-    "score, dashed pink an object that was missed. Those without a name are right: solid blue the "
-    "detection, dashed blue its object."
+    f"{MIN_IOU}. Solid orange is a wrong detection, dashed pink an object that was missed; solid "
+    "blue is a right detection, dashed blue its object. Of many losses some carry no name."
 )
+#: Names in a picture; more would cover it.
+MAX_NAMES = 10
+#: Small images are enlarged to this longest side, or names would cover them.
+_MIN_SIDE = 480
 
 
 def loss_photo(
@@ -41,7 +44,7 @@ def loss_photo(
         pixels = decode_image(truth.images / name, stored_hw=(int(hw[0]), int(hw[1])))
     except BadImageError as error:
         return tag("figure", caption, paragraph(str(error), class_="remark"))
-    image, factor = scaled(Image.fromarray(pixels))
+    image, factor = scaled(Image.fromarray(pixels), min_side=_MIN_SIDE)
     drawn = _drawn(image, factor, truth, judged, loss.row)
     picture = tag(
         "img",
@@ -69,9 +72,9 @@ def _drawn(
     boxes = [*told.boxes[missed], *judged.boxes[false], *judged.boxes[right], *told.boxes[found]]
     texts = [
         *(names[told.class_row[g]] for g in missed),
-        *(f"{names[judged.label[d]]} {judged.score[d]:.2f}" for d in false),
-        *[""] * (len(right) + len(found)),
-    ]
+        *(f"{names[judged.label[d]]} {judged.score[d]:.2f}" for d in false),  # the surest first
+    ][:MAX_NAMES]
+    texts += [""] * (len(boxes) - len(texts))
     colors = [
         *[MISSED_COLOR] * len(missed),
         *[FALSE_COLOR] * len(false),

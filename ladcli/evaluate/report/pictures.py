@@ -14,9 +14,12 @@ _SHRINK = 0.75
 _MIN_SIDE = 96
 
 
-def scaled(image: Image.Image, max_side: int = MAX_SIDE) -> tuple[Image.Image, float]:
-    """``image`` with a longest side of at most ``max_side`` pixels, and the factor of its size."""
-    factor = min(1.0, max_side / max(image.size))
+def scaled(
+    image: Image.Image, max_side: int = MAX_SIDE, *, min_side: int = 0
+) -> tuple[Image.Image, float]:
+    """``image`` with a longest side of ``min_side`` to ``max_side`` pixels, and the factor."""
+    longest = max(image.size)
+    factor = min(max(longest, min_side), max_side) / longest
     if factor == 1.0:
         return image, 1.0
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))

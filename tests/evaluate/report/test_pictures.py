@@ -25,12 +25,19 @@ def noise(width: int, height: int) -> Image.Image:
     ("size", "expected"),
     [((1280, 960), (640, 480)), ((100, 2000), (32, 640)), ((300, 200), (300, 200))],
 )
-def test_pictures_are_scaled_down_and_never_up(
+def test_pictures_are_scaled_down_and_by_themselves_never_up(
     size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     image, factor = scaled(Image.new("RGB", size))
     assert image.size == expected
     assert factor == pytest.approx(max(expected) / max(size))
+
+
+def test_small_pictures_are_enlarged_on_request() -> None:
+    image, factor = scaled(Image.new("RGB", (96, 48)), min_side=480)
+    assert (image.size, factor) == ((480, 240), 5)
+    image, factor = scaled(Image.new("RGB", (500, 48)), min_side=480)
+    assert (image.size, factor) == ((500, 48), 1)
 
 
 def test_plain_picture_keeps_its_size() -> None:
