@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.data.folder import Split, find_annotations
 from ladcli.engine.progress import progress
@@ -20,6 +18,7 @@ from ladcli.evaluate.matching import match
 from ladcli.evaluate.report.intervals import intervals
 from ladcli.evaluate.results import load_results
 from ladcli.evaluate.run_folders import MethodResults, ResultsOf, find_results
+from ladcli.evaluate.same_truth import truth_difference
 from ladcli.evaluate.tide import TideReport, repairs_of, tide_errors
 from ladcli.recipe.schema import DataConfig
 from ladcli.stages.report import MethodRuns, compare_report
@@ -206,37 +205,9 @@ def _annotations_of(results: ResultsOf, options: CompareOptions) -> Path:
 
 
 def _require_same_truth(first_of: str, first: CocoFile, other_of: str, other: CocoFile) -> None:
-    difference = _difference(other, first)
+    difference = truth_difference(other, first)
     if difference:
         raise UserError(
             f"{other_of}: was measured on other data than {first_of} ({difference}); compare runs "
             "on the same set, or name one file for all with --annotations"
         )
-
-
-def _difference(mine: CocoFile, other: CocoFile) -> str | None:
-    """How two files of ground truth differ, in words, or None."""
-    if mine.classes != other.classes:
-        difference = mine.classes.difference(other.classes)
-        return f"classes: {difference}" if difference else "the ids of the classes"
-    if not np.array_equal(np.sort(mine.image_ids), np.sort(other.image_ids)):
-        return f"{len(mine.image_ids)} images against {len(other.image_ids)}" + (
-            "" if len(mine.image_ids) != len(other.image_ids) else " with other ids"
-        )
-    same = len(mine.boxes) == len(other.boxes) and all(
-        np.array_equal(x, y) for x, y in zip(_box_order(mine), _box_order(other), strict=True)
-    )
-    return None if same else "boxes or areas in the same images differ"
-
-
-def _box_order(truth: CocoFile) -> list[np.ndarray]:
-    """All that counts of boxes, in an order that does not hang on the file's."""
-    columns = [
-        truth.image_ids[truth.image_row],
-        truth.class_row,
-        truth.crowd,
-        truth.area,
-        *np.asarray(truth.boxes).T,
-    ]
-    order = np.lexsort(columns[::-1])
-    return [np.asarray(column)[order] for column in columns]
