@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ladcli.evaluate.report.content import SetResult, Truth
+from ladcli.evaluate.report.content import Truth
 from ladcli.evaluate.report.entry import Entry
 from ladcli.evaluate.report.html import Html, join, paragraph, tag
 from ladcli.evaluate.report.judging import ImageLoss, Judged, image_losses, judge
 from ladcli.evaluate.report.loss_photo import BOXES_AID, loss_photo
+from ladcli.evaluate.same_truth import truth_difference
 
 #: Images in each direction and method, and pictures of all (each image has two).
 _MOST, _PICTURES = 3, 24
@@ -19,20 +21,27 @@ _PICTURE_BYTES = 120_000
 def changed_section(entries: Sequence[Entry], *, max_bytes: int) -> Html:
     """For each entry but the first: images where it loses less than the first, and where more.
 
+    Nothing where no other entry was measured on the first one's ground truth.
+
     Args:
-        entries: on one set; their first runs are looked at.
+        entries: on one set, at least one; their first runs are looked at.
         max_bytes: of all pictures together.
     """
-    first = entries[0] if entries else None
-    pairs = [entry for entry in entries[1:] if first is not None and _comparable(first, entry)]
-    if first is None or not pairs:
+    first = entries[0]
+    pairs = [entry for entry in entries[1:] if _comparable(first, entry)]
+    if not pairs:
         return Html("")
+    folder = _truth(first).images
+    if not folder.is_dir():
+        words = f"{folder}: no such folder, so no images are shown; name the data with --data."
+        return paragraph(words, class_="remark")
     count = max(1, min(_MOST, _PICTURES // (4 * len(pairs))))
     each = min(_PICTURE_BYTES, max_bytes // (4 * count * len(pairs)))
     parts = [_changes(first, entry, count, each) for entry in pairs]
     aid = (
-        "The share of objects and detections without a partner, in the first run of each method: "
-        "where it fell most, and where it rose most. " + BOXES_AID
+        "What an image loses is the share of its objects and detections without a partner, here "
+        "in the first run of each method. Shown is where that fell most, and where it rose most. "
+        + BOXES_AID
     )
     return join([paragraph(aid, class_="lead"), *parts])
 
@@ -42,39 +51,60 @@ def _comparable(first: Entry, other: Entry) -> bool:
     return (
         one.truth is not None
         and two.truth is not None
-        and one.truth.annotations is two.truth.annotations
         and one.detections is not None
         and two.detections is not None
+        and truth_difference(two.truth.annotations, one.truth.annotations) is None
     )
 
 
 def _changes(first: Entry, other: Entry, count: int, max_bytes: int) -> Html:
-    truth, before, before_losses = _judged(first.results[0])
-    _, after, after_losses = _judged(other.results[0])
-    pairs = list(zip(before_losses, after_losses, strict=True))
+    before, after = _judged(first), _judged(other)
+    # The same images, perhaps in another order.
+    pairs = [(loss, after.losses[image_id]) for image_id, loss in before.losses.items()]
     parts: list[Html] = []
     for sign, words in ((-1, "less"), (1, "more")):
         kept = most_changed(pairs, sign, count)
-        title = f"{other.name} loses {words} than {first.name}"
+        title = f"Images in which {other.name} loses {words} than {first.name}"
         if not kept:
-            parts.append(paragraph(f"{title}: on no image."))
+            parts.append(paragraph(f"{title}: none."))
             continue
-        photos = []
-        for one, two in kept:
-            name = truth.annotations.file_names[one.row]
-            for entry, judged, loss in ((first, before, one), (other, after, two)):
-                label = f"{name}, {entry.name}"
-                photos.append(loss_photo(truth, judged, loss, title=label, max_bytes=max_bytes))
+        photos = (
+            side.photo(loss, max_bytes)
+            for pair in kept
+            for side, loss in zip((before, after), pair, strict=True)
+        )
         parts.append(tag("h4", title))
         parts.append(tag("div", *photos, class_="grid pairs"))
     return join(parts)
 
 
-def _judged(result: SetResult) -> tuple[Truth, Judged, list[ImageLoss]]:
-    assert result.truth is not None
-    assert result.detections is not None
-    judged = judge(result.truth, result.detections)
-    return result.truth, judged, image_losses(result.truth, judged)
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """The first run of a method, looked at."""
+
+    name: str
+    truth: Truth
+    judged: Judged
+    losses: dict[int, ImageLoss]  # by the image's id
+
+    def photo(self, loss: ImageLoss, max_bytes: int) -> Html:
+        title = f"{self.truth.annotations.file_names[loss.row]}, {self.name}"
+        return loss_photo(self.truth, self.judged, loss, title=title, max_bytes=max_bytes)
+
+
+def _truth(entry: Entry) -> Truth:
+    truth = entry.results[0].truth
+    assert truth is not None  # comparable entries have one
+    return truth
+
+
+def _judged(entry: Entry) -> _Side:
+    truth, detections = _truth(entry), entry.results[0].detections
+    assert detections is not None  # comparable entries have them
+    judged = judge(truth, detections)
+    image_ids = truth.annotations.image_ids.tolist()
+    losses = dict(zip(image_ids, image_losses(truth, judged), strict=True))
+    return _Side(entry.name, truth, judged, losses)
 
 
 def most_changed(

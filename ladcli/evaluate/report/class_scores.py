@@ -14,7 +14,8 @@ from ladcli.evaluate.table import NUMBERS, UNDEFINED, points
 
 #: Classes that get bars; of more, the best and the worst.
 MAX_BARS = 90
-_ROWS_PER_CHART = 30
+#: Bars and rows of one chart: of many entries a chart shows fewer classes.
+_BARS_PER_CHART, _MIN_ROWS, _MAX_ROWS = 80, 10, 30
 #: So many classes are shown without being asked for.
 FEW = 8
 
@@ -55,17 +56,18 @@ def _bars(entries: Sequence[Entry]) -> Html:
         )
         names = names[:half] + names[-half:]
     charts = []
-    for start in range(0, len(names), _ROWS_PER_CHART):
-        rows = names[start : start + _ROWS_PER_CHART]
+    step = min(_MAX_ROWS, max(_MIN_ROWS, _BARS_PER_CHART // len(entries)))
+    for start in range(0, len(names), step):
+        rows = names[start : start + step]
         groups = [
             Bars(
                 entry.name,
                 [_points(entry.of_class(row)) for row in rows],
-                k,
-                k % (NUM_PATTERNS + 1),
+                entry.place,
+                entry.place % (NUM_PATTERNS + 1),
                 [[100 * value for value in entry.values_of_class(row)] for row in rows],
             )
-            for k, entry in enumerate(entries)
+            for entry in entries
         ]
         title = "AP per class" + (f", from place {start + 1}" if start else "")
         charts.append(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ladcli.evaluate.report.assignment import assignment_comparison
 from ladcli.evaluate.report.changed import changed_section
 from ladcli.evaluate.report.content import RunRecord
 from ladcli.evaluate.report.differences import differences_section
+from ladcli.evaluate.report.entry import Entry
 from ladcli.evaluate.report.heading import method_of
 from ladcli.evaluate.report.html import Child, Html, paragraph, remarks, section, table, tag
 from ladcli.evaluate.report.learning_compared import learning_comparison
 from ladcli.evaluate.report.method import Method, runs_of
 from ladcli.evaluate.report.page import document
 from ladcli.evaluate.report.scores import scores_section
+from ladcli.evaluate.same_truth import truth_difference
 
 #: Bytes of all pictures of changed images.
 _PHOTO_BYTES = 2_400_000
@@ -27,13 +29,13 @@ def comparison_page(methods: Sequence[Method], *, extra: Sequence[tuple[str, Htm
         extra: further parts before the sets, a title and its content each.
     """
     runs = runs_of(methods)
-    sets = list(dict.fromkeys(result.split for run in runs for result in run.results))
+    sets = dict.fromkeys(result.split for run in runs for result in run.results)
     names = ", ".join(method.name for method in methods)
     parts = [
         tag("h1", "Comparison"),
         paragraph(f"Differences are to the first: {methods[0].name}.", class_="lead"),
         _overview(methods),
-        remarks(line for run in runs for line in run.remarks),
+        remarks(dict.fromkeys(line for run in runs for line in run.remarks)),
         *(section(title, content) for title, content in extra),
         *(_set_part(split, methods, _PHOTO_BYTES // len(sets)) for split in sets),
         assignment_comparison(methods),
@@ -64,13 +66,49 @@ def _each(method: Method, told: Callable[[RunRecord], str]) -> str:
 
 
 def _set_part(split: str, methods: Sequence[Method], max_bytes: int) -> Html:
-    entries = [(method, method.entry(split)) for method in methods]
-    known = [entry for _, entry in entries if entry is not None]
-    lines = [f"{m.name}: was not evaluated on {split}." for m, e in entries if e is None]
-    lines += [line for entry in known for result in entry.results for line in result.remarks]
+    """Everything about one set; without results of the first method there are no differences."""
+    entries = [method.entry(split, place) for place, method in enumerate(methods)]
+    known = [entry for entry in entries if entry is not None]
+    missing = [m.name for m, entry in zip(methods, entries, strict=True) if entry is None]
+    with_first = entries[0] is not None
+    changed = changed_section(known, max_bytes=max_bytes) if with_first else Html("")
+    lines = [
+        *(f"{name}: was not evaluated on {split}." for name in missing),
+        *(_other_truths(known) if with_first else [_no_differences(methods[0])]),
+        *_remarks_of(known),
+    ]
     return section(
         f"Results on {split}",
         remarks(dict.fromkeys(lines)),
-        scores_section(known, differences=True),
-        section("Images that changed most", changed_section(known, max_bytes=max_bytes), level=3),
+        scores_section(known, differences=with_first),
+        section("Images that changed most", changed, level=3),
     )
+
+
+def _remarks_of(entries: Sequence[Entry]) -> Iterator[str]:
+    """Remarks about results, with the names of those concerned unless these are all."""
+    concerned: dict[str, dict[str, None]] = {}
+    for entry in entries:
+        for line in (line for result in entry.results for line in result.remarks):
+            concerned.setdefault(line, {})[entry.name] = None
+    for line, names in concerned.items():
+        yield line if len(names) == len(entries) else f"{', '.join(names)}: {line}"
+
+
+def _no_differences(first: Method) -> str:
+    return f"Differences would be to {first.name}, so none are shown."
+
+
+def _other_truths(entries: Sequence[Entry]) -> Iterator[str]:
+    """A sentence for each entry that was measured on other ground truth than the first."""
+    first = entries[0].truth()
+    for entry in entries[1:]:
+        truth = entry.truth()
+        if first is None or truth is None:
+            continue
+        difference = truth_difference(truth.annotations, first.annotations)
+        if difference is not None:
+            yield (
+                f"{entry.name}: was measured on other ground truth than {entries[0].name} "
+                f"({difference}), so their differences say nothing."
+            )

@@ -20,31 +20,28 @@ MAX_CURVES = 40
 
 def precision_recall(entries: Sequence[Entry]) -> list[Html]:
     """The mean curves, and on demand those of every class; of measured entries."""
-    known = [(k, e) for k, e in enumerate(entries) if e.precision() is not None]
+    known = [entry for entry in entries if entry.precision() is not None]
     if not known:
         return []
     one = len(entries) == 1
-    lines = [line for k, e in known for line in _curves(k, e, None, named=not one)]
+    lines = [line for entry in known for line in _curves(entry, None, named=not one)]
     aid = (
         "Precision that is still reached at each recall, at IoU 0.5 (strong lines) and 0.75 (thin "
         "ones): the area below a curve is its AP."
     )
     above = [paragraph(aid, class_="lead"), line_legend(lines)]
-    mean = _chart("Mean over classes", _average(e.stat("AP50") for _, e in known), lines)
-    names = class_names(entries)
+    mean = _chart("Mean over classes", _average(e.stat("AP50") for e in known), lines)
+    title, names = "Precision and recall per class", class_names(entries)
     if len(names) > MAX_CURVES:
         objects = object_counts(entries)
         kept = sorted(names, key=lambda n: -objects.get(n, 0))[:MAX_CURVES]
-        names = [n for n in names if n in kept]
+        title, names = f"{title}, the {MAX_CURVES} most frequent", [n for n in names if n in kept]
     charts = []
     for name in names:
-        own = [line for k, e in known for line in _curves(k, e, name, named=not one)]
-        charts.append(_chart(name, _average(e.of_class(name, "AP50") for _, e in known), own))
+        own = [line for entry in known for line in _curves(entry, name, named=not one)]
+        charts.append(_chart(name, _average(e.of_class(name, "AP50") for e in known), own))
     if len(names) <= FEW:
         return [*above, tag("div", mean, *charts, class_="grid")]
-    title = "Precision and recall per class" + (
-        f", the {MAX_CURVES} most frequent" if len(names) == MAX_CURVES else ""
-    )
     every = tag("div", *charts, class_="grid")
     return [*above, tag("div", mean, class_="grid"), fold(title, line_legend(lines), every)]
 
@@ -67,7 +64,7 @@ def _chart(title: str, aid: str, lines: Sequence[Line]) -> Html:
     )
 
 
-def _curves(position: int, entry: Entry, name: str | None, *, named: bool) -> list[Line]:
+def _curves(entry: Entry, name: str | None, *, named: bool) -> list[Line]:
     """The curves of an entry at both thresholds, of one class or, without a name, of the mean."""
     precision, truth = entry.precision(), entry.truth()
     assert precision is not None
@@ -82,7 +79,7 @@ def _curves(position: int, entry: Entry, name: str | None, *, named: bool) -> li
         else:
             continue
         who = f"{entry.name}, " if named else ""
-        lines.append(Line(who + words, _without_repeats(curve), position, position, thin))
+        lines.append(Line(who + words, _without_repeats(curve), entry.place, entry.place, thin))
     return [line for line in lines if line.points]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,11 +20,12 @@ class Entry:
 
     name: str
     results: tuple[SetResult, ...]
+    place: int = 0  # among all that the page shows: the hue, dash and hatching of every chart
 
     def measured(self) -> Entry | None:
         """The same without runs that have no numbers; None where none has."""
         known = tuple(result for result in self.results if result.metrics is not None)
-        return Entry(self.name, known) if known else None
+        return replace(self, results=known) if known else None
 
     @property
     def title(self) -> str:

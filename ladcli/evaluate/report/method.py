@@ -28,15 +28,15 @@ class Method:
     name: str
     parts: tuple[Part, ...]
 
-    def entry(self, split: str) -> Entry | None:
-        """Its results on a set; None where it has none."""
+    def entry(self, split: str, place: int) -> Entry | None:
+        """Its results on a set; None where it has none.  ``place`` is that of the method."""
         results = tuple(
             result
             for part in self.parts
             for result in part.run.results
             if result.network == part.network and result.split == split
         )
-        return Entry(self.name, results) if results else None
+        return Entry(self.name, results, place) if results else None
 
 
 def runs_of(methods: Sequence[Method]) -> list[RunRecord]:

@@ -20,14 +20,18 @@ _PHOTOS, _PHOTOS_OF_ONE, _PHOTO_BYTES = 18, 6, 2_400_000
 
 def run_page(run: RunRecord) -> str:
     """The report of one run as one HTML file."""
-    alone = {r: Entry(run.entry_name(r.network, alone=True), (r,)) for r in run.results}
-    sets = list(dict.fromkeys(r.split for r in run.results))
+    networks = sorted({r.network for r in run.results})
+    entries = [
+        Entry(run.entry_name(r.network, alone=True), (r,), networks.index(r.network))
+        for r in run.results
+    ]
+    sets = dict.fromkeys(r.split for r in run.results)
     parts = [
         heading(run),
         remarks(run.remarks),
         learning_section(run),
         *(
-            _set_part(split, [e for r, e in alone.items() if r.split == split], run)
+            _set_part(split, [e for e in entries if e.results[0].split == split], run)
             for split in sets
         ),
         assignment_section(run),

@@ -23,11 +23,13 @@ def scores_section(entries: Sequence[Entry], *, differences: bool = False) -> Ht
 
     Args:
         entries: at least one; those without numbers are left out.
-        differences: show gains over the first entry.
+        differences: show gains over the first entry, where that has numbers.
     """
-    known = [entry for entry in (entry.measured() for entry in entries) if entry is not None]
+    measured = [entry.measured() for entry in entries]
+    known = [entry for entry in measured if entry is not None]
     if not known:
         return Html("")
+    differences = differences and measured[0] is not None
     return join(
         [
             section("COCO metrics", _numbers(known, differences), level=3),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ladcli.evaluate.report.cells import number_cell
 from ladcli.evaluate.report.entry import Entry
-from ladcli.evaluate.report.html import Child, Html, fold, table, tag
+from ladcli.evaluate.report.html import Child, Html, fold, paragraph, table, tag
 from ladcli.evaluate.report.svg import NUM_PATTERNS, Bars, bar_chart
 from ladcli.evaluate.table import UNDEFINED
 from ladcli.evaluate.tide_repairs import ALL_KINDS, MAIN_KINDS, SPECIAL_KINDS
@@ -26,14 +26,14 @@ WORDS = {
 
 def tide_scores(entries: Sequence[Entry], differences: bool) -> list[Html]:
     """Costs of the main and of the special kinds; ``differences`` shows those to the first."""
-    known = [(k, e) for k, e in enumerate(entries) if e.tide_threshold() is not None]
+    known = [entry for entry in entries if entry.tide_threshold() is not None]
     if not known:
         return []
     main = _bars(
         known,
         MAIN_KINDS,
         "Main kinds of error",
-        f"Points of AP at IoU {known[0][1].tide_threshold():g} that would be gained if this kind "
+        f"Points of AP at IoU {known[0].tide_threshold():g} that would be gained if this kind "
         "alone were repaired: the longest bar is what to work on first.",
     )
     special = _bars(
@@ -43,37 +43,42 @@ def tide_scores(entries: Sequence[Entry], differences: bool) -> list[Html]:
         "The same if everything wrong were at the bottom of the ranking, or everything lost were "
         "no ground truth.",
     )
-    return [tag("div", main, special, class_="grid"), _table(known, differences)]
+    return [
+        tag("div", main, special, class_="grid"),
+        _table(known, entries[0] if differences else None),
+    ]
 
 
-def _bars(known: Sequence[tuple[int, Entry]], kinds: Sequence[str], title: str, aid: str) -> Html:
+def _bars(known: Sequence[Entry], kinds: Sequence[str], title: str, aid: str) -> Html:
     groups = [
         Bars(
             entry.name,
             [entry.cost(kind) for kind in kinds],
-            k,
-            k % (NUM_PATTERNS + 1),
+            entry.place,
+            entry.place % (NUM_PATTERNS + 1),
             [entry.costs(kind) for kind in kinds],
         )
-        for k, entry in known
+        for entry in known
     ]
     rows = [WORDS[kind] for kind in kinds]
     return bar_chart(title, aid, rows, groups, unit="dAP, points of AP", decimals=2)
 
 
-def _table(known: Sequence[tuple[int, Entry]], differences: bool) -> Html:
+def _table(known: Sequence[Entry], first: Entry | None) -> Html:
+    """Costs and counts, with differences to ``first`` where there is one."""
     rows: list[list[Child]] = []
-    base = known[0][1]
-    for k, entry in known:
-        compared = differences and k != known[0][0]
+    for entry in known:
+        base = None if entry is first else first
         costs = (
-            number_cell(entry.cost(kind), _hundredths, base=base.cost(kind) if compared else None)
+            number_cell(entry.cost(kind), _hundredths, base=base.cost(kind) if base else None)
             for kind in ALL_KINDS
         )
         rows.append([f"{entry.name}, dAP", *costs])
         rows.append([f"{entry.name}, count", *(_count(entry, kind) for kind in ALL_KINDS)])
     title = "TIDE in numbers"
-    return fold(title, table(("", *ALL_KINDS), rows, caption=title))
+    aid = "Signed numbers are differences to the first row; of costs, less is better."
+    lead = paragraph(aid, class_="lead") if first and len(known) > 1 else None
+    return fold(title, table(("", *ALL_KINDS), rows, caption=title), lead)
 
 
 def _count(entry: Entry, kind: str) -> str:

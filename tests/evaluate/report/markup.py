@@ -87,3 +87,28 @@ def rows_of(table: Node) -> list[list[str]]:
     return [
         [cell.text for cell in row.children if cell.name in ("th", "td")] for row in table.all("tr")
     ]
+
+
+def table_of(page: Node, caption: str) -> list[list[str]]:
+    """Texts of the table under a caption."""
+    return next(rows_of(t) for t in page.all("table") if t.one("caption").text == caption)
+
+
+def figures(page: Node) -> dict[str, Node]:
+    """Charts by their titles."""
+    return {f.one("b").text: f for f in page.all("figure")}
+
+
+def drawing_of(figure: Node) -> Node:
+    """The chart itself, without its legend."""
+    return next(s for s in figure.all("svg") if s.attributes.get("role") == "img")
+
+
+def legend_of(figure: Node) -> list[str]:
+    return [item.text for item in figure.one("ul", "legend").all("li")]
+
+
+def places(line: Node) -> list[tuple[float, float]]:
+    """Where the points of a line stand, x and y in units of the drawing."""
+    pairs = (point.split(",") for point in (line.attributes["points"] or "").split())
+    return [(float(x), float(y)) for x, y in pairs]

@@ -1,4 +1,4 @@
-"""Run directories made by hand, as a training would leave them."""
+"""Runs made by hand: as a training would leave them on the disk, and as a page knows them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from typing import Any
 import numpy as np
 
 from ladcli.data.coco_json import CocoFile, read_coco
-from ladcli.evaluate.coco import coco_metrics
-from ladcli.evaluate.results import load_results
+from ladcli.evaluate.coco import IOU_50, IOU_75, CocoMetrics, coco_metrics, metrics_of
+from ladcli.evaluate.matching import match
+from ladcli.evaluate.report.content import RunRecord, SetResult, Truth
+from ladcli.evaluate.report.entry import Entry
+from ladcli.evaluate.report.measure import STATS
+from ladcli.evaluate.report.method import Method, Part
+from ladcli.evaluate.report.precision_recall import precision_curves
+from ladcli.evaluate.results import Results, load_results
+from ladcli.evaluate.tide import TideErrors, TideThresholds, tide_errors
+from ladcli.evaluate.tide_repairs import ALL_KINDS, MAIN_KINDS
 from ladcli.files import write_json
 from ladcli.recipe import Recipe, load_recipe, save_recipe
+from tests.evaluate.random_sets import RandomSet
 
 NOTES: dict[str, Any] = {
     "stage": "distill",
@@ -136,3 +145,54 @@ def write_probe(path: Path, **options: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **probe_arrays(**options))
     return path
+
+
+def plain_result(
+    ap: float | None,
+    *,
+    classes: dict[str, float | None] | None = None,
+    cost: float | None = None,
+    count: int = 0,
+    network: str = "model",
+    split: str = "val",
+    truth: Truth | None = None,
+) -> SetResult:
+    """As metrics.json alone tells it: ``ap`` for every number of all classes together, that of
+    ``classes``, and the same ``cost`` and ``count`` of every kind of error where there is one."""
+    per_class = {name: {"AP": value} for name, value in (classes or {}).items()}
+    tide = None
+    if cost is not None:
+        costs, counts = dict.fromkeys(ALL_KINDS, cost), dict.fromkeys(MAIN_KINDS, count)
+        tide = TideErrors(TideThresholds(), 50.0, {}, dict(costs), counts)
+    metrics = CocoMetrics(dict.fromkeys(STATS, ap), per_class)
+    return SetResult(network, split, metrics, tide, truth=truth)
+
+
+def measured_result(truth: CocoFile, results: Results, images: Path = Path()) -> SetResult:
+    """As it is measured where the ground truth is known."""
+    matching = match(truth, results)
+    return SetResult(
+        "model",
+        "val",
+        metrics_of(matching),
+        tide_errors(truth, results).entries[0],
+        np.stack([precision_curves(matching, t) for t in (IOU_50, IOU_75)]),
+        Truth(truth, images),
+        results,
+    )
+
+
+def random_entry(name: str, *, seed: int = 0, classes: int = 3, place: int = 0) -> Entry:
+    """Something measured on a random set, whose last class has no objects."""
+    drawn = RandomSet(classes=classes, boxes=30 * classes).draw(seed)
+    return Entry(name, (measured_result(*drawn),), place)
+
+
+def record(name: str, *results: SetResult, recipe: Recipe | None = None, **notes: Any) -> RunRecord:
+    """A run with results, on a random set by default, and nothing else."""
+    shown = results or random_entry(name).results
+    return RunRecord(name, {**NOTES, **notes}, recipe, [], results=shown)
+
+
+def method(name: str, *runs: RunRecord, network: str = "model") -> Method:
+    return Method(name, tuple(Part(run, network) for run in runs))

@@ -2,15 +2,9 @@ from __future__ import annotations
 
 import re
 
-from ladcli.evaluate.report.content import RunRecord
 from ladcli.evaluate.report.run_page import run_page
-from tests.evaluate.report.markup import parse
-from tests.evaluate.report.runs import NOTES
-from tests.evaluate.report.test_scores import entry
-
-
-def record(name: str, **notes: object) -> RunRecord:
-    return RunRecord(name, {**NOTES, **notes}, None, [], results=entry("x").results)
+from tests.evaluate.report.markup import drawing_of, parse
+from tests.evaluate.report.runs import plain_result, record
 
 
 def test_page_is_whole_and_needs_nothing_else() -> None:
@@ -45,3 +39,18 @@ def test_everything_from_outside_is_text() -> None:
     page = run_page(record(evil, **notes))
     assert "<script" not in page
     assert page.count("&lt;script&gt;") > 8
+
+
+def test_networks_have_one_hue_on_all_sets() -> None:
+    """Only network b was evaluated on the second set."""
+    results = [
+        plain_result(0.4, classes={"cup": 0.4}, network=network, split=split)
+        for network, split in (("a", "val"), ("b", "val"), ("b", "test"))
+    ]
+    page = parse(run_page(record("co", *results)).removeprefix("<!doctype html>"))
+    hues = [
+        [r.classes[-1] for r in drawing_of(f).all("rect", "fill")]
+        for f in page.all("figure")
+        if f.one("b").text == "AP per class"
+    ]
+    assert hues == [["h0", "h1"], ["h1"]]

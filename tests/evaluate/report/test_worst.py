@@ -41,14 +41,6 @@ def test_section_shows_a_picture_with_its_numbers(tmp_path: Path) -> None:
     assert image.attributes["alt"] is not None
 
 
-def test_missing_image_is_a_remark(tmp_path: Path) -> None:
-    truth, results = scene([(0, BOX)], [])
-    result = SetResult("model", "val", None, truth=Truth(truth, tmp_path), detections=results)
-    shown = parse(worst_section(result, count=3, max_bytes=50_000))
-    assert "no such file" in shown.one("p", "remark").text
-    assert not list(shown.all("img"))
-
-
 def test_nothing_lost_is_said() -> None:
     truth, results = scene([(0, BOX)], [(0, BOX)])
     result = SetResult("model", "val", None, truth=Truth(truth, Path()), detections=results)
