@@ -14,7 +14,7 @@ from ladcli.data.file_names import unsafe_reason
 from ladcli.errors import BadImageError
 from ladcli.evaluate.report.content import RunRecord
 from ladcli.evaluate.report.html import Html, join, paragraph, section, tag
-from ladcli.evaluate.report.method import Method
+from ladcli.evaluate.report.method import Method, Part
 from ladcli.evaluate.report.pictures import jpeg_uri, scaled
 from ladcli.evaluate.report.probes import Decisions, Probe
 from ladcli.evaluate.report.svg import (
@@ -43,9 +43,9 @@ _WHOSE_AID = (
 _RUN_AID = f"At the first and at the last probe: {_WHOSE_AID}"
 _COMPARISON_AID = f"For the first run of each method, at its last probe: {_WHOSE_AID}"
 _HISTOGRAM_AID = (
-    "Costs of the cheapest candidates of one object, with the two Gaussians fitted to them: what "
-    "the lower one holds become positives. The wider apart the two, the clearer the choice; axes "
-    "differ between pictures."
+    "Costs of the cheapest candidates of one object, with the two Gaussians fitted to them: "
+    "positives are taken from what the lower one holds, the cheapest first. The wider apart the "
+    "two, the clearer the choice; axes differ between pictures."
 )
 
 
@@ -77,30 +77,53 @@ def assignment_section(run: RunRecord) -> Html:
 
 
 def assignment_comparison(methods: Sequence[Method]) -> Html:
-    """The probe images of all methods at the last probe of their first runs."""
-    firsts = [(method.name, method.parts[0].run) for method in methods]
-    probed = [(name, run) for name, run in firsts if run.probes]
+    """The probe images of all methods at the last probe of their first runs.
+
+    Nothing where fewer than two methods have probes.
+    """
+    parts = [method.parts[0] for method in methods]
+    views = [_views_of(method.name, method.parts[0], parts) for method in methods]
+    probed = [(part, own) for part, own in zip(parts, views, strict=True) if own]
     if len(probed) < 2:
         return Html("")
-    views = [
+    shown = [view for _, own in probed for view in own]
+    return _section(probed[0][0].run, shown, _COMPARISON_AID, MAX_COMPARED_IMAGES)
+
+
+def _views_of(name: str, part: Part, parts: Sequence[Part]) -> list[View]:
+    """Whose prices the last probe of a part holds, without what another one of ``parts`` shows."""
+    run = part.run
+    if not run.probes:
+        return []
+    elsewhere = {other.network for other in parts if other.run is run} - {part.network}
+    return [
         View(f"{name}, {_whose(run, source)}", run.probes[-1], source)
-        for name, run in probed
         for source in run.probes[-1].decisions
+        if _network_of(run, source) not in elsewhere
     ]
-    return _section(probed[0][1], views, _COMPARISON_AID, MAX_COMPARED_IMAGES)
 
 
 def _whose(run: RunRecord, source: str) -> str:
     """Whose prices a probe's source stands for; of two that learn together, which network's."""
+    network = _network_of(run, source)
+    if network is None:
+        return {"own": "own prices", "teacher": "teacher's prices"}[source]
+    return f"network {network}'s prices"
+
+
+def _network_of(run: RunRecord, source: str) -> str | None:
+    """Which of two networks: probes call the one that began as the teacher so.  None for one."""
     first = run.notes.get("first_teacher")
     if first not in ("a", "b"):
-        return {"own": "own prices", "teacher": "teacher's prices"}[source]
+        return None
     other = "b" if first == "a" else "a"
-    return f"network {first if source == 'teacher' else other}'s prices"
+    return str(first) if source == "teacher" else other
 
 
 def _section(run: RunRecord, views: Sequence[View], aid: str, max_images: int) -> Html:
     """Images that all views have; photos and class names are those of ``run``."""
+    if not views:
+        return Html("")
     names = [
         name
         for name in views[0].probe.file_names
@@ -117,10 +140,8 @@ def _image_part(run: RunRecord, name: str, number: int, views: Sequence[View]) -
     """One image: panels of positives, then the costs of some of its objects."""
     photo, remark = _photo(run, name, f"probe-{number}")
     first = views[0].probe
-    shown = _typical(first, np.flatnonzero(first.gt_image == first.file_names.index(name)))
-    panels = [
-        _panel(view, name, f"probe-{number}" if photo else None, len(shown)) for view in views
-    ]
+    shown = _typical(first, _boxes(first, name))
+    panels = [_panel(view, name, f"probe-{number}" if photo else None, shown) for view in views]
     return section(
         name,
         photo,
@@ -171,16 +192,16 @@ def _typical(probe: Probe, boxes: np.ndarray) -> list[int]:
     return [int(by_area[int(place)]) for place in places]
 
 
-def _panel(view: View, name: str, photo: str | None, num_named: int) -> Html:
-    """Boxes and positives of one image."""
+def _panel(view: View, name: str, photo: str | None, shown: Sequence[int]) -> Html:
+    """Boxes and positives of one image, with numbers at the boxes in the places ``shown``."""
     probe, decisions = view.probe, view.decisions
     row = probe.file_names.index(name)
     height, width = (int(side) for side in probe.content_hw[row])
-    boxes = np.flatnonzero(probe.gt_image == row)
+    boxes = _boxes(probe, name)
     own = np.flatnonzero(np.isin(decisions.positive_gt, boxes))
     unit = max(width, height) / 100
     place = {int(g): k for k, g in enumerate(boxes)}
-    named = {k: n for n, k in enumerate(_typical(probe, boxes)[:num_named], start=1)}
+    named = {k: n for n, k in enumerate(shown, start=1) if k < len(boxes)}
     words = f"{_counted(len(own), 'positive')} for {_counted(len(boxes), 'object')}"
     drawing = tag(
         "svg",
@@ -244,21 +265,24 @@ def _histograms(
     run: RunRecord, name: str, views: Sequence[View], shown: Sequence[int]
 ) -> list[Html]:
     """Costs of each shown object, in the order of the panels."""
-    if not shown:
-        return []
+    boxes = [_boxes(view.probe, name) for view in views]
     parts: list[Html] = []
     for number, place in enumerate(shown, start=1):
-        charts = []
-        label = 0
-        for view in views:
-            probe = view.probe
-            boxes = np.flatnonzero(probe.gt_image == probe.file_names.index(name))
-            if place < len(boxes):
-                label = int(probe.gt_label[boxes[place]])
-                charts.append(_costs(view, int(boxes[place])))
+        # The first view is of the run whose class names these are.
+        label = int(views[0].probe.gt_label[boxes[0][place]])
+        charts = (
+            _costs(view, int(own[place]))
+            for view, own in zip(views, boxes, strict=True)
+            if place < len(own)
+        )
         parts.append(tag("h4", f"Object {number}: {_class_name(run, label)}"))
         parts.append(tag("div", *charts, class_=_grid(views)))
     return parts
+
+
+def _boxes(probe: Probe, name: str) -> np.ndarray:
+    """Rows of the boxes of an image."""
+    return np.flatnonzero(probe.gt_image == probe.file_names.index(name))
 
 
 def _class_name(run: RunRecord, label: int) -> str:
