@@ -10,6 +10,9 @@ from ladcli.evaluate.report.html import Child, Html, fold, join, paragraph, sect
 from ladcli.evaluate.report.method import Method, runs_of
 from ladcli.recipe.options import describe_options, flat
 
+#: What stands where a run does not tell.
+_UNKNOWN = "unknown"
+
 
 def differences_section(methods: Sequence[Method]) -> Html:
     """What each method was trained with, where not all were trained with the same."""
@@ -17,42 +20,50 @@ def differences_section(methods: Sequence[Method]) -> Html:
 
 
 def _options(methods: Sequence[Method]) -> Html:
+    """A row for every option in which two runs differ, be they of one method."""
     known = [
         [flat(part.run.recipe) for part in method.parts if part.run.recipe is not None]
         for method in methods
     ]
-    if not any(known):
+    every = [recipe for recipes in known for recipe in recipes]
+    if len(every) < 2:
         return Html("")
     rows: list[list[Child]] = []
     for option in describe_options():
-        cells = [_listed(recipe[option.key] for recipe in recipes) for recipes in known]
-        if len(set(cells)) > 1:
-            codes = (tag("code", cell) for cell in cells)
-            rows.append([option.key, *codes, option.description])
+        if len(_distinct(recipe[option.key] for recipe in every)) > 1:
+            cells = (_listed(recipe[option.key] for recipe in recipes) for recipes in known)
+            rows.append([option.key, *(tag("code", cell) for cell in cells), option.description])
     if not rows:
-        return paragraph("All runs have the same options.")
+        return paragraph("No option differs.")
     head = ("option", *(method.name for method in methods), "meaning")
     grid = table(head, rows, caption="Options that differ")
-    lead = paragraph("Options that are not the same for all.", class_="lead")
+    lead = paragraph("Options that are not the same for all runs.", class_="lead")
     return tag("div", lead, grid, class_="words")
 
 
 def _versions(methods: Sequence[Method]) -> Html:
     tables = [run.notes.get("versions") for run in runs_of(methods)]
     found = [versions for versions in tables if isinstance(versions, dict)]
-    names = dict.fromkeys(str(name) for versions in found for name in versions)
+    names = dict.fromkeys(name for versions in found for name in versions)
     if not names:
         return Html("")
-    values = {name: _listed(versions.get(name) for versions in found) for name in names}
-    several = [name for name, value in values.items() if "; " in value]
+    told = {name: [versions.get(name, _UNKNOWN) for versions in found] for name in names}
+    several = [
+        f"{name} ({_listed(told[name])})" for name in names if len(_distinct(told[name])) > 1
+    ]
     remark = None
     if several:
-        listed = ", ".join(f"{name} ({values[name]})" for name in several)
-        remark = paragraph(f"Not all runs used the same programs: {listed}.", class_="remark")
-    grid = table(("program", "version"), list(values.items()), caption="Versions")
+        words = f"Not all runs used the same programs: {', '.join(several)}."
+        remark = paragraph(words, class_="remark")
+    rows = [(str(name), _listed(values)) for name, values in told.items()]
+    grid = table(("program", "version"), rows, caption="Versions")
     return join([remark, tag("div", fold("Versions of programs", grid), class_="words")])
 
 
-def _listed(values: Iterable[Any]) -> str:
+def _distinct(values: Iterable[Any]) -> list[str]:
     """Values as YAML would show them, each once, in order of appearance."""
-    return "; ".join(dict.fromkeys(plain(value) for value in values))
+    return list(dict.fromkeys(plain(value) for value in values))
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return "; ".join(_distinct(values)) or _UNKNOWN
