@@ -22,6 +22,8 @@ LOSSES = {
 }
 #: Lines with more points than this are averaged.
 MAX_POINTS = 300
+#: With numbers beyond this, or beyond one part of it, no axis could be computed.
+_LARGEST = 1e100
 #: Losses that vary by a larger factor are shown on a logarithmic axis.
 _LOG_FROM = 20
 
@@ -32,7 +34,7 @@ def learning_section(run: RunRecord) -> Html:
     measured = [line for line in run.metrics if line.get("kind") == "eval"]
     if not trained and not measured:
         return section("Learning curves", paragraph("Nothing was logged."))
-    networks = _networks(trained)
+    networks = logged_networks(trained)
     charts = [
         *(_losses(trained, network) for network in networks),
         _rates(trained, networks),
@@ -43,7 +45,7 @@ def learning_section(run: RunRecord) -> Html:
     return section("Learning curves", tag("div", *charts, class_="grid"))
 
 
-def _networks(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+def logged_networks(lines: Iterable[Mapping[str, Any]]) -> list[str]:
     """Networks whose losses are logged: one without a prefix, or several."""
     keys = {key for line in lines for key in line}
     named = {key.partition(".")[0] for key in keys if key.partition(".")[2] in LOSSES}
@@ -60,9 +62,7 @@ def _losses(lines: Sequence[Mapping[str, Any]], network: str) -> Html:
         for hue, (name, words) in enumerate(LOSSES.items())
     ]
     curves = [curve for curve in curves if curve.points]
-    values = [y for curve in curves for _, y in curve.points]
-    above = [v for v in values if v > 0]
-    log = bool(above) and len(above) == len(values) and max(above) > _LOG_FROM * min(above)
+    log = spans_decades(curves)
     who = "" if network == ONLY_NETWORK else f" of network {network}"
     return line_chart(
         f"Losses{who}",
@@ -160,6 +160,12 @@ def _positives(lines: Sequence[Mapping[str, Any]]) -> Html:
     )
 
 
+def spans_decades(lines: Sequence[Line]) -> bool:
+    """Whether a logarithmic axis shows them better: all are above 0, and far apart."""
+    values = [y for line in lines for _, y in line.points]
+    return bool(values) and min(values) > 0 and max(values) > _LOG_FROM * min(values)
+
+
 def points_of(lines: Iterable[Mapping[str, Any]], x: str, y: str) -> list[Point]:
     """The pairs of two entries where both are finite numbers, by ascending x."""
     pairs = ((_finite(line.get(x)), _finite(line.get(y))) for line in lines)
@@ -176,11 +182,10 @@ def averaged(points: Sequence[Point]) -> list[Point]:
 
 
 def _finite(value: Any) -> float | None:
-    """``value`` where it is a finite number; true and "0.5" are none."""
-    try:
-        return float(value) if type(value) in (int, float) and math.isfinite(value) else None
-    except OverflowError:  # an integer beyond the range of floats
+    """``value`` where it is a number that an axis can show; true and "0.5" are none."""
+    if type(value) not in (int, float) or not abs(value) <= _LARGEST:
         return None
+    return float(value) if abs(value) >= 1 / _LARGEST else 0.0
 
 
 def _called(network: str) -> str:

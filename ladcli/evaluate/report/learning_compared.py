@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ladcli.evaluate.report.content import ONLY_NETWORK
 from ladcli.evaluate.report.html import Html, paragraph, section, tag
-from ladcli.evaluate.report.learning import averaged, points_of
+from ladcli.evaluate.report.learning import averaged, points_of, spans_decades
 from ladcli.evaluate.report.method import Method, Part
 from ladcli.evaluate.report.svg import Line, Point, line_chart, line_legend
 
@@ -15,16 +16,7 @@ from ladcli.evaluate.report.svg import Line, Point, line_chart, line_legend
 def learning_comparison(methods: Sequence[Method]) -> Html:
     """Loss, AP by epoch, positives and the switch of all methods; a line for every run."""
     charts = [
-        line_chart(
-            "Loss",
-            "Means between two logged steps. Methods add up other terms, so compare where the "
-            "lines bend, not how high they are.",
-            _lines(methods, lambda part: _trained(part, part.key("loss"))),
-            x_label="step",
-            y_label="loss",
-            whole_x=True,
-            legend=False,
-        ),
+        _losses(methods),
         *_average_precision(methods),
         line_chart(
             "Positives per batch",
@@ -55,6 +47,22 @@ def learning_comparison(methods: Sequence[Method]) -> Html:
     return section("Learning curves", aid, legend, tag("div", *charts, class_="grid"))
 
 
+def _losses(methods: Sequence[Method]) -> Html:
+    lines = _lines(methods, lambda part: _trained(part, part.key("loss")))
+    log = spans_decades(lines)
+    return line_chart(
+        "Loss",
+        "Means between two logged steps. Methods add up different terms, so compare where the "
+        "lines bend, not how high they are." + (" The axis is logarithmic." if log else ""),
+        lines,
+        x_label="step",
+        y_label="loss",
+        log_y=log,
+        whole_x=True,
+        legend=False,
+    )
+
+
 def _lines(methods: Sequence[Method], points: Callable[[Part], list[Point]]) -> list[Line]:
     """One line per run that has points, in the hue of its method."""
     lines = [
@@ -78,7 +86,7 @@ def _average_precision(methods: Sequence[Method]) -> list[Html]:
         line_chart(
             f"AP on {split} by epoch",
             "Higher is better.",
-            _lines(methods, lambda part, split=split: _measured(part, split)),  # type: ignore[misc]
+            _lines(methods, partial(_measured, split=split)),
             x_label="epochs trained",
             y_label="points of 100",
             whole_x=True,
@@ -89,7 +97,7 @@ def _average_precision(methods: Sequence[Method]) -> list[Html]:
     ]
 
 
-def _measured(part: Part, split: str) -> list[Point]:
+def _measured(part: Part, *, split: str) -> list[Point]:
     lines = [line for line in _evals(part) if str(line.get("set", "val")) == split]
     return _percent(points_of(lines, "epoch", "AP"))
 

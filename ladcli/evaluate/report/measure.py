@@ -125,4 +125,5 @@ def _recorded_tide(entries: list[dict[str, Any]]) -> TideErrors | None:
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    """Undefined numbers are null; other programs write NaN."""
+    return float(value) if value is not None and np.isfinite(float(value)) else None

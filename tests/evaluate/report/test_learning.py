@@ -72,6 +72,16 @@ def test_values_that_are_no_numbers_are_left_out() -> None:
     assert points_of(lines, "x", "y") == [(1, 2.5), (3, 1)]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [[1.7e308, -1.7e308, 1.0], [5e-324, 5e-324, 5e-324], [3e38, 1.0, 2.0], [-1e-320, 0, 0]],
+)
+def test_numbers_at_the_ends_of_their_range_do_no_harm(values: list[float]) -> None:
+    lines = [{"kind": "train", "step": s, "loss": v} for s, v in enumerate(values)]
+    assert titles(section(lines)) == ["Losses"]
+    assert points_of([{"x": 1, "y": 1e308}, {"x": 2, "y": -1e-308}], "x", "y") == [(2, 0)]
+
+
 def test_long_runs_are_averaged() -> None:
     points = [(float(k), float(k % 2)) for k in range(10 * MAX_POINTS)]
     means = averaged(points)

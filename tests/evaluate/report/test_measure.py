@@ -92,6 +92,19 @@ def test_missing_detections_leave_the_recorded_numbers(folder: Path, truth: Trut
     assert "no such file" in found.remarks[0]
 
 
+def test_recorded_numbers_that_are_none_are_undefined(folder: Path) -> None:
+    path = folder / "metrics.json"
+    content = json.loads(path.read_text())
+    content["coco"]["stats"][0] = float("nan")
+    content["coco"]["per_class"]["disc"]["AP"] = float("inf")
+    path.write_text(json.dumps(content))
+    found = measure(folder, None)
+    assert found.metrics is not None
+    assert found.metrics.stats["AP"] is None
+    assert found.metrics.stats["AP50"] is not None
+    assert found.metrics.per_class["disc"]["AP"] is None
+
+
 @pytest.mark.parametrize(
     "content", ["{", "[]", "{}", '{"coco": {"stats": [1], "per_class": {}}}', '{"coco": 3}']
 )
