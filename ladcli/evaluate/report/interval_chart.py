@@ -96,13 +96,13 @@ def _span(span: Span | None, name: str, scale: Scale, y: float, hue: int) -> Htm
     path = f"M{short(low)},{short(y)}H{short(high)}" + "".join(
         f"M{short(x)},{short(y - _CAP)}v{2 * _CAP}" for x in (low, high)
     )
-    words = f"{name}: {span.middle:+.1f} [{span.low:+.1f}, {span.high:+.1f}]"
+    numbers = f"{span.middle:+.1f} [{span.low:+.1f}, {span.high:+.1f}]".replace("-", "−")
     return join(
         [
             tag("path", d=path, class_=f"line h{hue % NUM_HUES}"),
             tag(
                 "circle",
-                tag("title", words),
+                tag("title", f"{name}: {numbers}"),
                 cx=short(middle),
                 cy=short(y),
                 r=3.5,
