@@ -20,6 +20,7 @@ Point = tuple[float, float]
 
 _LINE_HEIGHT = 220
 _ROW, _GAP, _BAR = 13, 7, 10  # of bars: pitch inside a group, space between groups, thickness
+_RADIUS = 2.5  # of circles and dots
 MAX_LABEL = 19  # letters of a bar's label; the whole name is in its tooltip
 #: With no more points than this each one gets a dot.
 _MAX_DOTS = 40
@@ -143,13 +144,14 @@ def bar_chart(
     values = [v for bars in groups for v in bars.values if v is not None]
     values += [v for bars in groups for parts in bars.parts for v in parts]
     low, high = limits or rounded_range(values, from_zero=True)
-    if any(len(parts) > 1 for bars in groups for parts in bars.parts):
+    circles = any(len(parts) > 1 for bars in groups for parts in bars.parts)
+    if circles:
         aid += " Circles are single runs, bars their means."
     top, group_height = 6, _ROW * len(groups) + _GAP
     height = top + group_height * len(rows) + 36
     left = 8 + LETTER * min(MAX_LABEL, max((len(r) for r in rows), default=0))
     # Numbers stand beyond the ends of their bars.
-    room = LETTER * (4 + decimals)
+    room = LETTER * (4 + decimals) + (_RADIUS if circles else 0)
     scale = Scale(low, high, left + (room if low < 0 else 0), WIDTH - room - 4)
     frame = Frame(scale, Scale(0, 1, height - 36, top), height)
     drawn = []
@@ -298,7 +300,7 @@ def _line(line: Line, frame: Frame, x_label: str, *, dots: bool = False) -> Html
             tag("title", f"{line.name}, {x_label} {x:g}: {y:.4g}"),
             cx=short(frame.x.place(x)),
             cy=short(frame.y.place(y)),
-            r=2.5,
+            r=_RADIUS,
             class_=f"dot h{line.hue % NUM_HUES}",
         )
         for x, y in line.points
@@ -325,14 +327,16 @@ def _bar(bars: Bars, row: int, scale: Scale, y: float, decimals: int) -> Html:
     circles = [scale.place(part) for part in parts] if len(parts) > 1 else []
     # The number stands beyond everything else.
     if value < 0:
-        beside = label(min([end, *circles]) - 4, base, number, "value", "end")
+        left = min([end, *(x - _RADIUS for x in circles)])
+        beside = label(left - 4, base, number, "value", "end")
     else:
-        beside = label(max([end, *circles]) + 4, base, number, "value")
+        right = max([end, *(x + _RADIUS for x in circles)])
+        beside = label(right + 4, base, number, "value")
     return join(
         [
             _filled(box, bars.hue, bars.pattern),
             *(
-                tag("circle", cx=short(x), cy=short(y + _BAR / 2), r=2.5, class_="part")
+                tag("circle", cx=short(x), cy=short(y + _BAR / 2), r=_RADIUS, class_="part")
                 for x in circles
             ),
             beside,

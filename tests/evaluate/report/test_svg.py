@@ -11,7 +11,7 @@ from ladcli.evaluate.report.svg import (
     histogram,
     line_chart,
 )
-from tests.evaluate.report.markup import Node, parse
+from tests.evaluate.report.markup import Node, drawing_of, parse
 
 
 def polyline(node: Node) -> list[tuple[float, ...]]:
@@ -120,6 +120,46 @@ def test_negative_values_go_the_other_way() -> None:
     assert left.number("x") + left.number("width") == pytest.approx(right.number("x"), abs=0.2)
     assert right.number("width") == pytest.approx(2 * left.number("width"), rel=0.02)
     assert [t.text for t in shown.all("text", "value")] == ["−2.00", "4.00"]
+
+
+def test_single_runs_are_circles_on_the_bar_of_their_mean() -> None:
+    groups = [Bars("LAD", [30.0], 0, 0, [[20.0, 40.0]]), Bars("PAA", [25.0], 1, 1, [[25.0]])]
+    shown = bars(["cat"], groups, limits=(0.0, 100.0))
+    assert shown.one("span").text == "Longer is better. Circles are single runs, bars their means."
+    chart = drawing_of(shown)
+    mean, single = chart.all("rect", "fill")
+    low, high = chart.all("circle", "part")  # a single run needs none
+    zero, unit = mean.number("x"), mean.number("width") / 30
+    places = [circle.number("cx") for circle in (low, high)]
+    assert places == pytest.approx([zero + 20 * unit, zero + 40 * unit], abs=0.2)
+    assert low.number("cy") == mean.number("y") + mean.number("height") / 2
+    # The number stands beyond the circles, and the other right behind its bar.
+    number, other = chart.all("text", "value")
+    assert number.number("x") == pytest.approx(places[1] + 2.5 + 4, abs=0.1)
+    assert other.number("x") == pytest.approx(zero + single.number("width") + 4, abs=0.1)
+
+
+def test_circles_of_negative_values_push_the_number_left() -> None:
+    shown = bars(["cat"], [Bars("LAD", [-2.0], 0, 0, [[-3.0, -1.0]])])
+    (number,) = shown.all("text", "value")
+    left, right = (circle.number("cx") for circle in shown.all("circle", "part"))
+    assert number.number("x") == pytest.approx(left - 2.5 - 4, abs=0.1)
+    assert number.attributes["text-anchor"] == "end"
+    assert left < right
+
+
+def test_the_axis_holds_the_single_runs_too() -> None:
+    shown = bars(["cat"], [Bars("LAD", [30.0], 0, 0, [[5.0, 55.0]])])
+    ticks = [float(t.text) for t in shown.all("text", "tick")]
+    assert max(ticks) == 60
+    (number,) = shown.all("text", "value")
+    assert number.number("x") + 6.1 * 4 < 360  # inside the picture
+
+
+def test_undefined_mean_has_no_circles() -> None:
+    shown = bars(["cat", "dog"], [Bars("LAD", [None, 2.0], 0, 0, [[], [1.0, 3.0]])])
+    assert len(list(shown.all("circle", "part"))) == 2
+    assert [t.text for t in shown.all("text", "value")] == ["–", "2.0"]
 
 
 def test_long_names_are_cut_and_kept_as_tooltips() -> None:
