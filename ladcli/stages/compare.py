@@ -21,7 +21,7 @@ from ladcli.evaluate.run_folders import MethodResults, ResultsOf, find_results
 from ladcli.evaluate.same_truth import truth_difference
 from ladcli.evaluate.tide import TideReport, repairs_of, tide_errors
 from ladcli.recipe.schema import DataConfig
-from ladcli.stages.report import MethodRuns, compare_report
+from ladcli.stages.report import MethodRuns, compare_report, page_target
 
 #: Resamples by default: many where they are cheap, fewer from this number of images on.
 RESAMPLES, RESAMPLES_OF_LARGE_SETS, LARGE_SET = 10_000, 1_000, 2_000
@@ -66,7 +66,7 @@ def compare(
 
     Raises:
         UserError: as `find_results`; ground truth that cannot be found, or differs; a results
-            file where a page is asked for.
+            file or a folder without notes where a page is asked for, or a bad name for it.
     """
     methods = find_results(given, split=options.results_of, network=options.network)
     return compare_methods(methods, options, page=page)
@@ -77,6 +77,8 @@ def compare_methods(
 ) -> ComparisonResult:
     """The same of methods that are known already; at least two."""
     with_page = _runs_of(methods) if page is not None else []
+    if page is not None:  # refused before the long part, not after it
+        page_target([folder for method in with_page for folder, _ in method.runs], page)
     result = _compare(methods, options)
     if page is not None:
         written = compare_report(

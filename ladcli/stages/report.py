@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.data.folder import Split, SplitFiles, find_split
@@ -13,8 +13,9 @@ from ladcli.engine.metrics_log import scan_metrics
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
 from ladcli.evaluate.report.comparison_page import comparison_page
-from ladcli.evaluate.report.content import ONLY_NETWORK, RunRecord, SetResult, Truth
+from ladcli.evaluate.report.content import RunRecord, SetResult, Truth
 from ladcli.evaluate.report.html import Html
+from ladcli.evaluate.report.learning import logged_networks
 from ladcli.evaluate.report.measure import measure_set
 from ladcli.evaluate.report.method import Method, Part
 from ladcli.evaluate.report.probes import Probe, read_probe
@@ -23,6 +24,8 @@ from ladcli.files import write_text
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import DataConfig, Recipe
 
+#: Whether a folder eval/NETWORK/SET belongs to the page.
+_Shown: TypeAlias = Callable[[Path], bool]
 #: Sets that a data folder names; any other is the stem of an annotation file.
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -54,9 +57,10 @@ def report(
         UserError: a folder that holds no run, a set that none was evaluated on, or a file that
             cannot be written.
     """
-    target = _target(runs, out)
-    truths = _Truths(data)
-    records = _read_runs(runs, truths, set_names)
+    target = page_target(runs, out)
+    records = _read_runs(
+        runs, _Truths(data), lambda found: not set_names or found.name in set_names
+    )
     if set_names:
         _require_sets(runs, records, set_names)
     if len(records) == 1:
@@ -103,8 +107,9 @@ def compare_report(
         UserError: as `report`.
     """
     folders = list(dict.fromkeys(folder for method in methods for folder, _ in method.runs))
-    target = _target(folders, out)
-    records = _read_runs(folders, _Truths(data, annotations), [set_name])
+    target = page_target(folders, out)
+    compared = {f / "eval" / net / set_name for method in methods for f, net in method.runs}
+    records = _read_runs(folders, _Truths(data, annotations), lambda found: found in compared)
     by_folder = dict(zip(folders, records, strict=True))
     shown = [
         Method(method.name, tuple(Part(by_folder[folder], net) for folder, net in method.runs))
@@ -119,18 +124,17 @@ def _write(target: Path, page: str, records: Sequence[RunRecord]) -> Report:
     return Report(target, tuple(dict.fromkeys(notes)))
 
 
-def _read_runs(
-    folders: Sequence[Path], truths: _Truths, set_names: Sequence[str]
-) -> list[RunRecord]:
+def _read_runs(folders: Sequence[Path], truths: _Truths, shown: _Shown) -> list[RunRecord]:
     return [
-        _read_run(folder, name, truths, set_names)
+        _read_run(folder, name, truths, shown)
         for folder, name in zip(folders, _names(folders), strict=True)
     ]
 
 
 def _networks(record: RunRecord) -> list[str]:
-    """The networks of a run that were evaluated; its only one where none was."""
-    return list(dict.fromkeys(result.network for result in record.results)) or [ONLY_NETWORK]
+    """The networks of a run that were evaluated; where none was, those that were trained."""
+    evaluated = list(dict.fromkeys(result.network for result in record.results))
+    return evaluated or logged_networks(record.metrics)
 
 
 def _all_remarks(record: RunRecord) -> Iterable[str]:
@@ -139,8 +143,12 @@ def _all_remarks(record: RunRecord) -> Iterable[str]:
         yield from result.remarks
 
 
-def _target(runs: Sequence[Path], out: Path | None) -> Path:
-    """The file to write, checked before anything is read."""
+def page_target(runs: Sequence[Path], out: Path | None) -> Path:
+    """The file that the page of ``runs`` is written to, checked before anything is computed.
+
+    Raises:
+        UserError: a folder that holds no run, or a name that is none of a page.
+    """
     for run in runs:
         if not RunDirectory(run).holds_run():
             raise UserError(
@@ -153,7 +161,7 @@ def _target(runs: Sequence[Path], out: Path | None) -> Path:
         )
     target = out or runs[0] / "report.html"
     if target.suffix.lower() not in (".html", ".htm") or target.is_dir():
-        raise UserError(f"{target}: --out must name a file that ends in .html")
+        raise UserError(f"{target}: is no name for a page; name a file that ends in .html")
     return target
 
 
@@ -186,22 +194,20 @@ def _evaluated(run: Path) -> list[Path]:
     return sorted(found, key=lambda f: (order.get(f.name, len(order)), f.name, f.parent.name))
 
 
-def _read_run(folder: Path, name: str, truths: _Truths, set_names: Sequence[str]) -> RunRecord:
+def _read_run(folder: Path, name: str, truths: _Truths, shown: _Shown) -> RunRecord:
     """A run as the page needs it; what cannot be read becomes a remark."""
     run = RunDirectory(folder)
     remarks: list[str] = []
     notes = _read_notes(run, remarks)
     recipe = _read_recipe(run, remarks)
     lines = _read_metrics(run, remarks)
-    results = [
-        _measure(found, recipe, truths)
-        for found in _evaluated(folder)
-        if not set_names or found.name in set_names
-    ]
+    there = _evaluated(folder)
+    results = [_measure(found, recipe, truths) for found in there if shown(found)]
     if not results:
+        missing = "none of the sets shown here" if there else "no set"
         remarks.append(
-            f"{name}: no set was evaluated; lad eval --checkpoint {_checkpoint(folder)} --data DIR "
-            "adds one."
+            f"{name}: {missing} was evaluated; lad eval --checkpoint {_checkpoint(folder)} "
+            "--data DIR adds one."
         )
     probes = _read_probes(folder / "probes", remarks)
     images = truths.image_folders(recipe) if probes else []
@@ -279,17 +285,23 @@ class _Truths:
     def find(self, recipe: Recipe | None, name: str) -> tuple[Truth | None, str | None]:
         """The ground truth of a set, or why it was not found."""
         config = self._config(recipe)
-        if config is None:
-            return None, "no data folder is known; name it with --data"
         try:
-            files = self._files(config, name)
+            if self.annotations is not None:
+                return self._truth(_files_around(self.annotations, config)), None
+            if config is None:
+                return None, "no data folder is known; name it with --data"
+            files = _files_of(config, name)
             if files is None:
                 return None, f"the data has no set of this name ({config.dir}); name it with --data"
-            if files.annotations not in self._read:
-                self._read[files.annotations] = read_coco(files.annotations)
-            return Truth(self._read[files.annotations], files.images), None
+            return self._truth(files), None
         except UserError as error:
             return None, str(error)
+
+    def _truth(self, files: SplitFiles) -> Truth:
+        path = files.annotations.resolve()
+        if path not in self._read:
+            self._read[path] = read_coco(files.annotations)
+        return Truth(self._read[path], files.images)
 
     def image_folders(self, recipe: Recipe | None) -> list[Path]:
         """Where images of any set may lie, the training set's folder first."""
@@ -305,11 +317,6 @@ class _Truths:
                 found.append(files.images)
         return list(dict.fromkeys(found))
 
-    def _files(self, config: DataConfig, name: str) -> SplitFiles | None:
-        if self.annotations is None:
-            return _files_of(config, name)
-        return find_split(config.model_copy(update={"val_json": str(self.annotations)}), "val")
-
     def _config(self, recipe: Recipe | None) -> DataConfig | None:
         if self.data is not None:
             return DataConfig(dir=str(self.data))
@@ -317,6 +324,16 @@ class _Truths:
             return None
         known = (recipe.data.dir, recipe.data.train_json, recipe.data.val_json)
         return recipe.data if any(known) else None
+
+
+def _files_around(annotations: Path, config: DataConfig | None) -> SplitFiles:
+    """Ground truth that was named, with the images of the data or, without, those beside it."""
+    named = (config or DataConfig()).model_copy(update={"val_json": str(annotations)})
+    try:
+        found = find_split(named, "val")
+    except UserError:  # no folder of images, which numbers do not need
+        found = None
+    return found or SplitFiles(annotations, annotations.parent.parent / "images")
 
 
 def _files_of(config: DataConfig, name: str) -> SplitFiles | None:

@@ -15,6 +15,7 @@ from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.stages import compare as module
 from ladcli.stages.compare import CompareOptions, compare
 from tests.evaluate.compared import share, truth_content, write_results, write_run, write_truth
+from tests.evaluate.report.markup import Node, parse, table_of
 
 
 @pytest.fixture
@@ -371,3 +372,134 @@ def test_json_holds_every_run_and_every_gain(paa: Path, lad: Path) -> None:
         "baseline", "value", "difference", "low", "high", "share_above",
     ]  # fmt: skip
     assert second["gains"]["overall"]["AP"]["difference"] == pytest.approx((1 - share(2)) / 2)
+
+
+class TestPage:
+    """The page that is written beside the numbers."""
+
+    def page_of(self, *given: str | Path, **options: Any) -> Node:
+        target = self.write(*given, **options)
+        return parse(target.read_text(encoding="utf-8").removeprefix("<!doctype html>"))
+
+    def write(self, *given: str | Path, page: Path, **options: Any) -> Path:
+        compare(
+            [str(text) for text in given], CompareOptions(**{"resamples": 50, **options}), page=page
+        )
+        return page
+
+    def refused(self, *given: str | Path, page: Path, **options: Any) -> str:
+        with pytest.raises(UserError) as caught:
+            self.write(*given, page=page, **options)
+        return str(caught.value)
+
+    @pytest.fixture(autouse=True)
+    def no_images(self, data: Path) -> None:
+        (data / "images").mkdir()
+
+    @pytest.fixture
+    def target(self, tmp_path: Path) -> Path:
+        return tmp_path / "page.html"
+
+    @pytest.fixture
+    def not_computed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever is refused must be so before the long part."""
+
+        def measured(*args: Any) -> None:
+            raise AssertionError("was computed")
+
+        monkeypatch.setattr(module, "_compare", measured)
+
+    def test_numbers_are_means_over_seeds_and_those_of_the_table(
+        self, tmp_path: Path, data: Path, paa: Path, target: Path
+    ) -> None:
+        options = {"data__dir": str(data), "optim__lr": 0.5}
+        seeds = [
+            write_run(tmp_path / f"lad-seed{seed}", cups=cups, train__seed=seed, **options)
+            for seed, cups in enumerate((1, 4))
+        ]
+        shown = self.page_of(paa, *seeds, page=target)
+        averages = [(share(cups) + 1) / 2 for cups in (1, 4)]
+        mean, spread = statistics.fmean(averages), statistics.stdev(averages)
+        gain = 100 * (mean - (share(2) + 1) / 2)
+        rows = table_of(shown, "COCO metrics")
+        assert rows[1][:2] == ["paa", f"{100 * (share(2) + 1) / 2:.1f}"]
+        assert rows[2][:2] == [
+            "lad (2 runs)", f"{100 * mean:.1f} ±{100 * spread:.1f} {gain:+.1f}",
+        ]  # fmt: skip
+        assert table_of(shown, "Differences to paa")[1][:3] == ["lad", "AP", f"{gain:+.1f}"]
+        assert table_of(shown, "Methods")[2][2] == "lad-seed0, lad-seed1"
+        assert "Is the gain real?" in [h.text for h in shown.all("h2")]
+
+    def test_notes_of_the_page_are_told_too(self, paa: Path, lad: Path, target: Path) -> None:
+        (lad / "metrics.jsonl").write_text("{\n{}\n")
+        options = CompareOptions(resamples=50)
+        result = compare([str(paa), str(lad)], options, page=target)
+        (note,) = result.notes
+        assert "2 line(s) cannot be read" in note
+
+    def test_only_the_network_that_was_compared(
+        self, tmp_path: Path, data: Path, paa: Path, target: Path
+    ) -> None:
+        co = write_run(tmp_path / "co", networks=("a", "b"), data__dir=str(data), optim__lr=0.1)
+        write_results(co / "eval/b/val/predictions.json", cups=0, plates=0)
+        for network, average in (("a", 1.0), ("b", 0.0)):
+            shown = self.page_of(paa, co, page=target, network=network)
+            rows = table_of(shown, "COCO metrics")
+            assert [row[0] for row in rows[1:]] == ["paa", f"co/{network}"]
+            assert rows[2][1].split()[0] == f"{100 * average:.1f}"
+            assert [row[0] for row in table_of(shown, "Methods")[1:]] == ["paa", f"co/{network}"]
+
+    def test_ground_truth_elsewhere(
+        self, tmp_path: Path, paa: Path, lad: Path, target: Path
+    ) -> None:
+        """As in the intervals, also where the recipes know no data any more."""
+        content = truth_content()
+        content["annotations"] = [a for a in content["annotations"] if a["image_id"] <= 2]
+        truth = write_truth(tmp_path / "elsewhere/night.json", content)
+        (tmp_path / "data").rename(tmp_path / "moved")
+        (paa / "recipe.yaml").write_text("{}\n")
+        given = f"PAA={paa}", f"LAD={lad}"
+        result = run(*given, annotations=truth, split="val")
+        shown = self.page_of(*given, page=target, annotations=truth, split="val")
+        rows = table_of(shown, "COCO metrics")
+        for row, method in zip(rows[1:], result.methods, strict=True):
+            assert row[1].split()[0] == f"{100 * (method.mean('AP') or 0):.1f}"
+        assert result.methods[0].mean("AP") != pytest.approx((share(2) + 1) / 2)
+        assert "Precision and recall" in [h.text for h in shown.all("h3")]
+
+    def test_results_file_is_refused_before_anything_is_computed(
+        self, tmp_path: Path, data: Path, paa: Path, target: Path, not_computed: None
+    ) -> None:
+        file = write_results(tmp_path / "theirs.json", cups=3)
+        before = sorted(tmp_path.rglob("*"))
+        assert self.refused(file, paa, page=target, data=data) == (
+            f"{file}: is a results file, and --html needs run folders; leave --html out"
+        )
+        assert sorted(tmp_path.rglob("*")) == before
+
+    def test_name_that_is_no_page_is_refused_before_anything_is_computed(
+        self, tmp_path: Path, paa: Path, lad: Path, not_computed: None
+    ) -> None:
+        for name in ("page.txt", "data"):
+            target = tmp_path / name
+            assert self.refused(paa, lad, page=target) == (
+                f"{target}: is no name for a page; name a file that ends in .html"
+            )
+        assert not (tmp_path / "page.txt").exists()
+
+    def test_folder_that_holds_no_run_is_refused_before_anything_is_computed(
+        self, paa: Path, lad: Path, target: Path, not_computed: None
+    ) -> None:
+        (lad / "recipe.yaml").unlink()
+        assert self.refused(paa, lad, page=target).startswith(f"{lad}: holds no run")
+        assert not target.exists()
+
+    def test_what_cannot_be_compared_leaves_no_page(
+        self, tmp_path: Path, paa: Path, target: Path
+    ) -> None:
+        content = truth_content()
+        content["images"].append({**content["images"][0], "id": 9})
+        write_truth(tmp_path / "other/annotations/val.json", content)
+        other = write_run(tmp_path / "x", data__dir=str(tmp_path / "other"), optim__lr=0.3)
+        assert "was measured on other data" in self.refused(paa, other, page=target)
+        assert not target.exists()

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ladcli.data.coco_json import read_coco
 from ladcli.errors import UserError
-from ladcli.stages.report import Report, report
-from tests.evaluate.report.markup import Node, parse, rows_of
-from tests.evaluate.report.runs import write_probe, write_run
+from ladcli.evaluate.report.html import Html
+from ladcli.stages import report as module
+from ladcli.stages.report import MethodRuns, Report, compare_report, page_target, report
+from tests.evaluate.report.markup import Node, figures, parse, rows_of, table_of
+from tests.evaluate.report.runs import write_evaluation, write_probe, write_run
 from tests.stages.tiny import contents
 
 MAX_BYTES = 5_000_000
@@ -215,7 +220,7 @@ def test_large_pages_stay_below_their_limit(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["page.txt", "folder.html"])
 def test_target_that_is_no_page_is_refused(run: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.html").mkdir()
-    with pytest.raises(UserError, match=r"must name a file that ends in \.html"):
+    with pytest.raises(UserError, match=r"name a file that ends in \.html"):
         report([run], out=tmp_path / name)
 
 
@@ -228,3 +233,239 @@ def test_folder_without_a_run_is_refused(tmp_path: Path) -> None:
 def test_comparison_needs_a_place(run: Path) -> None:
     with pytest.raises(UserError, match=r"say where it goes with --out FILE\.html"):
         report([run, run])
+
+
+def test_target_is_a_page_beside_runs(run: Path, tmp_path: Path) -> None:
+    assert page_target([run], None) == run / "report.html"
+    assert page_target([run, run], tmp_path / "both.htm") == tmp_path / "both.htm"
+
+
+def stored(run: Path, network: str = "model", split: str = "val") -> float:
+    """AP as the run recorded it."""
+    path = run / "eval" / network / split / "metrics.json"
+    average: float = json.loads(path.read_text())["coco"]["stats"][0]
+    return average
+
+
+class TestSeveralRuns:
+    """Odd runs beside sound ones."""
+
+    def test_only_the_network_that_was_evaluated(
+        self, run: Path, data: Path, tmp_path: Path
+    ) -> None:
+        co = write_run(tmp_path / "co", data, networks=("a", "b"))
+        shutil.rmtree(co / "eval/a")
+        shown = page(report([run, co], out=tmp_path / "both.html"))
+        assert [row[0] for row in coco(shown)[1:]] == ["lad", "co/b"]
+
+    def test_networks_that_were_only_trained_have_curves(
+        self, run: Path, data: Path, tmp_path: Path
+    ) -> None:
+        co = write_run(tmp_path / "co", data, networks=("a", "b"))
+        shutil.rmtree(co / "eval")
+        written = report([run, co], out=tmp_path / "both.html")
+        (note,) = written.notes
+        assert note.startswith("co: no set was evaluated; lad eval --checkpoint")
+        shown = page(written)
+        assert [row[0] for row in table_of(shown, "Methods")[1:]] == ["lad", "co/a", "co/b"]
+        assert [row[0] for row in coco(shown)[1:]] == ["lad"]
+        dots = [t.text for t in figures(shown)["AP on val by epoch"].all("title")]
+        assert [dot.split(",")[0] for dot in dots] == 2 * ["lad"] + 2 * ["co/a"] + 2 * ["co/b"]
+        assert "co/b: was not evaluated on val." in shown.text
+
+    def test_run_without_the_set_that_was_asked_for(
+        self, run: Path, data: Path, tmp_path: Path
+    ) -> None:
+        other = write_run(tmp_path / "other", data, sets=("test",))
+        written = report([run, other], set_names=["val"], out=tmp_path / "both.html")
+        (note,) = written.notes
+        assert note.startswith("other: none of the sets shown here was evaluated; lad eval")
+        assert [row[0] for row in coco(page(written))[1:]] == ["lad"]
+
+    def test_run_of_which_nothing_is_left_but_its_results(
+        self, run: Path, data: Path, tmp_path: Path
+    ) -> None:
+        bare = write_run(tmp_path / "bare", data)
+        for name in ("recipe.yaml", "metrics.jsonl"):
+            (bare / name).unlink()
+        (bare / "run.json").write_text("{")
+        written = report([run, bare], out=tmp_path / "both.html")
+        assert [note.split(";")[0].split(": ")[1] for note in written.notes] == [
+            "is damaged, so status and versions are unknown.",
+            "no such file, so the options are unknown.",
+            "no data folder is known",
+        ]
+        shown = page(written)
+        told = [p.text for p in shown.all("p", "remark")]
+        assert told[2].startswith("bare: val: no data folder is known; name it with --data")
+        assert table_of(shown, "Methods")[2][0] == "bare"
+        assert coco(shown)[2][1] == f"{100 * stored(bare):.1f} +0.0"
+        assert "Images that changed most" not in headings(shown, "h3")
+
+    def test_the_same_data_by_another_path_is_the_same_ground_truth(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(data.parent)
+        runs = [
+            write_run(tmp_path / name, place)
+            for name, place in (("one", data), ("two", Path(data.name)))
+        ]
+        truth = read_coco(data / "annotations/val.json")
+        write_evaluation(runs[1] / "eval/model/val", truth, seed=1)
+        read: list[Path] = []
+        monkeypatch.setattr(module, "read_coco", lambda path: read.append(path) or read_coco(path))
+        shown = page(report(runs, out=tmp_path / "both.html"))
+        assert len(read) == 1
+        assert "Images that changed most" in headings(shown, "h3")
+        assert not list(shown.all("p", "remark"))
+
+    def test_runs_on_other_data_are_told_apart(self, run: Path, data: Path, tmp_path: Path) -> None:
+        shutil.copytree(data, tmp_path / "other")
+        path = tmp_path / "other/annotations/val.json"
+        content = json.loads(path.read_text())
+        content["annotations"].pop()
+        path.write_text(json.dumps(content))
+        other = write_run(tmp_path / "x", tmp_path / "other")
+        shown = page(report([run, other], out=tmp_path / "both.html"))
+        assert shown.one("p", "remark").text == (
+            "x: was measured on other ground truth than lad (boxes or areas in the same images "
+            "differ), so their differences say nothing."
+        )
+        assert "Images that changed most" not in headings(shown, "h3")
+
+
+class TestComparedMethods:
+    """The page of `lad compare`."""
+
+    @pytest.fixture
+    def seeds(self, data: Path, tmp_path: Path) -> list[Path]:
+        """Three runs that find other objects."""
+        runs = [
+            write_run(tmp_path / f"lad-seed{seed}", data, notes={"seed": seed}) for seed in range(3)
+        ]
+        truth = read_coco(data / "annotations/val.json")
+        for seed, folder in enumerate(runs):
+            write_evaluation(folder / "eval/model/val", truth, seed=10 + seed)
+        return runs
+
+    def shown(self, tmp_path: Path, *methods: MethodRuns, **options: Any) -> tuple[Report, Node]:
+        written = compare_report(methods, set_name="val", out=tmp_path / "page.html", **options)
+        return written, page(written)
+
+    def test_runs_of_a_method_are_averaged(
+        self, run: Path, seeds: list[Path], tmp_path: Path
+    ) -> None:
+        paa = MethodRuns("PAA", ((run, "model"),))
+        lad = MethodRuns("LAD", tuple((folder, "model") for folder in seeds))
+        written, shown = self.shown(tmp_path, paa, lad)
+        assert written == Report(tmp_path / "page.html", ())
+        averages = [100 * stored(folder) for folder in seeds]
+        mean, spread = np.mean(averages), np.std(averages, ddof=1)
+        gain = mean - 100 * stored(run)
+        sign = "+" if gain > 0 else "−"
+        assert coco(shown)[2][:2] == [
+            "LAD (3 runs)", f"{mean:.1f} ±{spread:.1f} {sign}{abs(gain):.1f}",
+        ]  # fmt: skip
+        assert table_of(shown, "Methods")[2][2:4] == [
+            "lad-seed0, lad-seed1, lad-seed2", "0, 1, 2",
+        ]  # fmt: skip
+        assert "Circles are single runs" in figures(shown)["AP per class"].text
+        assert "Images that changed most" in headings(shown, "h3")
+
+    def test_one_run_may_stand_in_two_methods(self, run: Path, tmp_path: Path) -> None:
+        methods = [MethodRuns(name, ((run, "model"),)) for name in "AB"]
+        _, shown = self.shown(tmp_path, *methods)
+        assert coco(shown)[2][1] == f"{100 * stored(run):.1f} +0.0"
+        assert "Images in which B loses less than A: none." in shown.text
+
+    def test_only_the_network_and_the_set_that_were_compared(
+        self, run: Path, data: Path, tmp_path: Path
+    ) -> None:
+        """What is wrong with the other network's results is nobody's concern."""
+        co = write_run(tmp_path / "co", data, networks=("a", "b"), sets=("val", "test"))
+        (co / "eval/b/val/metrics.json").write_text("{")
+        (co / "eval/a/test/metrics.json").write_text("{")
+        paa, colad = MethodRuns("PAA", ((run, "model"),)), MethodRuns("CoLAD", ((co, "a"),))
+        written, shown = self.shown(tmp_path, paa, colad)
+        assert written.notes == ()
+        assert [row[0] for row in coco(shown)[1:]] == ["PAA", "CoLAD"]
+        assert headings(shown)[0] == "Results on val"
+        assert "Results on test" not in headings(shown)
+        _, both = self.shown(tmp_path, colad, MethodRuns("b", ((co, "b"),)))
+        assert [row[0] for row in coco(both)[1:]] == ["CoLAD", "b"]
+
+    def test_ground_truth_elsewhere_with_the_images_of_the_data(
+        self, run: Path, seeds: list[Path], data: Path, tmp_path: Path
+    ) -> None:
+        elsewhere = tmp_path / "elsewhere/night.json"
+        elsewhere.parent.mkdir()
+        shutil.copy(data / "annotations/val.json", elsewhere)
+        methods = [MethodRuns(folder.name, ((folder, "model"),)) for folder in (run, seeds[0])]
+        written, shown = self.shown(tmp_path, *methods, annotations=elsewhere)
+        assert written.notes == ()
+        assert "Images that changed most" in headings(shown, "h3")
+        assert list(shown.all("img"))
+        # It is what the numbers are measured with: an object less to be found changes them.
+        content = json.loads(elsewhere.read_text())
+        content["annotations"] = content["annotations"][:-1]
+        elsewhere.write_text(json.dumps(content))
+        written, _ = self.shown(tmp_path, *methods, annotations=elsewhere)
+        assert all("metrics.json holds other numbers" in note for note in written.notes)
+        assert len(written.notes) == 2
+
+    def test_ground_truth_elsewhere_and_neither_recipe_nor_images(
+        self, seeds: list[Path], data: Path, tmp_path: Path
+    ) -> None:
+        """Curves and errors need no images."""
+        elsewhere = tmp_path / "elsewhere/night.json"
+        elsewhere.parent.mkdir()
+        shutil.copy(data / "annotations/val.json", elsewhere)
+        methods = [MethodRuns(folder.name, ((folder, "model"),)) for folder in seeds[:2]]
+        (seeds[0] / "recipe.yaml").unlink()
+        recipe = seeds[1] / "recipe.yaml"
+        recipe.write_text(recipe.read_text().replace(str(data), "gone/away"))
+        written, shown = self.shown(tmp_path, *methods, annotations=elsewhere)
+        (note,) = written.notes
+        assert "recipe.yaml: no such file, so the options are unknown" in note
+        assert headings(shown, "h3") == [
+            "COCO metrics", "AP per class", "Precision and recall",
+            "What kinds of error cost (TIDE)", "Images that changed most",
+        ]  # fmt: skip
+        remarks = [p.text for p in shown.all("p", "remark")]
+        assert f"{tmp_path}/images: no such folder, so no images are shown" in remarks[-1]
+        assert len(remarks) == 2
+
+    def test_data_that_have_moved_are_named(
+        self, run: Path, seeds: list[Path], data: Path, tmp_path: Path
+    ) -> None:
+        methods = [MethodRuns(folder.name, ((folder, "model"),)) for folder in (run, seeds[0])]
+        for folder in (run, seeds[0]):
+            recipe = folder / "recipe.yaml"
+            recipe.write_text(recipe.read_text().replace(str(data), "gone/away"))
+        lost, _ = self.shown(tmp_path, *methods)
+        assert "gone/away: no such data folder" in lost.notes[0]
+        found, shown = self.shown(tmp_path, *methods, data=data)
+        assert found.notes == ()
+        assert list(shown.all("img"))
+
+    def test_further_parts_come_before_the_results(self, run: Path, tmp_path: Path) -> None:
+        methods = [MethodRuns(name, ((run, "model"),)) for name in "AB"]
+        _, shown = self.shown(tmp_path, *methods, extra=[("Is it so?", Html("<p>yes</p>"))])
+        assert headings(shown)[:2] == ["Is it so?", "Results on val"]
+
+    def test_names_are_text(self, run: Path, tmp_path: Path) -> None:
+        evil = "<script>alert(1)</script>"
+        methods = MethodRuns(evil, ((run, "model"),)), MethodRuns("B", ((run, "model"),))
+        written, shown = self.shown(tmp_path, *methods)
+        assert "<script" not in written.path.read_text(encoding="utf-8")
+        assert coco(shown)[1][0] == evil
+
+    def test_bad_targets_are_refused(self, run: Path, tmp_path: Path) -> None:
+        methods = [MethodRuns(name, ((run, "model"),)) for name in "AB"]
+        with pytest.raises(UserError, match=r"name a file that ends in \.html"):
+            compare_report(methods, set_name="val", out=tmp_path / "page.txt")
+        (run / "run.json").unlink()
+        (run / "recipe.yaml").unlink()
+        with pytest.raises(UserError, match="holds no run"):
+            compare_report(methods, set_name="val", out=tmp_path / "page.html")
+        assert not (tmp_path / "page.html").exists()
