@@ -3,15 +3,23 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ladcli.data.coco_json import CocoFile
+from ladcli.evaluate.report import loss_photo as module
 from ladcli.evaluate.report.content import Truth
-from ladcli.evaluate.report.judging import image_losses, judge
-from ladcli.evaluate.report.loss_photo import FALSE_COLOR, MISSED_COLOR, RIGHT_COLOR, loss_photo
+from ladcli.evaluate.report.judging import MIN_SCORE, image_losses, judge
+from ladcli.evaluate.report.loss_photo import (
+    FALSE_COLOR,
+    MAX_NAMES,
+    MISSED_COLOR,
+    RIGHT_COLOR,
+    loss_photo,
+)
 from ladcli.evaluate.results import Results
 from tests.evaluate.report.markup import Node, parse
 from tests.evaluate.scenes import scene
@@ -105,3 +113,32 @@ def test_image_of_another_size_is_a_remark(tmp_path: Path, size: tuple[int, int]
     figure = shown(known(tmp_path, truth, size), results)
     assert "640" in figure.one("p", "remark").text
     assert not list(figure.all("img"))
+
+
+def test_small_images_are_enlarged_with_their_boxes(tmp_path: Path) -> None:
+    truth, results = scene([(0, [v / 8 for v in BOX])], [])
+    small = known(tmp_path, truth, (SIDE // 8, SIDE // 8))
+    truth.hw[:] = SIDE // 8
+    image = picture(shown(small, results))
+    assert image.size == (480, 480)
+    kind, share = borders(image, [0.75 * v for v in BOX])
+    assert kind == "missed"
+    assert share > 0.3
+
+
+def test_only_the_first_losses_carry_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was missed, then the surest of what is wrong."""
+    drawn: list[str] = []
+
+    def noting(image: Image.Image, boxes: Any, texts: list[str], *_: Any, **__: Any) -> Image.Image:
+        drawn.extend(texts)
+        return image
+
+    monkeypatch.setattr(module, "draw_boxes", noting)
+    truth, results = scene([(0, BOX), (1, OTHER)], [(0, BOX)] + [(1, NOWHERE)] * 20)
+    shown(known(tmp_path, truth), results)
+    false = [f"class 1 {score:.2f}" for score in results.scores[1:MAX_NAMES]]
+    assert drawn[:MAX_NAMES] == ["class 1", *false]
+    assert set(drawn[MAX_NAMES:]) == {""}
+    # Beside the missed object: those above the least score, and two boxes of what is right.
+    assert len(drawn) == 1 + int((results.scores[1:] >= MIN_SCORE).sum()) + 2
