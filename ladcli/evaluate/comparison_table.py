@@ -13,7 +13,7 @@ from rich.text import Text
 from ladcli.evaluate.bootstrap import Gain
 from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
 from ladcli.evaluate.gains import Gains
-from ladcli.evaluate.table import PRECISIONS, UNDEFINED, csv_number, points
+from ladcli.evaluate.table import PRECISIONS, UNDEFINED, csv_number, points, signed
 from ladcli.evaluate.tide_repairs import ALL_KINDS
 
 #: A difference must be larger than so many of its standard errors over seeds.
@@ -112,8 +112,8 @@ def _verdict(method: ComparedMethod, baseline: ComparedMethod) -> str:
     error = method.seed_error(baseline)
     seeds = "one seed only" if error is None else f"seeds ±{100 * error:.1f}"
     measured = (
-        f"{100 * gain.difference:+.1f} AP on {baseline.name} "
-        f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}], {seeds}"
+        f"{signed(100 * gain.difference)} AP on {baseline.name} "
+        f"[{signed(100 * gain.low)}, {signed(100 * gain.high)}], {seeds}"
     )
     if gain.low <= 0 <= gain.high:
         return f"{method.name}: not told apart on these images, {measured}"
@@ -126,10 +126,10 @@ def _gain_cells(gain: Gain, unit: float) -> tuple[str, str, str]:
     """Difference and interval, of numbers that count ``unit`` points, and the share above 0."""
     if gain.difference is None:
         return (UNDEFINED,) * 3
-    difference = f"{unit * gain.difference:+.1f}"
+    difference = signed(unit * gain.difference)
     if gain.low is None or gain.high is None or gain.share_above is None:
         return difference, UNDEFINED, UNDEFINED
-    interval = f"[{unit * gain.low:+.1f}, {unit * gain.high:+.1f}]"
+    interval = f"[{signed(unit * gain.low)}, {signed(unit * gain.high)}]"
     return difference, interval, f"{100 * gain.share_above:.1f} %"
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.table import UNDEFINED
+from ladcli.evaluate.table import UNDEFINED, signed
 
 _COLUMNS = ("AP", "AP50", "AP75")
 
@@ -99,5 +99,5 @@ def _row(measured: Sequence[Measured], stage: str, split: str, baseline: str | N
         cells.append(UNDEFINED)
     elif baseline is not None:
         gain = _Spread.of(here, "AP").mean - _Spread.of(base, "AP").mean
-        cells.append(f"{gain:+.1f}")
+        cells.append(signed(gain))
     return cells

@@ -72,6 +72,11 @@ def points(share: float | None) -> str:
     return UNDEFINED if share is None else f"{100 * share:.1f}"
 
 
+def signed(value: float) -> str:
+    """A difference with one decimal and its sign; zero is never negative."""
+    return f"{value:+.1f}".replace("-0.0", "+0.0")
+
+
 def _empty(first: str, columns: Iterable[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     # Long names wrap; numbers never do.

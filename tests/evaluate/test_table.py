@@ -9,7 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.table import comparison_table, metrics_csv, metrics_table, points, tide_table
+from ladcli.evaluate.table import (
+    comparison_table,
+    metrics_csv,
+    metrics_table,
+    points,
+    signed,
+    tide_table,
+)
 from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
 
 STATS = {
@@ -42,6 +49,11 @@ def lines(table: Table) -> list[str]:
 
 def test_points_have_one_decimal() -> None:
     assert [points(x) for x in (0.44649, 1.0, 0.0, None)] == ["44.6", "100.0", "0.0", "–"]
+
+
+def test_differences_carry_their_sign_and_zero_is_positive() -> None:
+    shown = [signed(x) for x in (2.46, -0.04, 0.0, -0.06, -10.0)]
+    assert shown == ["+2.5", "+0.0", "+0.0", "-0.1", "-10.0"]
 
 
 def test_all_classes_alone() -> None:

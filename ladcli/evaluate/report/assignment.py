@@ -16,7 +16,7 @@ from ladcli.evaluate.report.content import RunRecord
 from ladcli.evaluate.report.html import Html, join, paragraph, section, tag
 from ladcli.evaluate.report.method import Method, Part
 from ladcli.evaluate.report.pictures import jpeg_uri, scaled
-from ladcli.evaluate.report.probes import Decisions, Probe
+from ladcli.evaluate.report.probes import Decisions, Probe, Samples
 from ladcli.evaluate.report.svg import (
     Counts,
     Line,
@@ -294,10 +294,12 @@ def _class_name(run: RunRecord, label: int) -> str:
 
 def _costs(view: View, box: int) -> Html:
     """The histogram of one object's samples."""
-    decisions = view.decisions
-    cost = decisions.cost[box]
+    samples = view.decisions.samples
+    if samples is None:
+        return figure(view.title, "the teacher's cache holds its labels, not its costs")
+    cost = samples.cost[box]
     sampled = np.isfinite(cost)
-    cost, positive = cost[sampled], decisions.sample_positive[box][sampled]
+    cost, positive = cost[sampled], samples.positive[box][sampled]
     words = f"{int(positive.sum())} of {len(cost)} are positive"
     if len(cost) < 2:
         return figure(view.title, "fewer than two candidates, so no positives")
@@ -311,7 +313,7 @@ def _costs(view: View, box: int) -> Html:
             Counts("positive", counts[0].tolist(), hue=0),
             Counts("background", counts[1].tolist(), hue=7, pattern=1),
         ],
-        [_gaussian(decisions, box, k, edges, len(cost)) for k in (0, 1)],
+        [_gaussian(samples, box, k, edges, len(cost)) for k in (0, 1)],
         x_label="cost",
         top=top,
     )
@@ -330,10 +332,10 @@ def _edges(cost: np.ndarray) -> np.ndarray:
     return np.linspace(low, high, _NUM_BINS + 1)
 
 
-def _gaussian(decisions: Decisions, box: int, k: int, edges: np.ndarray, num: int) -> Line:
+def _gaussian(samples: Samples, box: int, k: int, edges: np.ndarray, num: int) -> Line:
     """A component in samples per bin, so that it can be laid over the histogram."""
-    mean, variance = decisions.means[box, k], max(float(decisions.variances[box, k]), 1e-12)
-    weight, deviation = decisions.weights[box, k], math.sqrt(variance)
+    mean, variance = samples.means[box, k], max(float(samples.variances[box, k]), 1e-12)
+    weight, deviation = samples.weights[box, k], math.sqrt(variance)
     # Narrow components need points of their own.
     near = mean + deviation * np.linspace(-3, 3, 25)
     x = np.unique(np.concatenate([np.linspace(edges[0], edges[-1], 40), near]))

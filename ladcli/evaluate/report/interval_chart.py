@@ -17,6 +17,7 @@ from ladcli.evaluate.report.svg import (
     figure,
     row_name,
 )
+from ladcli.evaluate.table import signed
 
 _ROW, _GAP, _CAP = 12, 8, 3  # pitch inside a group, space between groups, half a whisker's end
 
@@ -96,7 +97,7 @@ def _span(span: Span | None, name: str, scale: Scale, y: float, hue: int) -> Htm
     path = f"M{short(low)},{short(y)}H{short(high)}" + "".join(
         f"M{short(x)},{short(y - _CAP)}v{2 * _CAP}" for x in (low, high)
     )
-    numbers = f"{span.middle:+.1f} [{span.low:+.1f}, {span.high:+.1f}]".replace("-", "−")
+    numbers = f"{signed(span.middle)} [{signed(span.low)}, {signed(span.high)}]".replace("-", "−")
     return join(
         [
             tag("path", d=path, class_=f"line h{hue % NUM_HUES}"),

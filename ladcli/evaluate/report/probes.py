@@ -16,17 +16,24 @@ SOURCES = ("own", "teacher")
 
 
 @dataclass(frozen=True, eq=False)
+class Samples:
+    """Costs of the cheapest candidates, and the mixture fitted to them.  N boxes, M samples."""
+
+    cost: np.ndarray  # [N, M] ascending, NaN for padding
+    positive: np.ndarray  # [N, M] bool
+    means: np.ndarray  # [N, 2] of the mixture
+    variances: np.ndarray  # [N, 2]
+    weights: np.ndarray  # [N, 2]
+
+
+@dataclass(frozen=True, eq=False)
 class Decisions:
-    """Positives and costs by the prices of one source.  N boxes, K positives, M samples."""
+    """Positives by the prices of one source.  K positives."""
 
     positive_gt: np.ndarray  # [K] int64, row of the box
     positive_center: np.ndarray  # [K, 2] x, y of the anchor's center, input pixels
     positive_stride: np.ndarray  # [K] int64, pixels
-    cost: np.ndarray  # [N, M] ascending, NaN for padding
-    sample_positive: np.ndarray  # [N, M] bool
-    means: np.ndarray  # [N, 2] of the mixture
-    variances: np.ndarray  # [N, 2]
-    weights: np.ndarray  # [N, 2]
+    samples: Samples | None  # None where the prices themselves are not known (a cache of labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +82,7 @@ def _probe(arrays: Mapping[str, np.ndarray]) -> Probe:
         decisions={
             source: _decisions(arrays, source, num_gt)
             for source in SOURCES
-            if f"{source}_cost" in arrays
+            if f"{source}_positive_gt" in arrays
         },
     )
     if (probe.content_hw < 1).any():
@@ -85,13 +92,19 @@ def _probe(arrays: Mapping[str, np.ndarray]) -> Probe:
 
 def _decisions(arrays: Mapping[str, np.ndarray], source: str, num_gt: int) -> Decisions:
     num = len(arrays[f"{source}_positive_gt"])
-    samples = arrays[f"{source}_cost"].shape[1]
     return Decisions(
         positive_gt=_rows(arrays, f"{source}_positive_gt", num, below=num_gt),
         positive_center=_shaped(arrays, f"{source}_positive_center", (num, 2)),
         positive_stride=_shaped(arrays, f"{source}_positive_stride", (num,)),
-        cost=_shaped(arrays, f"{source}_cost", (num_gt, samples)).astype(np.float64),
-        sample_positive=_shaped(arrays, f"{source}_sample_positive", (num_gt, samples)),
+        samples=_samples(arrays, source, num_gt) if f"{source}_cost" in arrays else None,
+    )
+
+
+def _samples(arrays: Mapping[str, np.ndarray], source: str, num_gt: int) -> Samples:
+    num = arrays[f"{source}_cost"].shape[1]
+    return Samples(
+        cost=_shaped(arrays, f"{source}_cost", (num_gt, num)).astype(np.float64),
+        positive=_shaped(arrays, f"{source}_sample_positive", (num_gt, num)),
         means=_shaped(arrays, f"{source}_means", (num_gt, 2)),
         variances=_shaped(arrays, f"{source}_variances", (num_gt, 2)),
         weights=_shaped(arrays, f"{source}_weights", (num_gt, 2)),

@@ -106,9 +106,12 @@ def _record(truth: CocoFile, row: int, label: int, box: np.ndarray, score: float
     }
 
 
-def probe_arrays(*, epoch: int, names: tuple[str, ...], teacher: bool = True) -> dict[str, Any]:
+def probe_arrays(
+    *, epoch: int, names: tuple[str, ...], teacher: bool = True, prices: bool = True
+) -> dict[str, Any]:
     """A probe of images of 128 x 96 pixels with two boxes each; the first box has 2 positives of
-    4 samples, the second a single sample and so no positive."""
+    4 samples, the second a single sample and so no positive.  Without ``prices`` the teacher has
+    labels alone."""
     num = len(names)
     arrays: dict[str, Any] = {
         "epoch": epoch,
@@ -138,6 +141,10 @@ def probe_arrays(*, epoch: int, names: tuple[str, ...], teacher: bool = True) ->
             f"{source}_variances": np.tile([0.0025, 0.01], (2 * num, 1)),
             f"{source}_weights": np.tile([0.5, 0.5], (2 * num, 1)),
         }
+    if not prices:
+        kept = ("teacher_positive_image", "teacher_positive_gt", "teacher_positive_center",
+                "teacher_positive_stride")  # fmt: skip
+        arrays = {k: v for k, v in arrays.items() if not k.startswith("teacher_") or k in kept}
     return arrays
 
 

@@ -53,6 +53,19 @@ def test_first_and_last_epoch_by_both_prices(tmp_path: Path) -> None:
     assert {p.one("use").attributes["href"] for p in panels(shown)} == {"#probe-0"}
 
 
+def test_labels_of_a_cache_without_costs_are_shown_and_the_lack_is_told(tmp_path: Path) -> None:
+    arrays = probe_arrays(epoch=3, names=("a.jpg",), prices=False)
+    np.savez(tmp_path / "epoch_003.npz", **arrays)
+    run = RunRecord("run", NOTES, None, [], probes=[read_probe(tmp_path / "epoch_003.npz")])
+    shown = parse(assignment_section(run))
+    own, teacher = panels(shown)
+    assert len(list(own.all("circle", "positive"))) == 2
+    assert len(list(teacher.all("circle", "positive"))) == 2
+    told = [f.text for f in shown.all("figure") if "holds its labels, not its costs" in f.text]
+    assert len(told) == 2  # one for each object
+    assert all("Epoch 3, teacher's prices" in text for text in told)
+
+
 def test_of_two_networks_each_is_named(tmp_path: Path) -> None:
     run = record(tmp_path, 0)
     both = replace(run, notes={**NOTES, "first_teacher": "b"})

@@ -16,14 +16,22 @@ def test_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert (probe.epoch, probe.step, probe.file_names) == (2, 20, ("a.jpg", "b.jpg"))
     assert list(probe.decisions) == ["own", "teacher"]
     own = probe.decisions["own"]
-    assert own.cost.shape == (4, 45)
-    assert own.sample_positive.sum() == 4
+    assert own.samples is not None
+    assert own.samples.cost.shape == (4, 45)
+    assert own.samples.positive.sum() == 4
     assert own.positive_stride.tolist() == [8, 32, 8, 32]
 
 
 def test_teacher_may_be_absent(tmp_path: Path) -> None:
     path = write_probe(tmp_path / "epoch_000.npz", epoch=0, names=("a.jpg",), teacher=False)
     assert list(read_probe(path).decisions) == ["own"]
+
+
+def test_a_teacher_may_have_labels_without_costs(tmp_path: Path) -> None:
+    path = write_probe(tmp_path / "epoch_000.npz", epoch=0, names=("a.jpg",), prices=False)
+    teacher = read_probe(path).decisions["teacher"]
+    assert teacher.positive_stride.tolist() == [8, 32]
+    assert teacher.samples is None
 
 
 def damaged(change: dict[str, Any]) -> dict[str, Any]:
