@@ -22,7 +22,8 @@ def intervals(result: ComparisonResult) -> Html:
         f"On {result.set_name}, points of 100. The interval holds the difference in "
         f"{100 * result.confidence:g} % of {result.resamples} draws of the {result.num_images} "
         "images with repeats; it says nothing of other seeds, whose standard error stands behind "
-        "it where there are several. Above 0 is the share of draws in which the difference is."
+        "it where there are several. The last column is the share of draws with a difference "
+        "above 0."
     )
     if any(gains.tide for _, gains in others):
         reading += " Of TIDE's costs, less is better."

@@ -89,6 +89,6 @@ def test_costs_of_errors_are_read_the_other_way_round() -> None:
     assert table_of(page, "Differences to PAA")[-1] == [
         "LAD", "TIDE Loc", "−2.5", "[−4.0, −1.0]", "0.0 %",
     ]  # fmt: skip
-    assert "share of draws in which the difference is above 0" in page.text
+    assert "share of draws with a difference above 0" in page.text
     assert "Of TIDE's costs, less is better." in page.text
     assert "TIDE" not in parse(intervals(result("LAD"))).text
