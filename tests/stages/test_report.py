@@ -11,7 +11,7 @@ import pytest
 from ladcli.data.coco_json import read_coco
 from ladcli.errors import UserError
 from ladcli.evaluate.report.html import Html
-from ladcli.stages import report as module
+from ladcli.stages import truths as module
 from ladcli.stages.report import MethodRuns, Report, compare_report, page_target, report
 from tests.evaluate.report.markup import Node, figures, parse, rows_of, table_of
 from tests.evaluate.report.runs import write_evaluation, write_probe, write_run

@@ -1,0 +1,124 @@
+"""Run folders as pages need them: whatever can be read, and remarks on what cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ladcli.engine.metrics_log import scan_metrics
+from ladcli.engine.run_directory import RunDirectory
+from ladcli.errors import UserError
+from ladcli.evaluate.report.content import RunRecord, SetResult
+from ladcli.evaluate.report.measure import measure_set
+from ladcli.evaluate.report.probes import Probe, read_probe
+from ladcli.recipe import load_recipe
+from ladcli.recipe.schema import Recipe
+from ladcli.stages.truths import Truths
+
+#: Whether a folder eval/NETWORK/SET is wanted.
+Wanted: TypeAlias = Callable[[Path], bool]
+
+
+def read_runs(folders: Sequence[Path], truths: Truths, wanted: Wanted) -> list[RunRecord]:
+    """The runs with the results that are ``wanted``; what cannot be read becomes a remark."""
+    return [
+        _read_run(folder, name, truths, wanted)
+        for folder, name in zip(folders, _names(folders), strict=True)
+    ]
+
+
+def evaluated_folders(run: Path) -> list[Path]:
+    """Folders eval/NETWORK/SET that hold results, val and test first."""
+    found = [
+        folder
+        for folder in (run / "eval").glob("*/*")
+        if (folder / "metrics.json").is_file() or (folder / "predictions.json").is_file()
+    ]
+    order = {name: place for place, name in enumerate(("val", "test", "train"))}
+    return sorted(found, key=lambda f: (order.get(f.name, len(order)), f.name, f.parent.name))
+
+
+def _names(runs: Sequence[Path]) -> list[str]:
+    """How pages call the runs: their folders' names, or their paths where those repeat."""
+    names = [run.resolve().name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run) for run in runs]
+
+
+def _read_run(folder: Path, name: str, truths: Truths, wanted: Wanted) -> RunRecord:
+    run = RunDirectory(folder)
+    remarks: list[str] = []
+    notes = _read_notes(run, remarks)
+    recipe = _read_recipe(run, remarks)
+    lines = _read_metrics(run, remarks)
+    there = evaluated_folders(folder)
+    results = [_measure(found, recipe, truths) for found in there if wanted(found)]
+    if not results:
+        missing = "none of the sets shown here" if there else "no set"
+        remarks.append(
+            f"{name}: {missing} was evaluated; lad eval --checkpoint {_checkpoint(folder)} "
+            "--data DIR adds one."
+        )
+    probes = _read_probes(folder / "probes", remarks)
+    images = truths.image_folders(recipe) if probes else []
+    return RunRecord(name, notes, recipe, lines, results, probes, images, tuple(remarks))
+
+
+def _checkpoint(folder: Path) -> Path:
+    """A checkpoint of the run to evaluate."""
+    found = sorted(folder.glob("checkpoints/*/last.pt"))
+    return found[0] if found else folder / "checkpoints/NETWORK/last.pt"
+
+
+def _read_notes(run: RunDirectory, remarks: list[str]) -> dict[str, Any]:
+    try:
+        return run.read_notes()
+    except UserError:
+        remarks.append(f"{run.notes}: is damaged, so status and versions are unknown.")
+        return {}
+
+
+def _read_recipe(run: RunDirectory, remarks: list[str]) -> Recipe | None:
+    if not run.recipe.is_file():
+        remarks.append(f"{run.recipe}: no such file, so the options are unknown.")
+        return None
+    try:
+        return load_recipe(run.recipe)
+    except UserError as error:
+        remarks.append(f"{error}. The options are not shown.")
+        return None
+
+
+def _read_metrics(run: RunDirectory, remarks: list[str]) -> list[dict[str, Any]]:
+    """The sound lines of the log.  Unlike a resumed run, a page goes on after a damaged one."""
+    lines, damaged = scan_metrics(run.metrics)
+    if damaged:
+        remarks.append(
+            f"{run.metrics}: {len(damaged)} line(s) cannot be read and are left out; first is line "
+            f"{damaged[0]}."
+        )
+    return lines
+
+
+def _read_probes(folder: Path, remarks: list[str]) -> list[Probe]:
+    """The first and the last probe that can be read."""
+    files = sorted(folder.glob("epoch_*.npz"), key=lambda path: (len(path.name), path.name))
+    probes: list[Probe] = []
+    for wanted in (files, files[::-1]):
+        for path in wanted:
+            try:
+                probes.append(read_probe(path))
+                break
+            except UserError as error:
+                remarks.append(f"{error}.")
+    if len(probes) == 2 and probes[0].epoch == probes[1].epoch:
+        probes.pop()
+    remarks[:] = dict.fromkeys(remarks)
+    return probes
+
+
+def _measure(folder: Path, recipe: Recipe | None, truths: Truths) -> SetResult:
+    truth, why_not = truths.find(recipe, folder.name)
+    return measure_set(
+        folder, network=folder.parent.name, split=folder.name, truth=truth, why_not=why_not
+    )
