@@ -73,52 +73,10 @@ def test_of_two_networks_each_is_named(tmp_path: Path) -> None:
     assert titles == ["Epoch 0, network a's prices", "Epoch 0, network b's prices"]
 
 
-def test_dots_are_at_the_centers_of_positives_in_the_color_of_their_box(tmp_path: Path) -> None:
-    shown = parse(assignment_section(record(tmp_path, 0)))
-    panel = panels(shown)[0]
-    assert panel.attributes["viewbox"] == "0 0 128 96"
-    fine, coarse = panel.all("circle", "positive")
-    assert (fine.number("cx"), fine.number("cy")) == (24, 32)
-    assert (coarse.number("cx"), coarse.number("cy")) == (40, 48)
-    assert coarse.number("r") > fine.number("r")  # strides 32 and 8
-    box = panel.one("rect", "box")
-    assert [box.number(k) for k in ("x", "y", "width", "height")] == [10, 10, 50, 50]
-    assert "k0" in box.classes
-    assert "k0" in fine.classes
-    assert "2 positives for 2 objects" in shown.one("figure", "photo").text
-
-
 def test_objects_are_named_by_class_and_numbered_from_large_to_small(tmp_path: Path) -> None:
     shown = parse(assignment_section(record(tmp_path, 0)))
     assert [h.text for h in shown.all("h4")] == ["Object 1: triangle", "Object 2: disc"]
     assert [t.text for t in panels(shown)[0].all("text", "mark")] == ["1", "2"]
-
-
-def test_costs_are_counted_beside_their_mixture(tmp_path: Path) -> None:
-    shown = parse(assignment_section(record(tmp_path, 0, teacher=False)))
-    chart = next(f for f in shown.all("figure", "hist"))
-    assert "2 of 4 are positive" in chart.text
-    positive = [r for r in chart.all("rect", "fill") if "h0" in r.classes]
-    background = [r for r in chart.all("rect", "fill") if "h7" in r.classes]
-    assert len(positive) == 1  # 0.5 and 0.6 share a bin
-    assert positive[0].number("height") == pytest.approx(2 * background[0].number("height"), 0.02)
-    lower, upper = chart.all("polyline")
-    assert "d0" in lower.classes
-    assert "d1" in upper.classes
-    peaks = [_peak(line) for line in (lower, upper)]
-    assert peaks[0] < positive[0].number("x") + positive[0].number("width")
-    assert peaks[1] > peaks[0]
-
-
-def _peak(line: Node) -> float:
-    """Where a curve is highest."""
-    points = [tuple(map(float, p.split(","))) for p in (line.attributes["points"] or "").split()]
-    return min(points, key=lambda point: point[1])[0]
-
-
-def test_too_few_candidates_are_said(tmp_path: Path) -> None:
-    shown = parse(assignment_section(record(tmp_path, 0)))
-    assert "fewer than two candidates" in shown.text
 
 
 def test_missing_image_leaves_boxes_on_a_plain_ground(tmp_path: Path) -> None:
@@ -144,18 +102,6 @@ def test_no_more_images_than_a_page_can_hold(tmp_path: Path) -> None:
 
 def test_without_probes_there_is_no_section() -> None:
     assert assignment_section(RunRecord("run", {}, None, [])) == ""
-
-
-@pytest.mark.parametrize("cost", [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
-def test_equal_costs_and_collapsed_mixtures_are_drawn(tmp_path: Path, cost: list[float]) -> None:
-    arrays = probe_arrays(epoch=0, names=("a.jpg",), teacher=False)
-    arrays["own_cost"][0, :4] = [*cost, np.nan]
-    arrays["own_variances"][0] = [1e-6, 0.0]
-    arrays["own_means"][0] = cost[0]
-    np.savez(tmp_path / "epoch_000.npz", **arrays)
-    run = RunRecord("run", {}, None, [], probes=[read_probe(tmp_path / "epoch_000.npz")])
-    shown = parse(assignment_section(run))
-    assert "nan" not in "".join(p.attributes["points"] or "" for p in shown.all("polyline"))
 
 
 def test_probe_without_prices_is_no_section(tmp_path: Path) -> None:
