@@ -14,7 +14,7 @@ from ladcli.errors import UserError
 
 if TYPE_CHECKING:
     from ladcli.evaluate.tide import TideOptions, TideThresholds
-    from ladcli.stages.evaluate import Evaluation
+    from ladcli.stages.evaluate_results import Evaluation
 
 
 #: Panel of `lad eval --help`.
@@ -131,7 +131,7 @@ def evaluate(
                 raise UserError(
                     f"{flag} is for running a network, and --predictions runs none; leave it out"
                 )
-        from ladcli.stages.evaluate import evaluate_results
+        from ladcli.stages.evaluate_results import evaluate_results
 
         evaluation = evaluate_results(predictions, annotations, tide=tide_options)
         _show(evaluation, per_class=per_class, as_json=as_json, csv=csv)

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from ladcli.classes import ClassTable
 from ladcli.data.columns import Table, first_repeat, shorten
 from ladcli.data.file_names import unsafe_reason
 from ladcli.data.json_text import read_json
 from ladcli.errors import UserError
-from ladcli.structures import ClassTable
 
 #: Larger numbers are no pixel coordinates; float32 would lose whole pixels.
 MAX_SIDE = 10_000_000

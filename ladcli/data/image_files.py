@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ladcli.classes import ClassTable
 from ladcli.data.decode import opened
 from ladcli.data.headers import describe_bad, look_at_all
 from ladcli.data.index import CocoIndex
 from ladcli.errors import BadImageError, UserError
-from ladcli.structures import ClassTable
 
 #: Endings of files that folders and patterns are searched for, in lower case.
 SUFFIXES = (

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile, describe_some, read_coco
 from ladcli.data.decode import check_size, opened
 from ladcli.data.headers import describe_bad, look_at_all
 from ladcli.errors import BadImageError, UserError
-from ladcli.structures import ClassTable
 
 #: Boxes whose part inside the image is thinner than this, in stored pixels, are no targets: their
 #: size would round to nothing in float32, and its logarithm would be infinite.

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
+from ladcli.classes import ClassTable
 from ladcli.detector.model import Architecture, Detector
 from ladcli.detector.safe_load import load_tensors
 from ladcli.errors import UserError
 from ladcli.files import atomic_path
-from ladcli.structures import ClassTable
 from ladcli.structures.fingerprint import fingerprint_tensors
 
 FORMAT = "lad-checkpoint"

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ladcli.classes import ClassTable
 from ladcli.detector.backbone import (
     Backbone,
     check_any_size,
@@ -16,7 +17,7 @@ from ladcli.detector.backbone import (
 from ladcli.detector.fpn import FeaturePyramid
 from ladcli.detector.head import PaaHead
 from ladcli.recipe.schema import ModelConfig
-from ladcli.structures import ClassTable, Predictions
+from ladcli.structures import Predictions
 
 
 @dataclass(frozen=True)

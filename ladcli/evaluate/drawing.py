@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageFont import FreeTypeFont
 
-from ladcli.structures import ClassTable, Detections
+from ladcli.classes import ClassTable
+
+if TYPE_CHECKING:
+    from ladcli.structures import Detections  # pages draw boxes without torch
 
 Color: TypeAlias = tuple[int, int, int]  # sRGB, 0..255
 Rectangle: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2, pixels

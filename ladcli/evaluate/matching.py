@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.greedy import UNMATCHED, match_greedily
 from ladcli.evaluate.overlaps import Pairs, find_pairs
 from ladcli.evaluate.results import Results, rows_in
-from ladcli.structures import ClassTable
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 #: Object sizes: limits of the area in square pixels, both included.

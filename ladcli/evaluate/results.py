@@ -10,16 +10,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile
 from ladcli.data.columns import Table, shorten
 from ladcli.data.json_text import read_json
 from ladcli.errors import UserError
 from ladcli.files import write_json
-from ladcli.structures import ClassTable, Detections
+
+if TYPE_CHECKING:
+    from ladcli.structures import Detections  # results are read without torch
 
 #: Decimals that are written: a thousandth of a pixel, a millionth of a score.
 BOX_DECIMALS, SCORE_DECIMALS = 3, 6

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ladcli.errors import UserError
+from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
-from ladcli.structures.fingerprint import fingerprint_plain
 
 #: The network of a run that trained one.
 MODEL = "model"

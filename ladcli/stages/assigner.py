@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ladcli.assign import Assigner, paa_assigner
+from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe.schema import AssignConfig
-from ladcli.structures.fingerprint import fingerprint_plain
 
 
 def build_assigner(config: AssignConfig) -> Assigner:

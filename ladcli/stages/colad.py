@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ladcli.assign import Switch
+from ladcli.classes import ClassTable
 from ladcli.detector.checkpoint import load_checkpoint
 from ladcli.detector.model import Detector, build_detector
 from ladcli.distill.objectives import CoObjective
@@ -25,7 +26,6 @@ from ladcli.stages.training import (
     evaluate_network,
     run_training,
 )
-from ladcli.structures import ClassTable
 
 A, B = "a", "b"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.data.folder import Split, SplitFiles, find_split
 from ladcli.data.index import CocoIndex, build_index, check_files, for_training, load_index
 from ladcli.errors import UserError
 from ladcli.recipe.schema import DataConfig
-from ladcli.structures import ClassTable
 
 
 @dataclass(frozen=True)

@@ -1,64 +1,27 @@
-"""`lad eval`: COCO metrics and TIDE errors of a checkpoint, or of any results file."""
+"""`lad eval --checkpoint`: run a network over a set, and measure it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from ladcli.data.coco_json import describe_some, read_coco
+from ladcli.data.coco_json import describe_some
 from ladcli.data.views import InferenceViews
 from ladcli.detector.checkpoint import Checkpoint, InputRule, load_checkpoint
 from ladcli.detector.model import Detector
 from ladcli.engine.device import choose_device
 from ladcli.engine.inference import detect_all
 from ladcli.errors import UserError
-from ladcli.evaluate.coco import CocoMetrics, coco_metrics
+from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.results import detections_to_results, load_results, save_results
-from ladcli.evaluate.tide import TideOptions, TideReport, tide_errors
+from ladcli.evaluate.tide import TideOptions, tide_errors
 from ladcli.files import write_json
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import InferenceConfig
 from ladcli.stages.datasets import EvaluationSet, require_same_classes
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Metrics, and where they and the predictions were written."""
-
-    metrics: CocoMetrics
-    folder: Path | None
-    notes: tuple[str, ...] = ()
-    tide: TideReport | None = None  # where it was asked for
-
-    def to_json(self) -> dict[str, Any]:
-        """The content of metrics.json."""
-        tide = self.tide.to_json() if self.tide else {}
-        return {**self.metrics.to_json(), **tide}
-
-
-def evaluate_results(
-    predictions: Path, annotations: Path, *, tide: TideOptions | None = None
-) -> Evaluation:
-    """Metrics of a COCO results file.
-
-    Args:
-        tide: look for TIDE's errors too, in this way.
-
-    Raises:
-        UserError: one of the files is unsound.
-    """
-    truth = read_coco(annotations)
-    results = load_results(predictions, truth)
-    return Evaluation(
-        coco_metrics(truth, results),
-        None,
-        (*truth.notes, *results.notes),
-        tide_errors(truth, results, tide) if tide else None,
-    )
+from ladcli.stages.evaluate_results import Evaluation
 
 
 def evaluate_checkpoint(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ladcli.classes import ClassTable
 from ladcli.data.decode import decode_image
 from ladcli.data.headers import describe_bad
 from ladcli.data.image_files import FoundImage, find_images, index_images
@@ -27,7 +28,7 @@ from ladcli.evaluate.drawing import draw_detections
 from ladcli.evaluate.results import detections_to_results, save_results
 from ladcli.files import atomic_path, write_json, writing_to
 from ladcli.stages.evaluate import own_inference
-from ladcli.structures import ClassTable, Detections
+from ladcli.structures import Detections
 
 PREDICTIONS, IMAGES, PICTURES = "predictions.json", "images.json", "pictures"
 

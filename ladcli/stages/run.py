@@ -14,6 +14,7 @@ from ladcli.engine.progress import announce
 from ladcli.engine.run_directory import FREE_KEYS, RunDirectory
 from ladcli.errors import Interrupted, UserError
 from ladcli.files import write_json
+from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe import load_recipe
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import Recipe
@@ -23,7 +24,6 @@ from ladcli.stages.distill import distill
 from ladcli.stages.pipeline_results import PipelineResult, PipelineRun, measure_pipeline
 from ladcli.stages.pretrain import pretrain
 from ladcli.stages.training import RunOptions
-from ladcli.structures.fingerprint import fingerprint_plain
 
 
 @dataclass(frozen=True)

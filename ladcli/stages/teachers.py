@@ -17,11 +17,11 @@ from ladcli.distill.cached_teacher import CachedTeacher
 from ladcli.distill.teacher import OnlineTeacher
 from ladcli.engine.device import autocast
 from ladcli.errors import UserError
+from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe.schema import DataConfig, DistillConfig, Recipe, SoftConfig
 from ladcli.stages.assigner import assigner_fingerprint
 from ladcli.stages.datasets import require_same_classes
 from ladcli.stages.training import Prepared
-from ladcli.structures.fingerprint import fingerprint_plain
 
 
 def open_teacher_network(path: Path, index: CocoIndex) -> Detector:

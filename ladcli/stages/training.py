@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ladcli.classes import ClassTable
 from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import Plan, plan_epoch
@@ -36,9 +37,10 @@ from ladcli.stages.datasets import (
     open_training_set,
     require_same_classes,
 )
-from ladcli.stages.evaluate import Evaluation, evaluate_detector
+from ladcli.stages.evaluate import evaluate_detector
+from ladcli.stages.evaluate_results import Evaluation
 from ladcli.stages.probes import Prober
-from ladcli.structures import Batch, ClassTable
+from ladcli.structures import Batch
 
 
 @dataclass(frozen=True)

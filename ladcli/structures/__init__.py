@@ -10,7 +10,6 @@ from ladcli.structures.assignment import (
     gather_per_anchor,
 )
 from ladcli.structures.batch import Batch, Targets
-from ladcli.structures.classes import ClassTable
 from ladcli.structures.losses import ObjectiveFunction, StepLosses
 from ladcli.structures.predictions import (
     ClassLogits,
@@ -30,7 +29,6 @@ __all__ = [
     "ClassLogits",
     "ClassOutput",
     "ClassProbs",
-    "ClassTable",
     "Costs",
     "Detections",
     "ObjectiveFunction",

@@ -1,20 +1,15 @@
-"""Fingerprints: SHA-256 of content in a canonical form, independent of files and paths."""
+"""Fingerprints of tensors."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-
-def fingerprint_plain(value: Any) -> str:
-    """SHA-256 of plain values (numbers, strings, lists, dicts with string keys), 64 hex digits."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+from ladcli.fingerprint import fingerprint_plain
 
 
 def fingerprint_tensors(tensors: Mapping[str, Tensor], plain: Any) -> str:

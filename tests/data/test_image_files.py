@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ladcli.classes import ClassTable
 from ladcli.data.image_files import FoundImage, find_images, index_images
 from ladcli.errors import UserError
-from ladcli.structures import ClassTable
 
 CLASSES = ClassTable((2, 9), ("cup", "plate"))
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import pytest
 import torch
 
+from ladcli.classes import ClassTable
 from ladcli.detector.checkpoint import (
     FORMAT,
     InputRule,
@@ -20,7 +21,6 @@ from ladcli.detector.checkpoint import (
 )
 from ladcli.detector.model import Detector
 from ladcli.errors import UserError
-from ladcli.structures import ClassTable
 from tests.detector.intruder import Intruder
 from tests.detector.tiny import ARCHITECTURE, CLASSES, tiny_batch, tiny_detector
 from tests.refusals import refusal_of

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from ladcli.classes import ClassTable
 from ladcli.detector.model import Architecture, Detector
-from ladcli.structures import Batch, ClassTable, Targets
+from ladcli.structures import Batch, Targets
 
 BACKBONE = "test_efficientnet"
 CLASSES = ClassTable((2, 5, 9), ("cup", "plate", "spoon"))

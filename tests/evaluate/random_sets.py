@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.results import Results
-from ladcli.structures import ClassTable
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ladcli.classes import ClassTable
 from ladcli.evaluate import drawing as module
 from ladcli.evaluate.drawing import (
     class_colors,
@@ -17,7 +18,7 @@ from ladcli.evaluate.drawing import (
     legible,
     line_width,
 )
-from ladcli.structures import ClassTable, Detections
+from ladcli.structures import Detections
 
 RED, GREEN = (200, 0, 0), (0, 200, 0)
 GRAY = (128, 128, 128)

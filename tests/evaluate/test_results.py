@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.errors import UserError
 from ladcli.evaluate.results import detections_to_results, load_results, save_results
-from ladcli.structures import ClassTable, Detections
+from ladcli.structures import Detections
 
 GOOD = {"image_id": 1, "category_id": 3, "bbox": [10, 20, 30, 40], "score": 0.9}
 

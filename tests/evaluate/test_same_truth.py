@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.same_truth import truth_difference
-from ladcli.structures import ClassTable
 from tests.evaluate.random_sets import RandomSet
 
 SET = RandomSet(images=6, classes=3, boxes=20)

@@ -18,7 +18,7 @@ from ladcli.evaluate.coco import CocoMetrics
 from ladcli.recipe import Recipe, load_recipe
 from ladcli.stages.colad import colad
 from ladcli.stages.distill import distill
-from ladcli.stages.evaluate import Evaluation
+from ladcli.stages.evaluate_results import Evaluation
 from ladcli.stages.training import RunOptions
 from tests.stages.tiny import (
     STEP,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ladcli.classes import ClassTable
 from ladcli.errors import UserError
 from ladcli.recipe.schema import DataConfig
 from ladcli.stages.datasets import (
@@ -13,7 +14,6 @@ from ladcli.stages.datasets import (
     open_training_set,
     require_same_classes,
 )
-from ladcli.structures import ClassTable
 from tests.stages.tiny import change_json, copy_of
 
 

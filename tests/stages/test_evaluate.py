@@ -9,12 +9,8 @@ import pytest
 from ladcli.errors import BadImageError, Interrupted, UserError
 from ladcli.recipe.schema import DataConfig, InferenceConfig
 from ladcli.stages.datasets import choose_evaluation_set
-from ladcli.stages.evaluate import (
-    Evaluation,
-    default_folder,
-    evaluate_checkpoint,
-    evaluate_results,
-)
+from ladcli.stages.evaluate import default_folder, evaluate_checkpoint
+from ladcli.stages.evaluate_results import Evaluation
 from tests.stages.tiny import contents, copy_of, ctrl_c_at_call, cut_pixels, draw
 
 
@@ -52,27 +48,6 @@ def test_metrics_of_the_run_are_those_of_its_last_epoch(
     assert found.folder == tmp_path / "eval"
     run = json.loads((teacher_run / "eval/model/val/metrics.json").read_text())
     assert run == found.metrics.to_json()
-
-
-def test_predictions_measured_again_give_the_same_numbers(teacher_run: Path, data: Path) -> None:
-    folder = teacher_run / "eval/model/val"
-    found = evaluate_results(folder / "predictions.json", data / "annotations/val.json")
-    assert found.folder is None
-    assert found.metrics.to_json() == json.loads((folder / "metrics.json").read_text())
-
-
-def test_perfect_predictions_are_perfect(data: Path, tmp_path: Path) -> None:
-    truth = json.loads((data / "annotations/val.json").read_text())
-    records = [
-        {key: a[key] for key in ("image_id", "category_id", "bbox")} | {"score": 0.9}
-        for a in truth["annotations"]
-    ]
-    (tmp_path / "results.json").write_text(json.dumps(records))
-    found = evaluate_results(tmp_path / "results.json", data / "annotations/val.json")
-    assert found.metrics.stats["AP"] == 1.0
-    (tmp_path / "none.json").write_text("[]")
-    found = evaluate_results(tmp_path / "none.json", data / "annotations/val.json")
-    assert found.metrics.stats["AP"] == 0.0
 
 
 def test_bad_image_is_named_and_nothing_is_written(

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ladcli.structures import ClassTable
+from ladcli.classes import ClassTable
 
 TABLE = ClassTable((1, 3, 90), ("cup", "plate", "spoon"))
 

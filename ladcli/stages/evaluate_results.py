@@ -1,0 +1,48 @@
+"""`lad eval --predictions`: COCO metrics and TIDE errors of any results file, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ladcli.data.coco_json import read_coco
+from ladcli.evaluate.coco import CocoMetrics, coco_metrics
+from ladcli.evaluate.results import load_results
+from ladcli.evaluate.tide import TideOptions, TideReport, tide_errors
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics, and where they and the predictions were written."""
+
+    metrics: CocoMetrics
+    folder: Path | None
+    notes: tuple[str, ...] = ()
+    tide: TideReport | None = None  # where it was asked for
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of metrics.json."""
+        tide = self.tide.to_json() if self.tide else {}
+        return {**self.metrics.to_json(), **tide}
+
+
+def evaluate_results(
+    predictions: Path, annotations: Path, *, tide: TideOptions | None = None
+) -> Evaluation:
+    """Metrics of a COCO results file.
+
+    Args:
+        tide: look for TIDE's errors too, in this way.
+
+    Raises:
+        UserError: one of the files is unsound.
+    """
+    truth = read_coco(annotations)
+    results = load_results(predictions, truth)
+    return Evaluation(
+        coco_metrics(truth, results),
+        None,
+        (*truth.notes, *results.notes),
+        tide_errors(truth, results, tide) if tide else None,
+    )
