@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -31,6 +32,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def require_writable(folder: Path) -> None:
+    """Stop before long work whose results could not be written to ``folder``, which may not exist.
+
+    Raises:
+        UserError: it is no folder, lies in none, or may not be written to.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise UserError(f"{folder}: cannot be written ({there} is no folder); choose another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: cannot be written (no permission); choose another place")
+
+
 @contextlib.contextmanager
 def writing_to(path: Path) -> Iterator[None]:
     """Turn the operating system's refusal to write ``path`` into a sentence."""
@@ -38,9 +52,9 @@ def writing_to(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = " ".join((error.strerror or str(error)).split())[:120]
-        raise UserError(
-            f"{path}: cannot be written ({reason}); free some space or choose another folder"
-        ) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = "free some space or choose another folder" if full else "choose another place"
+        raise UserError(f"{path}: cannot be written ({reason}); {remedy}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ladcli.errors import UserError
-from ladcli.files import atomic_path, write_json, write_text, writing_to
+from ladcli.files import atomic_path, require_writable, write_json, write_text, writing_to
 
 
 def names(folder: Path) -> list[str]:
@@ -125,3 +125,24 @@ def test_json_is_readable_and_strict(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         write_json(path, {"a": math.nan})
     assert json.loads(path.read_text()) == {"a": [1, None], "b": 0.5}
+
+
+def test_places_that_cannot_be_written_to_are_refused_before_any_work(tmp_path: Path) -> None:
+    require_writable(tmp_path)
+    require_writable(tmp_path / "new/folder")
+    assert names(tmp_path) == []  # nothing is made
+    (tmp_path / "file").write_text("precious")
+    for place in (tmp_path / "file", tmp_path / "file/new"):
+        with pytest.raises(UserError) as caught:
+            require_writable(place)
+        assert str(caught.value) == (
+            f"{place}: cannot be written ({tmp_path}/file is no folder); choose another place"
+        )
+
+
+def test_folder_without_permission_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UserError, match=r"cannot be written \(no permission\)"):
+        require_writable(tmp_path / "new")

@@ -72,7 +72,7 @@ def compare(
         int | None,
         typer.Option(
             metavar="N",
-            min=1,
+            min=100,
             help="Sets of images to draw. Default: 10000, from 2000 images on 1000.",
             rich_help_panel=CONFIDENCE,
         ),
@@ -128,6 +128,7 @@ def compare(
         raise UserError(f"--confidence {confidence:g}: must lie between 0 and 1, such as 0.95")
     if network not in (None, "a", "b", "model"):
         raise UserError(f"--network {network}: is a or b")
+    o.check_table_name(csv)
 
     from ladcli.stages.compare import CompareOptions
     from ladcli.stages.compare import compare as run
@@ -150,6 +151,10 @@ def compare(
 
         write_text(csv, comparison_csv(result))
     _show(result, per_class=per_class, as_json=as_json)
+    if not as_json:
+        for what, file in (("page", html), ("table", csv)):
+            if file is not None:
+                print(f"{what} in {file}")
 
 
 def _show(result: ComparisonResult, *, per_class: bool, as_json: bool) -> None:

@@ -109,6 +109,7 @@ def evaluate(
     """
     if (checkpoint is None) == (predictions is None):
         raise UserError("give either --checkpoint CKPT or --predictions FILE")
+    o.check_table_name(csv)
     tide_options = _tide_options(wanted=tide, thresholds=tide_thresholds or [], compat=tide_compat)
     views = o.inference_views(flip=flip, scales=scales)
     if predictions is not None:

@@ -327,3 +327,13 @@ def recipe_flags(
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
+
+
+def check_table_name(path: Path | None) -> None:
+    """Refuse a name for --csv that may be that of another file: tables replace what is there.
+
+    Raises:
+        UserError: the name does not end in .csv, or is a folder.
+    """
+    if path is not None and (path.suffix.lower() != ".csv" or path.is_dir()):
+        raise UserError(f"--csv {path}: is no name for a table; name a file that ends in .csv")

@@ -80,4 +80,4 @@ def run(
             print(f"{found.set_name}: {line}")
     print(f"everything is in {folder}, all numbers in {folder / 'summary.json'}")
     for page in result.pages:
-        print(f"comparison in {page}")
+        print(f"comparison in {page}, its numbers in {page.with_suffix('.json')}")

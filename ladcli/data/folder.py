@@ -70,7 +70,7 @@ def _find_annotations(root: Path, split: Split) -> Path | None:
     if not folder.is_dir():
         raise UserError(
             f"{root}: has no folder annotations/; a COCO layout is needed, or name the files with "
-            "--train-json, --val-json and --images"
+            "--train-json, --val-json and --images (lad eval: --annotations)"
         )
     found = sorted(path for path in folder.glob("*.json") if path.is_file())
     candidates = [path for path in found if _belongs(path.name, split)]

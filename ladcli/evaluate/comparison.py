@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.gains import Gains
+from ladcli.evaluate.gains import OF_SIZES, Gains
+from ladcli.evaluate.gains import PRECISIONS as OVER_ALL
 from ladcli.evaluate.tide import TideReport
+
+#: A difference must be larger than so many of its standard errors over seeds.
+SEED_ERRORS = 2
+#: Numbers that have a mean and a spread over the runs of a method.
+PRECISIONS = (*OVER_ALL, *OF_SIZES)
+Verdict = Literal["better", "worse", "not told apart", "no further apart than seeds", "undefined"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,22 @@ class ComparedMethod:
             return None
         return math.sqrt(sum(statistics.variance(values) / len(values) for values in groups))
 
+    def verdict(self, baseline: ComparedMethod) -> Verdict:
+        """Is the AP really above, or below, that of ``baseline``?
+
+        It is where the interval leaves zero out and, of several seeds, the difference is larger
+        than `SEED_ERRORS` of its standard errors over seeds.
+        """
+        gain = self.gains.overall["AP"] if self.gains is not None else None
+        if gain is None or gain.difference is None or gain.low is None or gain.high is None:
+            return "undefined"
+        if gain.low <= 0 <= gain.high:
+            return "not told apart"
+        error = self.seed_error(baseline)
+        if error is not None and abs(gain.difference) <= SEED_ERRORS * error:
+            return "no further apart than seeds"
+        return "better" if gain.difference > 0 else "worse"
+
     def values(self, key: str, class_name: str | None = None) -> list[float]:
         """A number of each run in which it is defined."""
         tables = (m.stats if class_name is None else m.per_class[class_name] for m in self.metrics)
@@ -72,7 +95,10 @@ class ComparedMethod:
                 for run, metrics, tide in zip(self.runs, self.metrics, self.tide, strict=True)
             ],
             "gains": gains,
+            "mean": {key: self.mean(key) for key in PRECISIONS},
+            "spread": {key: self.spread(key) for key in PRECISIONS},
             "seed_error": None if gains is None else self.seed_error(baseline),
+            "verdict": None if gains is None else self.verdict(baseline),
         }
 
 

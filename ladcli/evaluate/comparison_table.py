@@ -16,8 +16,11 @@ from ladcli.evaluate.gains import Gains
 from ladcli.evaluate.table import PRECISIONS, UNDEFINED, csv_number, points, signed
 from ladcli.evaluate.tide_repairs import ALL_KINDS
 
-#: A difference must be larger than so many of its standard errors over seeds.
-SEED_ERRORS = 2
+#: Verdicts in more words, where they need them.
+_WORDS = {
+    "not told apart": "not told apart on these images",
+    "no further apart than seeds": "no further apart than seeds are",
+}
 #: Head of the column that names a number.
 NUMBER = "number"
 
@@ -70,11 +73,7 @@ def tide_comparison(result: ComparisonResult) -> Table:
 
 
 def verdicts(result: ComparisonResult) -> list[str]:
-    """One sentence per method: is its AP really above the baseline's?
-
-    It is where the interval leaves zero out and, of several seeds, the difference is larger than
-    `SEED_ERRORS` of its standard errors over seeds.
-    """
+    """One sentence per method: is its AP really above the baseline's?"""
     return [_verdict(method, result.methods[0]) for method in result.methods[1:]]
 
 
@@ -105,21 +104,29 @@ def _ap_gain(method: ComparedMethod, class_name: str | None) -> Gain | None:
 
 
 def _verdict(method: ComparedMethod, baseline: ComparedMethod) -> str:
+    verdict = method.verdict(baseline)
+    if verdict == "undefined":
+        return f"{method.name}: no AP to compare with {baseline.name}"
     assert method.gains is not None
     gain = method.gains.overall["AP"]
-    if gain.difference is None or gain.low is None or gain.high is None:
-        return f"{method.name}: no AP to compare with {baseline.name}"
-    error = method.seed_error(baseline)
-    seeds = "one seed only" if error is None else f"seeds ±{100 * error:.1f}"
-    measured = (
-        f"{signed(100 * gain.difference)} AP on {baseline.name} "
-        f"[{signed(100 * gain.low)}, {signed(100 * gain.high)}], {seeds}"
+    assert gain.difference is not None
+    assert gain.low is not None
+    assert gain.high is not None
+    difference = f"{signed(100 * gain.difference)} AP on {baseline.name}"
+    interval = f"[{signed(100 * gain.low)}, {signed(100 * gain.high)}]"
+    return (
+        f"{method.name}: {_WORDS.get(verdict, verdict)}, {difference} {interval}, "
+        f"{_seeds(method, baseline)}"
     )
-    if gain.low <= 0 <= gain.high:
-        return f"{method.name}: not told apart on these images, {measured}"
-    if error is not None and abs(gain.difference) <= SEED_ERRORS * error:
-        return f"{method.name}: no further apart than seeds are, {measured}"
-    return f"{method.name}: {'better' if gain.difference > 0 else 'worse'}, {measured}"
+
+
+def _seeds(method: ComparedMethod, baseline: ComparedMethod) -> str:
+    """The standard error over seeds, or which method has but one."""
+    error = method.seed_error(baseline)
+    if error is not None:
+        return f"seeds ±{100 * error:.1f}"
+    alone = [one.name for one in (method, baseline) if len(one.values("AP")) < 2]
+    return "one seed only" if len(alone) == 2 else f"{alone[0]} has one seed only"
 
 
 def _gain_cells(gain: Gain, unit: float) -> tuple[str, str, str]:

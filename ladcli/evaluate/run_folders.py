@@ -18,6 +18,8 @@ from ladcli.recipe.schema import Recipe
 
 #: The network of a run that trained one.
 MODEL = "model"
+#: What `lad eval` calls a results file.
+PREDICTIONS = "predictions.json"
 #: Options in which runs of one method may differ.
 _NOT_THE_METHOD = {
     "train": {"seed", "device", "log_every", "save_every_minutes", "tensorboard", "probe_images"},
@@ -79,23 +81,31 @@ def find_results(given: Sequence[str], *, split: str, network: str | None) -> li
 
 def _find(text: str, *, split: str, network: str | None) -> ResultsOf:
     name, path = _split_name(text)
+    if (path / PREDICTIONS).is_file():  # what `lad eval --out` wrote
+        path /= PREDICTIONS
     if path.is_file():
-        return ResultsOf(text, path, None, name or path.stem, name or str(path.resolve()))
+        return ResultsOf(text, path, None, name or _file_name(path), name or str(path.resolve()))
     if not path.is_dir():
         raise UserError(f"{path}: no such run folder or results file")
     net, folder = _network_of(path, network)
-    predictions = folder / split / "predictions.json"
+    predictions = folder / split / PREDICTIONS
     if not predictions.exists():
-        known = sorted(p.parent.name for p in folder.glob("*/predictions.json"))
+        known = sorted(p.parent.name for p in folder.glob(f"*/{PREDICTIONS}"))
         raise UserError(
             f"{path}: has no results on the set {split} (there are {', '.join(known) or 'none'}); "
             "choose another --split, or make them with "
-            f"lad eval --checkpoint {path}/checkpoints/{net}/last.pt --data DIR --split SET"
+            f"lad eval --checkpoint {path}/checkpoints/{net}/last.pt and --split SET or "
+            "--annotations FILE"
         )
     recipe = load_recipe(path / "recipe.yaml") if (path / "recipe.yaml").exists() else None
     title = name or _short_name(path) + ("" if net == MODEL else f"/{net}")
     method = str(path.resolve()) if recipe is None else f"{_recipe_digest(recipe)}/{net}"
     return ResultsOf(text, predictions, recipe, title, name or method, (path, net))
+
+
+def _file_name(path: Path) -> str:
+    """How tables call a results file: by its name, or by its folder's where all have that name."""
+    return path.stem if path.name != PREDICTIONS else path.resolve().parent.name
 
 
 def _split_name(text: str) -> tuple[str | None, Path]:

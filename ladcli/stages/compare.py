@@ -68,6 +68,8 @@ def compare(
         UserError: as `find_results`; ground truth that cannot be found, or differs; a results
             file or a folder without notes where a page is asked for, or a bad name for it.
     """
+    if options.annotations is not None and not options.annotations.is_file():
+        raise UserError(f"{options.annotations}: no such annotation file; check --annotations")
     methods = find_results(given, split=options.results_of, network=options.network)
     return compare_methods(methods, options, page=page)
 
@@ -197,7 +199,16 @@ def _annotations_of(results: ResultsOf, options: CompareOptions) -> Path:
             "name the ground truth with --annotations FILE"
         )
     split = options.split or "val"
-    path = find_annotations(config, split)
+    try:
+        path = find_annotations(config, split)
+    except UserError as error:
+        if options.data is not None:
+            raise
+        reason, _, _ = str(error).partition(";")  # its remedy is for those who named the data
+        raise UserError(
+            f"{results.given}: its recipe names data that are not there ({reason}); say where they "
+            "are with --data DIR, or name the ground truth with --annotations FILE"
+        ) from error
     if path is None:
         raise UserError(
             f"{results.given}: its data have no {split} set; choose another --split, or name the "

@@ -17,7 +17,7 @@ from ladcli.errors import UserError
 from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.results import detections_to_results, load_results, save_results
 from ladcli.evaluate.tide import TideOptions, tide_errors
-from ladcli.files import write_json
+from ladcli.files import require_writable, write_json
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import InferenceConfig
 from ladcli.stages.datasets import EvaluationSet, require_same_classes
@@ -98,6 +98,7 @@ def evaluate_detector(
     tide: TideOptions | None = None,
 ) -> Evaluation:
     """Run a network over a set; write ``predictions.json`` and ``metrics.json`` to ``folder``."""
+    require_writable(folder)
     image_ids, detections = detect_all(
         detector,
         where.index,

@@ -47,6 +47,7 @@ def report(
             cannot be written.
     """
     target = page_target(runs, out)
+    _refuse_repeats(runs)
     records = read_runs(runs, Truths(data), lambda found: not set_names or found.name in set_names)
     if set_names:
         _require_sets(runs, records, set_names)
@@ -143,6 +144,14 @@ def page_target(runs: Sequence[Path], out: Path | None) -> Path:
     if target.suffix.lower() not in (".html", ".htm") or target.is_dir():
         raise UserError(f"{target}: is no name for a page; name a file that ends in .html")
     return target
+
+
+def _refuse_repeats(runs: Sequence[Path]) -> None:
+    seen: set[Path] = set()
+    for run in runs:
+        if run.resolve() in seen:
+            raise UserError(f"{run}: is given twice; leave one out")
+        seen.add(run.resolve())
 
 
 def _require_sets(

@@ -50,7 +50,7 @@ def test_tables_and_a_sentence(root: Path) -> None:
     assert " ".join(shown[9]) == "what errors cost (TIDE, points of AP50)"
     assert shown[11] == ["paa", "0.0", "0.0", "0.0", "0.0", "0.0", "24.8", "0.0", "24.8"]
     assert " ".join(shown[13]) == (
-        "lad: not told apart on these images, +24.8 AP on paa [+0.0, +50.0], one seed only"
+        "lad: not told apart on these images, +24.8 AP on paa [+0.0, +50.0], lad has one seed only"
     )
     assert len(shown) == 14
 
@@ -99,11 +99,17 @@ def test_json_is_exactly_one_object(root: Path) -> None:
     assert len(found["methods"][0]["runs"]) == 3
     gain = found["methods"][1]["gains"]["overall"]["AP"]
     assert gain["difference"] == pytest.approx((1 - share(2)) / 2)
+    assert [method["verdict"] for method in found["methods"]] == [None, "not told apart"]
+    assert found["methods"][0]["mean"]["AP"] == pytest.approx((1 + share(2)) / 2)
+    assert found["methods"][0]["spread"] == {
+        **dict.fromkeys(("AP", "AP50", "AP75", "APm"), 0.0), "APs": None, "APl": None,
+    }  # fmt: skip
     assert target.exists()
 
 
 def test_csv_has_a_row_per_method_and_class(root: Path) -> None:
-    compare(*seeds(root), root / "lad", "--csv", root / "table.csv").done()
+    shown = compare(*seeds(root), root / "lad", "--csv", root / "table.csv").done()
+    assert shown.splitlines()[-1] == f"table in {root}/table.csv"
     with (root / "table.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     assert [(row["method"], row["class"]) for row in table] == [
@@ -202,8 +208,29 @@ class TestBadInput:
         assert message.endswith("--annotations FILE")
 
     def test_nowhere_to_write_to(self, root: Path) -> None:
-        outcome = compare(root / "lad", root / "paa-seed0", "--csv", root / "lad")
-        assert f"{root}/lad: cannot be written" in outcome.refused()
+        (root / "file").write_text("")
+        for place in (root / "file/table.csv", root / "file/page.html"):
+            flag = "--csv" if place.suffix == ".csv" else "--html"
+            outcome = compare(root / "lad", root / "paa-seed0", flag, place)
+            assert f"{place}: cannot be written" in outcome.refused()
+
+    @pytest.mark.parametrize("name", ["lad", "data/annotations/val.json", "lad/recipe.yaml"])
+    def test_a_table_replaces_no_other_file(self, root: Path, name: str) -> None:
+        args = ("compare", root / "lad", root / "paa-seed0", "--csv", root / name)
+        message = refused_untouched(root, *args)
+        assert (
+            message == f"--csv {root}/{name}: is no name for a table; name a file that ends in .csv"
+        )
+
+    def test_missing_annotations(self, root: Path) -> None:
+        args = ("compare", root / "lad", root / "paa-seed0", "--annotations", root / "nope.json")
+        message = refused_untouched(root, *args)
+        assert message == f"{root}/nope.json: no such annotation file; check --annotations"
+
+    def test_too_few_draws_for_an_interval(self, root: Path) -> None:
+        outcome = lad("compare", root / "lad", root / "paa-seed0", "--resamples", "5")
+        assert outcome.code == 2
+        assert "resamples" in outcome.err
 
 
 def test_a_page_holds_the_intervals_and_escapes_names(teacher_run: Path, tmp_path: Path) -> None:

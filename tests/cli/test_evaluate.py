@@ -51,7 +51,9 @@ def test_csv_has_a_row_per_class(results: Path, truth: Path, tmp_path: Path) -> 
     assert list(rows) == ["all", *found["per_class"]]
     assert float(rows["all"]["AP50"]) == pytest.approx(found["stats"][1], abs=1e-6)
     assert float(rows["disc"]["AP"]) == pytest.approx(found["per_class"]["disc"]["AP"], abs=1e-6)
-    assert f"{tmp_path}: cannot be written" in lad(*args, "--csv", tmp_path).refused()
+    # A table replaces no other file, such as what it was made from.
+    message = refused_untouched(truth.parent, *args, "--csv", truth)
+    assert message == f"--csv {truth}: is no name for a table; name a file that ends in .csv"
 
 
 def test_checkpoint_is_run_over_a_split(

@@ -44,8 +44,8 @@ def test_table_has_every_stage_on_every_set_and_says_who_won(first: Outcome, fol
     out = folder / "out"
     assert shown.splitlines()[-3:] == [
         f"everything is in {out}, all numbers in {out}/summary.json",
-        f"comparison in {out}/comparison-val.html",
-        f"comparison in {out}/comparison-test.html",
+        f"comparison in {out}/comparison-val.html, its numbers in {out}/comparison-val.json",
+        f"comparison in {out}/comparison-test.html, its numbers in {out}/comparison-test.json",
     ]
     verdicts = [line for line in shown.splitlines() if " AP on alone (PAA) [" in line]
     assert [line.split(": ")[:2] for line in verdicts] == [

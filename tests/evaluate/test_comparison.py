@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.comparison import ComparedMethod
+from ladcli.evaluate.comparison import PRECISIONS, ComparedMethod
 from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
 
 
 def metrics(average: float | None) -> CocoMetrics:
-    return CocoMetrics({"AP": average}, {"cup": {"AP": average}})
+    stats = dict.fromkeys(PRECISIONS, average)
+    return CocoMetrics(stats, {"cup": {"AP": average}})
 
 
 def errors(cost: float | None) -> TideReport:
@@ -57,7 +58,9 @@ def test_costs_of_errors_are_averaged_where_defined() -> None:
 def test_runs_keep_their_own_numbers_in_json() -> None:
     two = method(0.4, 0.5, costs=(2.0, 4.0))
     plain = two.to_json(two)
-    assert [run["coco"]["stats"] for run in plain["runs"]] == [[0.4], [0.5]]
+    assert [run["coco"]["stats"] for run in plain["runs"]] == [[0.4] * 6, [0.5] * 6]
     assert [run["tide"][0]["dAP"]["Loc"] for run in plain["runs"]] == [2.0, 4.0]
     assert plain["gains"] is None
-    assert plain["seed_error"] is None
+    assert (plain["seed_error"], plain["verdict"]) == (None, None)
+    assert plain["mean"] == pytest.approx(dict.fromkeys(PRECISIONS, 0.45))
+    assert plain["spread"]["AP"] == pytest.approx(0.070711, abs=1e-6)

@@ -175,7 +175,7 @@ def test_verdicts_say_whether_the_interval_holds_zero(found: Gain, sentence: str
         # The difference is 2.5 points; standard errors over seeds are 0.1 and 2.0.
         ((0.439, 0.441), "better, +2.5 AP on paa [+1.5, +3.8], seeds ±0.1"),
         ((0.42, 0.46), "no further apart than seeds are, +2.5 AP on paa [+1.5, +3.8], seeds ±2.0"),
-        ((0.44,), "better, +2.5 AP on paa [+1.5, +3.8], one seed only"),
+        ((0.44,), "better, +2.5 AP on paa [+1.5, +3.8], lad has one seed only"),
     ],
 )
 def test_seeds_must_be_closer_together_than_the_methods(

@@ -236,13 +236,23 @@ class TestRefusals:
         assert refusal(run, other, split="test") == (
             f"{run}: has no results on the set test (there are train, val); choose another "
             f"--split, or make them with lad eval --checkpoint {run}/checkpoints/model/last.pt "
-            "--data DIR --split SET"
+            "and --split SET or --annotations FILE"
         )
 
     def test_a_damaged_recipe(self, tmp_path: Path, other: Path) -> None:
         run = write_run(tmp_path / "run")
         (run / "recipe.yaml").write_text("optim: {speed: 3}\n")
         assert f"recipe {run}/recipe.yaml: " in refusal(run, other)
+
+
+def test_folders_that_an_evaluation_wrote_are_results(tmp_path: Path) -> None:
+    ours = write_results(tmp_path / "ours/predictions.json").parent
+    theirs = write_results(tmp_path / "theirs/predictions.json")
+    methods = find_results([str(ours), str(theirs)], split="val", network=None)
+    assert [method.name for method in methods] == ["ours", "theirs"]
+    (found,) = methods[0].results
+    assert found.predictions == ours / "predictions.json"
+    assert found.run is None
 
 
 def test_folders_without_a_recipe_are_methods_of_their_own(tmp_path: Path) -> None:

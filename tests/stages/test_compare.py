@@ -195,7 +195,11 @@ class TestGroundTruth:
 
     def test_data_that_have_moved_are_named(self, tmp_path: Path, paa: Path, lad: Path) -> None:
         (tmp_path / "data").rename(tmp_path / "moved")
-        assert refusal(paa, lad) == f"{tmp_path}/data: no such data folder; check --data"
+        assert refusal(paa, lad) == (
+            f"{paa}: its recipe names data that are not there ({tmp_path}/data: no such data "
+            "folder); say where they are with --data DIR, or name the ground truth with "
+            "--annotations FILE"
+        )
         assert run(paa, lad, data=tmp_path / "moved").num_images == 4
 
     def test_results_files_need_a_named_one(self, tmp_path: Path, data: Path, paa: Path) -> None:
@@ -255,7 +259,7 @@ class TestGroundTruth:
         )
         missing = tmp_path / "missing.json"
         assert refusal(*given, annotations=missing, split="val").startswith(
-            f"{missing}: no such file"
+            f"{missing}: no such annotation file; check --annotations"
         )
 
     def test_damaged_results_are_named(self, paa: Path, lad: Path) -> None:

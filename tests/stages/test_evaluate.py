@@ -71,6 +71,16 @@ def test_skipped_images_are_counted_as_missed_and_said(
     assert "1 image(s) could not be read, so whatever they show counts as missed: image" in note
 
 
+def test_place_that_cannot_be_written_is_refused_before_the_network_runs(
+    teacher: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = ctrl_c_at_call(monkeypatch, "ladcli.stages.evaluate.detect_all", 0)  # only counts
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(UserError, match="file/out: cannot be written"):
+        evaluate(teacher, data, out=tmp_path / "file/out")
+    assert calls == []
+
+
 def test_stopped_evaluation_writes_nothing(
     teacher: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -230,6 +230,13 @@ def test_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_given_twice_is_refused(run: Path, tmp_path: Path) -> None:
+    again = tmp_path / "x" / ".." / run.name
+    (tmp_path / "x").mkdir()
+    with pytest.raises(UserError, match=r"/x/\.\./lad: is given twice; leave one out"):
+        report([run, again], out=tmp_path / "page.html")
+
+
 def test_comparison_needs_a_place(run: Path) -> None:
     with pytest.raises(UserError, match=r"say where it goes with --out FILE\.html"):
         report([run, run])

@@ -62,6 +62,8 @@ def read_probe(path: Path) -> Probe:
         probe = _probe(arrays)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, TypeError) as error:
         reason = " ".join(str(error).split())[:120]
+        if "allow_pickle" in reason:  # numpy's advice would be to run what the file holds
+            reason = "it holds other things than numbers"
         raise UserError(
             f"{path}: is no probe file that can be read ({reason}); remove it to go without"
         ) from error

@@ -45,7 +45,10 @@ def damaged(change: dict[str, Any]) -> dict[str, Any]:
         ({"gt_image": np.array([0, 1])}, "gt_image points beyond"),
         ({"own_positive_gt": np.array([0, 2])}, "own_positive_gt points beyond"),
         ({"content_hw": np.zeros((1, 2), dtype=int)}, "content_hw must be positive"),
-        ({"file_name": np.array(["a.jpg"], dtype=object)}, "epoch_000.npz"),
+        (
+            {"file_name": np.array(["a.jpg"], dtype=object)},
+            "epoch_000.npz: is no probe file that can be read (it holds other things than numbers)",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(
