@@ -26,3 +26,8 @@ def print_notes(notes: Iterable[str]) -> None:
     """Remarks on the input, one line each, on standard error."""
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
+
+
+def counted(number: int, what: str) -> str:
+    """``1 image``, ``2 images``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

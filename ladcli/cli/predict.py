@@ -124,11 +124,12 @@ def predict(
 def _show(prediction: Prediction, *, as_json: bool) -> None:
     import json
 
-    from ladcli.cli.console import print_notes
+    from ladcli.cli.console import counted, print_notes
 
     print_notes(prediction.notes)
     if as_json:
         print(json.dumps(prediction.to_json()))
         return
-    print(f"{prediction.num_detections} detections in {prediction.num_images} images")
-    print(f"predictions and {prediction.num_pictures} pictures in {prediction.folder}")
+    found = counted(prediction.num_detections, "detection")
+    print(f"{found} in {counted(prediction.num_images, 'image')}")
+    print(f"predictions and {counted(prediction.num_pictures, 'picture')} in {prediction.folder}")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from rich.table import Table
 
-from ladcli.cli.console import print_notes, print_table
+from ladcli.cli.console import counted, print_notes, print_table
 
 
 def wide_table() -> Table:
@@ -30,3 +30,7 @@ def test_notes_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "note: one\nnote: two\n"
+
+
+def test_counts_agree_with_their_word() -> None:
+    assert [counted(n, "image") for n in (0, 1, 2)] == ["0 images", "1 image", "2 images"]

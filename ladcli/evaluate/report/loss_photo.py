@@ -20,13 +20,13 @@ from ladcli.evaluate.report.pictures import jpeg_uri, scaled
 RIGHT_COLOR: Color = (86, 180, 233)
 FALSE_COLOR: Color = (240, 160, 40)
 MISSED_COLOR: Color = (255, 120, 200)
+#: Names in a picture; more would cover it.
+MAX_NAMES = 10
 BOXES_AID = (
     f"Looked at are detections with a score of {MIN_SCORE} and more; partners overlap by an IoU of "
     f"{MIN_IOU}. Solid orange is a wrong detection, dashed pink an object that was missed; solid "
-    "blue is a right detection, dashed blue its object. Of many losses some carry no name."
+    f"blue is a right detection, dashed blue its object. At most {MAX_NAMES} losses are named."
 )
-#: Names in a picture; more would cover it.
-MAX_NAMES = 10
 #: Small images are enlarged to this longest side, or names would cover them.
 _MIN_SIDE = 480
 
