@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.gains import OF_SIZES, Gains
-from ladcli.evaluate.gains import PRECISIONS as OVER_ALL
+from ladcli.evaluate.gains import ALL_PRECISIONS, Gains
 from ladcli.evaluate.tide import TideReport
 
 #: A difference must be larger than so many of its standard errors over seeds.
 SEED_ERRORS = 2
-#: Numbers that have a mean and a spread over the runs of a method.
-PRECISIONS = (*OVER_ALL, *OF_SIZES)
 Verdict = Literal["better", "worse", "not told apart", "no further apart than seeds", "undefined"]
 
 
@@ -95,8 +92,8 @@ class ComparedMethod:
                 for run, metrics, tide in zip(self.runs, self.metrics, self.tide, strict=True)
             ],
             "gains": gains,
-            "mean": {key: self.mean(key) for key in PRECISIONS},
-            "spread": {key: self.spread(key) for key in PRECISIONS},
+            "mean": {key: self.mean(key) for key in ALL_PRECISIONS},
+            "spread": {key: self.spread(key) for key in ALL_PRECISIONS},
             "seed_error": None if gains is None else self.seed_error(baseline),
             "verdict": None if gains is None else self.verdict(baseline),
         }

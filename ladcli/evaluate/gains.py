@@ -18,7 +18,8 @@ from ladcli.evaluate.tide_repairs import ALL_KINDS, Repairs
 #: are three times faster than large ones, but rows of few resamples cost as much as longer ones.
 _BLOCK, _ROW = 1 << 15, 32
 PRECISIONS = ("AP", "AP50", "AP75")
-OF_SIZES = ("APs", "APm", "APl")  # beside `SIZES` after the first
+#: With object sizes, beside `SIZES` after the first.
+ALL_PRECISIONS = (*PRECISIONS, "APs", "APm", "APl")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,7 @@ def _in_blocks(of_class: _OfClass, weights: np.ndarray) -> np.ndarray:
 
 def _named(gains: Sequence[Gain], classes: Sequence[str], with_everything: bool) -> Gains:
     """Gains by their names, of rows as `_Numbers` gives them."""
-    names = (*PRECISIONS, *OF_SIZES) if with_everything else PRECISIONS
+    names = ALL_PRECISIONS if with_everything else PRECISIONS
     per_row = 1 + len(classes)
     by_name = {name: gains[n * per_row : (n + 1) * per_row] for n, name in enumerate(names)}
     return Gains(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.comparison import PRECISIONS, ComparedMethod
+from ladcli.evaluate.comparison import ComparedMethod
+from ladcli.evaluate.gains import ALL_PRECISIONS
 from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
 
 
 def metrics(average: float | None) -> CocoMetrics:
-    stats = dict.fromkeys(PRECISIONS, average)
+    stats = dict.fromkeys(ALL_PRECISIONS, average)
     return CocoMetrics(stats, {"cup": {"AP": average}})
 
 
@@ -62,5 +63,5 @@ def test_runs_keep_their_own_numbers_in_json() -> None:
     assert [run["tide"][0]["dAP"]["Loc"] for run in plain["runs"]] == [2.0, 4.0]
     assert plain["gains"] is None
     assert (plain["seed_error"], plain["verdict"]) == (None, None)
-    assert plain["mean"] == pytest.approx(dict.fromkeys(PRECISIONS, 0.45))
+    assert plain["mean"] == pytest.approx(dict.fromkeys(ALL_PRECISIONS, 0.45))
     assert plain["spread"]["AP"] == pytest.approx(0.070711, abs=1e-6)
