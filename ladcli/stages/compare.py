@@ -71,7 +71,17 @@ def compare(
     if options.annotations is not None and not options.annotations.is_file():
         raise UserError(f"{options.annotations}: no such annotation file; check --annotations")
     methods = find_results(given, split=options.results_of, network=options.network)
+    _require_network(methods, options.network)
     return compare_methods(methods, options, page=page)
+
+
+def _require_network(methods: Sequence[MethodResults], wanted: str | None) -> None:
+    """Refuse a choice of network that chooses nothing."""
+    runs = (one.run for method in methods for one in method.results if one.run is not None)
+    if wanted is not None and all(network != wanted for _, network in runs):
+        raise UserError(
+            f"--network {wanted}: none of these runs trained such a network; leave it out"
+        )
 
 
 def compare_methods(

@@ -189,6 +189,12 @@ class TestBadInput:
         args = ("compare", root / "lad", root / "colad", "--network", "c")
         assert refused_untouched(root, *args) == "--network c: is a or b"
 
+    def test_network_that_chooses_nothing(self, root: Path) -> None:
+        """Of runs that trained one network each."""
+        args = ("compare", root / "lad", root / "paa-seed0", "--network", "a")
+        message = refused_untouched(root, *args)
+        assert message == "--network a: none of these runs trained such a network; leave it out"
+
     @pytest.mark.parametrize("value", ["0", "1", "95", "-0.1", "nan"])
     def test_confidence_out_of_range(self, root: Path, value: str) -> None:
         args = ("compare", root / "lad", root / "paa-seed0", "--confidence", value)
