@@ -17,7 +17,7 @@ from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
 
 #: The network of a run that trained one.
-MODEL = "model"
+ONLY_NETWORK = "model"
 #: What `lad eval` calls a results file.
 PREDICTIONS = "predictions.json"
 #: Options in which runs of one method may differ.
@@ -98,7 +98,7 @@ def _find(text: str, *, split: str, network: str | None) -> ResultsOf:
             "--annotations FILE"
         )
     recipe = load_recipe(path / "recipe.yaml") if (path / "recipe.yaml").exists() else None
-    title = name or _short_name(path) + ("" if net == MODEL else f"/{net}")
+    title = name or _short_name(path) + ("" if net == ONLY_NETWORK else f"/{net}")
     method = str(path.resolve()) if recipe is None else f"{_recipe_digest(recipe)}/{net}"
     return ResultsOf(text, predictions, recipe, title, name or method, (path, net))
 
@@ -124,8 +124,8 @@ def _network_of(run: Path, wanted: str | None) -> tuple[str, Path]:
     known = sorted(p.name for p in (run / "eval").glob("*") if p.is_dir())
     if not known:
         raise UserError(f"{run}: holds no evaluation; make one with lad eval")
-    if known == [MODEL]:
-        wanted = MODEL
+    if known == [ONLY_NETWORK]:
+        wanted = ONLY_NETWORK
     elif wanted is None and len(known) == 1:
         wanted = known[0]
     if wanted in known:

@@ -13,11 +13,9 @@ from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.report.probes import Probe
 from ladcli.evaluate.results import Results
+from ladcli.evaluate.run_folders import ONLY_NETWORK
 from ladcli.evaluate.tide import TideErrors
 from ladcli.recipe.schema import Recipe
-
-#: Name of the network of a run that trains one.
-ONLY_NETWORK = "model"
 
 
 @dataclass(frozen=True, eq=False)

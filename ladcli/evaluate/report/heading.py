@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ladcli.evaluate.report.content import ONLY_NETWORK, RunRecord, SetResult
+from ladcli.evaluate.report.content import RunRecord, SetResult
 from ladcli.evaluate.report.html import Child, Html, fold, join, table, tag
+from ladcli.evaluate.run_folders import ONLY_NETWORK
 from ladcli.evaluate.table import points
 from ladcli.recipe.options import describe_options, flat
 from ladcli.recipe.schema import Recipe

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ladcli.evaluate.report.content import ONLY_NETWORK, RunRecord
+from ladcli.evaluate.report.content import RunRecord
 from ladcli.evaluate.report.html import Html, join, paragraph, section, tag
 from ladcli.evaluate.report.svg import Line, Point, line_chart
+from ladcli.evaluate.run_folders import ONLY_NETWORK
 
 #: Losses by their names in metrics.jsonl, with the words of the legend; in the order of the hues.
 LOSSES = {

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ladcli.evaluate.report.content import ONLY_NETWORK
 from ladcli.evaluate.report.html import Html, paragraph, section, tag
 from ladcli.evaluate.report.learning import averaged, points_of, spans_decades
 from ladcli.evaluate.report.method import Method, Part
 from ladcli.evaluate.report.svg import Line, Point, line_chart, line_legend
+from ladcli.evaluate.run_folders import ONLY_NETWORK
 
 
 def learning_comparison(methods: Sequence[Method]) -> Html:

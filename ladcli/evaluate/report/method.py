@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ladcli.evaluate.report.content import ONLY_NETWORK, RunRecord
+from ladcli.evaluate.report.content import RunRecord
 from ladcli.evaluate.report.entry import Entry
+from ladcli.evaluate.run_folders import ONLY_NETWORK
 
 
 @dataclass(frozen=True, eq=False)
