@@ -51,6 +51,7 @@ def cache_teacher(
     skip_bad_images: o.SkipBadImages = False,
     workers: o.Workers = None,
     recipe: o.RecipeFile = None,
+    preset: o.PresetOption = None,
     precision: o.PrecisionOption = None,
     sets: o.Sets = None,
     device: o.Device = None,
@@ -86,6 +87,7 @@ def cache_teacher(
         images=images,
         skip_bad_images=skip_bad_images,
         workers=workers,
+        preset=preset,
         precision=precision,
         device=device,
     )

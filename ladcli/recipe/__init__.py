@@ -1,6 +1,6 @@
 """Typed configuration: the schema of a recipe, and how recipes are read, checked and written."""
 
-from ladcli.recipe.load import load_recipe, save_recipe, update_recipe
+from ladcli.recipe.load import is_given, load_recipe, save_recipe, update_recipe
 from ladcli.recipe.options import Option, describe_options, flat
 from ladcli.recipe.schema import (
     SCHEDULES,
@@ -31,6 +31,7 @@ __all__ = [
     "TrainConfig",
     "describe_options",
     "flat",
+    "is_given",
     "load_recipe",
     "save_recipe",
     "update_recipe",

@@ -74,15 +74,27 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
     write_text(path, text)
 
 
-def update_recipe(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+def update_recipe(recipe: Recipe, changes: Mapping[str, Any], *, source: str = FLAGS) -> Recipe:
     """``recipe`` with the values of ``changes`` by dotted key, checked like any other.
+
+    What was left open and is not changed stays open (see `is_given`).
+
+    Args:
+        source: how messages call the changes.
 
     Raises:
         UserError: an unknown key or a value that does not fit.
     """
     for key in changes:
-        _check_key(key, FLAGS)
-    return _build({**flat(recipe), **changes}, dict.fromkeys(changes, FLAGS))
+        _check_key(key, source)
+    given = {key: value for key, value in flat(recipe).items() if is_given(recipe, key)}
+    return _build({**given, **changes}, dict.fromkeys(changes, source))
+
+
+def is_given(recipe: Recipe, key: str) -> bool:
+    """Whether someone gave the option ``key``, be it by its default; a stored recipe gives all."""
+    section, name = key.split(".")
+    return name in getattr(recipe, section).model_fields_set
 
 
 def _leaves(content: Any, source: str) -> Iterator[tuple[str, Any]]:

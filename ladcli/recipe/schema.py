@@ -257,11 +257,15 @@ class LossConfig(Section):
 class OptimConfig(Section):
     """SGD and its schedule."""
 
-    lr: Positive = Field(default=0.01, description="learning rate at the batch size lr_batch")
+    lr: Positive = Field(
+        default=0.01,
+        description="learning rate after warm-up, at the batch size lr_batch where that is set; by "
+        "default, where lr_batch is not given either, 0.01 x batch_size / 16",
+    )
     lr_batch: PositiveInt | None = Field(
         default=None,
         description="scale lr linearly: the rate used is lr x batch_size / lr_batch; unset, lr "
-        "is used as it is (the paper's 0.01 is for 16)",
+        "is used as it is",
     )
     momentum: Share = Field(default=0.9, description="SGD momentum")
     weight_decay: NonNegative = Field(default=1e-4, description="weight decay")
@@ -273,8 +277,8 @@ class OptimConfig(Section):
     )
     warmup_steps: NonNegativeInt | None = Field(
         default=None,
-        description="steps of linear warm-up; by default 500, and for distill.mode=soft with kl or "
-        "l1 3000, but no more than a quarter of the run",
+        description="steps of linear warm-up; by default 500, but no more than a tenth of the run, "
+        "and for distill.mode=soft with kl or l1 3000, but no more than a quarter of the run",
     )
     warmup_start: Share = Field(default=0.001, description="share of lr that warm-up starts from")
 
@@ -300,6 +304,11 @@ class ScheduleConfig(Section):
 class TrainConfig(Section):
     """The training run itself."""
 
+    preset: Literal["small"] | None = Field(
+        default=None,
+        description="values for what the recipe leaves open; small: sizes, batch, learning rate "
+        "and epochs for 50 to 2,000 images (see --help)",
+    )
     batch_size: PositiveInt = Field(default=16, description="images per optimizer step")
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         default="fp32", description="precision of the network; costs, boxes and losses stay in fp32"

@@ -24,6 +24,7 @@ from ladcli.errors import Interrupted, UserError
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import open_training_set
+from ladcli.stages.resolve import resolve_preset
 from ladcli.stages.teachers import cache_fingerprints, input_fingerprint, open_teacher_network
 
 #: Batches whose results are written together; after a kill at most these are done again.
@@ -62,6 +63,9 @@ def cache_teacher(
     device = choose_device(recipe.train.device)
     input_fingerprint(recipe.data)  # refuses continuous scales before any work
     index = open_training_set(recipe.data)
+    recipe, hints = resolve_preset(recipe, index, sections=("data",))
+    for hint in hints:
+        announce(f"note: {hint}", quiet=quiet)
     detector = open_teacher_network(teacher, index).to(device)
     if recipe.train.channels_last:
         detector = detector.to(memory_format=torch.channels_last)

@@ -28,9 +28,8 @@ from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.engine.tensorboard import open_tensorboard, require_tensorboard
 from ladcli.errors import BadImageError, Interrupted
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.recipe import load_recipe, update_recipe
+from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
-from ladcli.recipe.warmup import default_warmup
 from ladcli.stages.datasets import (
     EvaluationSet,
     open_evaluation_set,
@@ -40,6 +39,7 @@ from ladcli.stages.datasets import (
 from ladcli.stages.evaluate import evaluate_detector
 from ladcli.stages.evaluate_results import Evaluation
 from ladcli.stages.probes import Prober
+from ladcli.stages.resolve import keep_resolved, resolve
 from ladcli.structures import Batch
 
 
@@ -82,6 +82,8 @@ class Prepared:
     index: CocoIndex
     validation: EvaluationSet | None
     networks: dict[str, NewNetwork]  # in order; batches are normalized for the first
+    steps_per_epoch: int  # optimizer steps of the first epoch; with several scales others differ
+    resolved: dict[str, Any]  # what the recipe left open, by dotted key
     saved_notes: dict[str, Any] = field(default_factory=dict)  # `run.json` of a resumed run
 
     @property
@@ -113,12 +115,14 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     run.check_free(resume=options.resume, overwrite=options.overwrite)
     if options.resume:
         run.check_same_stage(method.stage)
-    prepared, hints = prepare(
-        method, recipe, saved_notes=run.read_notes() if options.resume else {}
-    )
+    saved_notes = run.read_notes() if options.resume else {}
+    saved = load_recipe(run.recipe) if options.resume and run.recipe.exists() else None
+    if saved is not None:
+        recipe = keep_resolved(recipe, saved, saved_notes)
+    prepared, hints = prepare(method, recipe, saved_notes=saved_notes)
     recipe = prepared.recipe
-    if options.resume and run.recipe.exists():
-        run.check_same_recipe(recipe, load_recipe(run.recipe))
+    if saved is not None:
+        run.check_same_recipe(recipe, saved)
     objective, method_notes = method.objective(prepared)
     learners = {name: _learner(network, prepared) for name, network in prepared.networks.items()}
     position = Position()
@@ -127,10 +131,12 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
         read_metrics(run.metrics)  # a damaged log is refused before anything is written
     run.create(recipe, stage=method.stage, overwrite=options.overwrite, resumed=options.resume)
     fingerprints = {"data": prepared.index.fingerprint(), **method_notes.pop("fingerprints", {})}
+    if saved is None:
+        run.update_notes(resolved=prepared.resolved)
     run.update_notes(
         fingerprints=fingerprints, classes=prepared.index.classes.to_plain(), **method_notes
     )
-    for hint in hints:
+    for hint in hints if saved is None else ():
         announce(f"note: {hint}", quiet=options.quiet)
     log = _open_log(run, recipe, position)
     prober = Prober(
@@ -189,33 +195,36 @@ def prepare(
     if validation is not None:
         truth = validation.truth
         require_same_classes(index.classes, "the training set", truth.classes, truth.path)
-    recipe, hints = _with_warmup(method, recipe, index)
+    resolved = resolve(
+        recipe,
+        index,
+        stage=method.stage,
+        count_steps=lambda recipe: len(_plan(recipe, index, epoch=0)),
+    )
+    recipe = resolved.recipe
     torch.manual_seed(recipe.train.seed)
     networks = method.networks(recipe, index.classes)
     for network in networks.values():
         network.detector.to(device)
         if recipe.train.channels_last:
             network.detector.to(memory_format=torch.channels_last)
-    return Prepared(recipe, device, index, validation, networks, saved_notes or {}), hints
+    prepared = Prepared(
+        recipe,
+        device,
+        index,
+        validation,
+        networks,
+        resolved.steps_per_epoch,
+        resolved.values,
+        saved_notes or {},
+    )
+    return prepared, list(resolved.hints)
 
 
 def single_network(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:
     """The one network of `lad pretrain` and `lad distill`."""
     lr = base_lr(recipe.optim, recipe.train.batch_size)
     return {MODEL: NewNetwork(build_detector(recipe.model, classes), lr)}
-
-
-def _with_warmup(method: Method, recipe: Recipe, index: CocoIndex) -> tuple[Recipe, list[str]]:
-    """The recipe with its steps of warm-up filled in, and a hint where they were cut."""
-    if recipe.optim.warmup_steps is not None:
-        return recipe, []
-    steps_per_epoch = len(_plan(recipe, index, epoch=0))
-    steps, hint = default_warmup(
-        recipe,
-        distills=method.stage == "distill",
-        total_steps=steps_per_epoch * recipe.schedule.epochs,
-    )
-    return update_recipe(recipe, {"optim.warmup_steps": steps}), [hint] if hint else []
 
 
 def input_rule(recipe: Recipe) -> InputRule:

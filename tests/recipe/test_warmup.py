@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ladcli.recipe import load_recipe
-from ladcli.recipe.warmup import default_warmup
+from ladcli.recipe.warmup import default_warmup, too_long
 
 LONG, SHORT = 100_000, 1000  # optimizer steps of a run
 
@@ -31,21 +31,36 @@ def test_soft_labels_alone_take_longer(loss: str) -> None:
         {"distill__mode": "soft", "distills": False},  # the stage does not read that section
     ],
 )
-@pytest.mark.parametrize("steps", [SHORT, LONG])
-def test_everything_else_takes_the_usual_time(options: dict[str, Any], steps: int) -> None:
-    assert warmup(steps, **options) == (500, None)
+def test_everything_else_takes_500_steps_or_a_tenth(options: dict[str, Any]) -> None:
+    assert warmup(LONG, **options) == (500, None)
+    assert warmup(5000, **options) == (500, None)
+    assert warmup(4999, **options)[0] == 499
+    assert warmup(96, **options)[0] == 9
+    assert warmup(3, **options)[0] == 0
 
 
 @pytest.mark.parametrize(("total", "steps"), [(12_000, 3000), (11_999, 2999), (1000, 250), (3, 0)])
-def test_a_short_run_gives_a_quarter_to_it(total: int, steps: int) -> None:
+def test_soft_labels_alone_give_a_quarter_of_a_short_run_to_it(total: int, steps: int) -> None:
     found, hint = warmup(total, distill__mode="soft")
     assert found == steps
     assert (hint is None) == (steps == 3000)
 
 
 def test_who_gets_less_is_told_how_much_and_how_to_choose() -> None:
-    _, hint = warmup(SHORT, distill__mode="soft")
-    assert hint == (
+    assert warmup(96)[1] == (
+        "warm-up cut to 9 steps, a tenth of this run, where long runs take 500; "
+        "--set optim.warmup_steps=N chooses another"
+    )
+    assert warmup(SHORT, distill__mode="soft")[1] == (
         "warm-up cut to 250 steps, a quarter of this run, where soft labels usually take 3000; "
         "--set optim.warmup_steps=N chooses another"
+    )
+
+
+def test_a_warmup_longer_than_the_run_is_told() -> None:
+    assert too_long(0, 0) is None
+    assert too_long(95, 96) is None
+    assert too_long(500, 96) == (
+        "warm-up takes 500 steps, but the run has only 96: it never reaches its learning rate; "
+        "lower optim.warmup_steps, or leave it out"
     )

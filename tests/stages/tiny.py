@@ -24,7 +24,7 @@ RECIPE: dict[str, dict[str, Any]] = {
     "model": {
         "backbone": "mobilenetv3_small_050", "channels": 16, "head_convs": 1, "norm_groups": 4,
     },
-    "optim": {"warmup_steps": 2},
+    "optim": {"lr": 0.01, "warmup_steps": 2},
     "schedule": {"epochs": 1, "decay_epochs": []},
     "train": {"batch_size": 4, "log_every": 1, "device": "cpu"},
     "inference": {"batch_size": 4},
