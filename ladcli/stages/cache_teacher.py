@@ -24,6 +24,7 @@ from ladcli.errors import Interrupted, UserError
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import open_training_set
+from ladcli.stages.input_boxes import input_boxes, reach_warning
 from ladcli.stages.resolve import resolve_preset
 from ladcli.stages.teachers import cache_fingerprints, input_fingerprint, open_teacher_network
 
@@ -39,6 +40,7 @@ def cache_teacher(
     overwrite: bool = False,
     keep: bool = False,
     quiet: bool = False,
+    said: set[str] | None = None,
 ) -> CacheInfo:
     """Build the cache ``out``, or go on with a build that was stopped.
 
@@ -48,6 +50,7 @@ def cache_teacher(
         out: the HDF5 file to make.
         overwrite: replace ``out`` and forget an unfinished build.
         keep: an ``out`` that exists and fits is the result; nothing is run.
+        said: notes that were shown before and are not repeated; those of this stage are added.
 
     Returns:
         What the finished cache holds.
@@ -64,8 +67,6 @@ def cache_teacher(
     input_fingerprint(recipe.data)  # refuses continuous scales before any work
     index = open_training_set(recipe.data)
     recipe, hints = resolve_preset(recipe, index, sections=("data",))
-    for hint in hints:
-        announce(f"note: {hint}", quiet=quiet)
     detector = open_teacher_network(teacher, index).to(device)
     if recipe.train.channels_last:
         detector = detector.to(memory_format=torch.channels_last)
@@ -78,6 +79,8 @@ def cache_teacher(
         require_level(out, info.level, recipe.cache.level)
         require_match(out, info.fingerprints, fingerprints)
         return info
+    if not quiet:
+        _warn(recipe, index, hints, said if said is not None else set())
     source = OnlineTeacher(detector, assigner, autocast=autocast(recipe.train.precision, device))
     plan = plan_views(index, recipe.data, batch_size=recipe.inference.batch_size)
     parts = [plan[i : i + BATCHES_PER_PART] for i in range(0, len(plan), BATCHES_PER_PART)]
@@ -95,6 +98,15 @@ def cache_teacher(
     _run_missing_parts(recipe, source, index, parts, writer, device=device, quiet=quiet)
     writer.finish()
     return read_cache_info(out)
+
+
+def _warn(recipe: Recipe, index: CocoIndex, hints: list[str], said: set[str]) -> None:
+    """What the user should know before the first batch."""
+    boxes = input_boxes(index, recipe.data.short[-1], recipe.data.long)
+    for note in filter(None, [*hints, reach_warning(recipe, index, boxes)]):
+        if note not in said:
+            announce(f"note: {note}")
+            said.add(note)
 
 
 def _attributes(

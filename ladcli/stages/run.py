@@ -61,9 +61,10 @@ def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> Pip
         if run.stage.trains and recipes[run.name].data.dir is None:
             raise UserError(f"pipeline {name}: needs a data folder; name it with --data")
     _check_sets(pipeline, runs, recipes)
+    said: set[str] = set()
     for number, run in enumerate(runs, start=1):
         headline = f"[{number}/{len(runs)}] {run.name} ({run.stage.run})"
-        _run_once(run, runs, recipes[run.name], headline, options)
+        _run_once(run, runs, recipes[run.name], headline, options, said)
     return measure_pipeline(pipeline, runs, recipes, options.out, quiet=options.quiet)
 
 
@@ -112,8 +113,13 @@ def _run_once(
     recipe: Recipe,
     headline: str,
     options: PipelineOptions,
+    said: set[str],
 ) -> None:
-    """Run one stage unless it is finished; refuse one that was finished under other options."""
+    """Run one stage unless it is finished; refuse one that was finished under other options.
+
+    Args:
+        said: notes that were shown before; those of this stage are added.
+    """
     identity = _identity(run, recipe)
     if run.label.exists():
         if json.loads(run.label.read_text(encoding="utf-8")).get("identity") != identity:
@@ -129,12 +135,20 @@ def _run_once(
             _write_data(run)
         case "cache-teacher":
             teacher = _trained(str(run.stage.teacher), runs)
-            cache_teacher(recipe, teacher, run.cache_file, quiet=options.quiet, keep=True)
+            cache_teacher(
+                recipe, teacher, run.cache_file, quiet=options.quiet, keep=True, said=said
+            )
         case _:
-            resume = RunDirectory(run.folder).holds_run()
+            train_options = RunOptions(
+                run.folder,
+                resume=RunDirectory(run.folder).holds_run(),
+                quiet=options.quiet,
+                brief=True,
+                said=said,
+            )
             stage = {"pretrain": pretrain, "distill": distill, "colad": colad}[run.stage.run]
             try:
-                stage(recipe, RunOptions(run.folder, resume=resume, quiet=options.quiet))
+                stage(recipe, train_options)
             except Interrupted:
                 raise Interrupted from None  # a pipeline goes on without --resume
     write_json(run.label, {"identity": identity, "stage": run.stage.name, "seed": run.seed})

@@ -38,8 +38,16 @@ from ladcli.stages.datasets import (
 )
 from ladcli.stages.evaluate import evaluate_detector
 from ladcli.stages.evaluate_results import Evaluation
+from ladcli.stages.input_boxes import input_boxes, reach_warning
 from ladcli.stages.probes import Prober
 from ladcli.stages.resolve import keep_resolved, resolve
+from ladcli.stages.summary import (
+    brief_summary,
+    resumed_summary,
+    show_summary,
+    slow_warning,
+    summary_rows,
+)
 from ladcli.structures import Batch
 
 
@@ -51,6 +59,8 @@ class RunOptions:
     resume: bool = False
     overwrite: bool = False
     quiet: bool = False
+    brief: bool = False  # one line says what will happen, as in a pipeline
+    said: set[str] = field(default_factory=set)  # notes of earlier stages, which are not repeated
 
 
 @dataclass(frozen=True)
@@ -136,8 +146,8 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     run.update_notes(
         fingerprints=fingerprints, classes=prepared.index.classes.to_plain(), **method_notes
     )
-    for hint in hints if saved is None else ():
-        announce(f"note: {hint}", quiet=options.quiet)
+    if not options.quiet:
+        _say_what_will_happen(method, prepared, hints, options, position)
     log = _open_log(run, recipe, position)
     prober = Prober(
         recipe,
@@ -219,6 +229,31 @@ def prepare(
         saved_notes or {},
     )
     return prepared, list(resolved.hints)
+
+
+def _say_what_will_happen(
+    method: Method,
+    prepared: Prepared,
+    hints: list[str],
+    options: RunOptions,
+    position: Position,
+) -> None:
+    """The summary and the warnings before the first step; a run that goes on says less."""
+    if options.resume:
+        announce(resumed_summary(prepared, position))
+        return
+    data = prepared.recipe.data
+    boxes = input_boxes(prepared.index, data.short[-1], data.long)
+    warnings = [reach_warning(prepared.recipe, prepared.index, boxes)]
+    if options.brief:
+        announce(brief_summary(prepared))
+    else:
+        show_summary(summary_rows(prepared, method.stage, boxes))
+        warnings.append(slow_warning(prepared))
+    for note in [*hints, *filter(None, warnings)]:
+        if note not in options.said:
+            announce(f"note: {note}")
+            options.said.add(note)
 
 
 def single_network(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:

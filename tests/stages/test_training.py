@@ -406,7 +406,7 @@ def student_of(prepared: Prepared) -> Detector:
 
 
 def test_preparing_writes_nothing_and_draws_the_same_student(data: Path, tmp_path: Path) -> None:
-    recipe = tiny_recipe(data)
+    recipe = tiny_recipe(data, schedule__epochs=2)
     (one, hints), (other, _) = prepare(PAA, recipe), prepare(PAA, recipe)
     assert hints == []
     assert len(one.index) == 8

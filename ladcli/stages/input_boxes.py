@@ -1,0 +1,139 @@
+"""The training boxes as the network meets them: their sizes, and how many an anchor can reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ladcli.data.index import CocoIndex
+from ladcli.data.views import CANVAS_STEP
+from ladcli.detector.reach import best_anchor_iou
+from ladcli.recipe.schema import Recipe
+
+#: Share of boxes out of reach from which the user is warned; COCO at 800 x 1333 is below it.
+WARN_FROM = 0.1
+#: Share of boxes in reach that an image size is recommended for.
+ENOUGH = 0.95
+#: Where none reaches that, the best size is named if it reaches so many more than the present one.
+WORTH_SAYING = 0.02
+#: Boxes that the search for a better size looks at; a few more would change nothing.
+SEARCH_BOXES = 50_000
+#: Factor between the sizes that are tried first.
+COARSE = 1.2
+#: Largest short side that is recommended, pixels.
+LARGEST_SHORT = 4096
+
+
+@dataclass(frozen=True)
+class InputBoxes:
+    """Boxes of all training images, unflipped, in the pixels of one view."""
+
+    boxes: np.ndarray  # [M, 4] float64 xyxy, without crowd regions
+    resized_hw: np.ndarray  # [M, 2] int64, of the image of each box
+
+    @property
+    def sides(self) -> np.ndarray:
+        """[M] square roots of the boxes' areas, pixels."""
+        wh = self.boxes[:, 2:] - self.boxes[:, :2]
+        return np.sqrt(wh.prod(axis=1))
+
+    @property
+    def best_iou(self) -> np.ndarray:
+        """[M] IoU of each box with its best anchor."""
+        valid_hw = -(-self.resized_hw // CANVAS_STEP) * CANVAS_STEP
+        return best_anchor_iou(self.boxes, valid_hw)
+
+
+def input_boxes(
+    index: CocoIndex, short: int, long: int, *, at_most: int | None = None
+) -> InputBoxes:
+    """The boxes of ``index`` when images are resized to ``short`` and ``long``.
+
+    Args:
+        at_most: look at this many boxes only, spread evenly over the set.
+    """
+    rows = np.flatnonzero(~index.crowd)
+    if at_most is not None and len(rows) > at_most:
+        rows = rows[np.linspace(0, len(rows) - 1, at_most).astype(np.int64)]
+    hw = index.hw[np.searchsorted(index.box_ptr, rows, side="right") - 1]
+    resized = resized_sizes(hw, short, long)
+    factor = (resized / hw)[:, [1, 0, 1, 0]]
+    return InputBoxes(index.boxes[rows].astype(np.float64) * factor, resized)
+
+
+def resized_sizes(hw: np.ndarray, short: int, long: int) -> np.ndarray:
+    """As `ladcli.data.views.resized_hw`, for the sizes [N, 2] of all images at once; int64."""
+    hw = hw.astype(np.float64)
+    scale = np.minimum(short / hw.min(axis=1), long / hw.max(axis=1))
+    return np.maximum(1, np.floor(hw * scale[:, None] + 0.5)).astype(np.int64)
+
+
+def reach_warning(recipe: Recipe, index: CocoIndex, boxes: InputBoxes) -> str | None:
+    """What to tell the user of whose boxes too many lie beyond every anchor.
+
+    Args:
+        boxes: those of ``index`` at the size of evaluation, which is the largest of training.
+    """
+    if not len(boxes.boxes):
+        return None
+    least = recipe.assign.min_iou
+    missed = float((boxes.best_iou < least).mean())
+    if missed <= WARN_FROM:
+        return None
+    side = float(np.median(boxes.sides))
+    return (
+        f"{100 * missed:.0f} % of the training boxes overlap no anchor by {least:g} at this image "
+        f"size (their median side is {side:.0f} px there) and will hardly be found; "
+        + _remedy(recipe, index)
+    )
+
+
+def _remedy(recipe: Recipe, index: CocoIndex) -> str:
+    """The image size from which enough boxes are reached, or the one that reaches most.
+
+    Small boxes want larger images, but in very large ones large boxes outgrow the largest anchor.
+    """
+    short, long = recipe.data.short[-1], recipe.data.long
+
+    def size(steps: int) -> tuple[int, int]:
+        wide = steps * CANVAS_STEP
+        return wide, -(-long * wide // (short * CANVAS_STEP)) * CANVAS_STEP
+
+    def reached(steps: int) -> float:
+        there = input_boxes(index, *size(steps), at_most=SEARCH_BOXES)
+        return float((there.best_iou >= recipe.assign.min_iou).mean())
+
+    now = max(1, -(-short // CANVAS_STEP))
+    shares: dict[int, float] = {}
+    for steps in _coarse_steps(now):
+        shares[steps] = reached(steps)
+        if shares[steps] >= ENOUGH:
+            break
+    best = max(shares, key=lambda steps: (shares[steps], -abs(steps - now)))
+    if shares[best] >= ENOUGH and best > now:
+        low = max(steps for steps in (*shares, now) if steps < best)
+        while best - low > 1:
+            middle = (low + best) // 2
+            low, best = (low, middle) if reached(middle) >= ENOUGH else (middle, best)
+    share = max(reached(best), shares.get(best, 0.0))
+    sides = size(best)
+    if share < ENOUGH and share - shares.get(now, 0.0) < WORTH_SAYING:
+        return "no other image size reaches many more: look at the boxes, or cut images into tiles"
+    how_many = f"{100 * min(share, ENOUGH):.0f} %"
+    most = "" if share >= ENOUGH else ", the most that any size reaches,"
+    return (
+        f"{how_many}{most} are reached {'from' if best >= now else 'at'} a short side of "
+        f"{sides[0]} px: --set data.short={sides[0]} --set data.long={sides[1]}"
+    )
+
+
+def _coarse_steps(now: int) -> list[int]:
+    """Short sides to try, in units of `CANVAS_STEP`: upwards from ``now``, then downwards."""
+    largest = LARGEST_SHORT // CANVAS_STEP
+    up, down = [now], [now]
+    while up[-1] < largest:
+        up.append(min(largest, max(up[-1] + 1, round(up[-1] * COARSE))))
+    while down[-1] > 1:
+        down.append(max(1, min(down[-1] - 1, round(down[-1] / COARSE))))
+    return up + down[1:]
