@@ -1,6 +1,24 @@
-"""`python -m ladcli` is `lad`."""
+"""`lad`, and `python -m ladcli`: signals first, then everything else."""
 
-from ladcli.cli import main
+import os
+
+
+def main() -> None:
+    """Entry point of the console script.
+
+    What `ladcli.cli` imports takes its time, and Ctrl-C is answered in it.
+    """
+    try:
+        from ladcli.engine.interrupt import listen
+
+        listen()
+    except KeyboardInterrupt:  # pressed before anybody listened
+        os.write(2, b"lad: interrupted\n")
+        os._exit(130)
+    from ladcli.cli import app
+
+    app()
+
 
 if __name__ == "__main__":
     main()

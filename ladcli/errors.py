@@ -31,7 +31,7 @@ class RunError(Exception):
 
 
 class Interrupted(Exception):
-    """The user asked to stop, and what was done so far is safe; exit code 130.
+    """The user asked to stop, and what was done so far is safe; exit code 130 (143 by SIGTERM).
 
     Attributes:
         advice: how to go on.

@@ -7,11 +7,14 @@ import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ladcli.errors import UserError
+
+_temporaries: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -21,15 +24,37 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written to, or the disk is full; ``path`` is untouched.
     """
+    with writing_to(path), temporary_neighbor(path) as temporary:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush_to_disk(temporary)
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def temporary_neighbor(path: Path) -> Iterator[Path]:
+    """A free name beside ``path``, for a file or a folder that is gone when the block ends."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    with writing_to(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-            _flush_to_disk(temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    _temporaries.add(temporary)
+    try:
+        yield temporary
+    finally:
+        _remove(temporary)
+        _temporaries.discard(temporary)
+
+
+def remove_temporaries() -> None:
+    """Remove what is being written now, because the process ends here."""
+    for temporary in list(_temporaries):
+        with contextlib.suppress(OSError):
+            _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def require_writable(folder: Path) -> None:

@@ -21,6 +21,7 @@ from ladcli.cli.predict import predict
 from ladcli.cli.pretrain import pretrain
 from ladcli.cli.report import report
 from ladcli.cli.run import run
+from ladcli.engine.interrupt import listen
 
 app = typer.Typer(
     name="lad",
@@ -63,5 +64,6 @@ def lad(
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run `lad` in a program that has not started it by `ladcli.__main__`."""
+    listen()
     app()

@@ -11,6 +11,7 @@ import typer
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
 from ladcli.errors import UserError
+from ladcli.terminal import print_line
 
 if TYPE_CHECKING:
     from ladcli.distill.cache_reader import CacheInfo
@@ -102,9 +103,9 @@ def _show(info: CacheInfo, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(info.to_json()))
         return
-    print(f"{info.path}: level {info.level}, {info.precision}")
+    print_line(f"{info.path}: level {info.level}, {info.precision}")
     positives = "" if info.num_positives is None else f", {info.num_positives} positives"
-    print(f"{info.num_images} images x {info.num_views} views{positives}")
-    print(f"{info.num_bytes} bytes, {info.bytes_per_image_view:.0f} per image view")
+    print_line(f"{info.num_images} images x {info.num_views} views{positives}")
+    print_line(f"{info.num_bytes} bytes, {info.bytes_per_image_view:.0f} per image view")
     for name, digest in info.fingerprints.items():
-        print(f"{name:<10} {digest}")
+        print_line(f"{name:<10} {digest}")

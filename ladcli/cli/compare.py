@@ -12,6 +12,7 @@ from ladcli.cli import options as o
 from ladcli.cli.evaluate import SplitName
 from ladcli.cli.failures import friendly
 from ladcli.errors import UserError
+from ladcli.terminal import print_line
 
 if TYPE_CHECKING:
     from ladcli.evaluate.comparison import ComparisonResult
@@ -154,7 +155,7 @@ def compare(
     if not as_json:
         for what, file in (("page", html), ("table", csv)):
             if file is not None:
-                print(f"{what} in {file}")
+                print_line(f"{what} in {file}")
 
 
 def _show(result: ComparisonResult, *, per_class: bool, as_json: bool) -> None:
@@ -179,4 +180,4 @@ def _show(result: ComparisonResult, *, per_class: bool, as_json: bool) -> None:
     print_table(tide_comparison(result))
     print()
     for line in verdicts(result):
-        print(line)
+        print_line(line)

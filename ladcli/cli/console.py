@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.table import Table
 
+from ladcli.terminal import print_remark
+
 #: Width of tables where the output is no terminal, so that logs and pipes show them whole.
 PLAIN_WIDTH = 100
 
@@ -25,7 +27,7 @@ def print_table(table: Table) -> None:
 def print_notes(notes: Iterable[str]) -> None:
     """Remarks on the input, one line each, on standard error."""
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print_remark(f"note: {note}")
 
 
 def counted(number: int, what: str) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
+from ladcli.terminal import print_line
 
 app = typer.Typer(no_args_is_help=True, help="Make and inspect data sets.")
 
@@ -65,4 +66,4 @@ def synth(
         clutter=clutter,
         overwrite=overwrite,
     )
-    print(f"{train + val + test} images in {out}")
+    print_line(f"{train + val + test} images in {out}")

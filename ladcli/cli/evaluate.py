@@ -11,6 +11,7 @@ import typer
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
 from ladcli.errors import UserError
+from ladcli.terminal import print_line
 
 if TYPE_CHECKING:
     from ladcli.evaluate.tide import TideOptions, TideThresholds
@@ -213,4 +214,4 @@ def _show(evaluation: Evaluation, *, per_class: bool, as_json: bool, csv: Path |
         print()
         print_table(tide_table(evaluation.tide))
     if evaluation.folder is not None:
-        print(f"predictions and metrics in {evaluation.folder}")
+        print_line(f"predictions and metrics in {evaluation.folder}")

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 import typer
 
+from ladcli.engine.interrupt import exit_code
 from ladcli.errors import Interrupted, RunError, UserError
+from ladcli.terminal import print_remark
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+FAILED, BAD_INPUT = 1, 2
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -20,8 +22,8 @@ Command = TypeVar("Command", bound=Callable[..., None])
 def friendly(command: Command) -> Command:
     """Turn exceptions into one line and an exit code.
 
-    0 done, 1 the work failed, 2 the user can mend it, 130 interrupted (state saved where there is
-    a state).  With ``--debug`` the traceback is shown as well.
+    0 done, 1 the work failed, 2 the user can mend it, 130 interrupted, 143 the same by SIGTERM
+    (state saved where there is a state).  With ``--debug`` the traceback is shown as well.
     """
 
     @functools.wraps(command)
@@ -35,9 +37,9 @@ def friendly(command: Command) -> Command:
         except RunError as error:
             _leave(str(error), FAILED, kwargs)
         except Interrupted as error:
-            _leave(str(error), INTERRUPTED, kwargs)
+            _leave(str(error), exit_code(), kwargs)
         except KeyboardInterrupt:
-            _leave("interrupted", INTERRUPTED, kwargs)
+            _leave("interrupted", exit_code(), kwargs)
         except BrokenPipeError:
             sys.stderr.close()  # whoever read our output has gone
             raise typer.Exit(FAILED) from None
@@ -52,5 +54,5 @@ def friendly(command: Command) -> Command:
 def _leave(text: str, code: int, options: dict[str, Any]) -> None:
     if options.get("debug"):
         traceback.print_exc()
-    print(f"lad: {text}", file=sys.stderr)
+    print_remark(f"lad: {text}")
     raise typer.Exit(code)

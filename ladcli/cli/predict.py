@@ -10,6 +10,7 @@ import typer
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
 from ladcli.errors import UserError
+from ladcli.terminal import print_line
 
 if TYPE_CHECKING:
     from ladcli.stages.predict import Prediction
@@ -131,5 +132,7 @@ def _show(prediction: Prediction, *, as_json: bool) -> None:
         print(json.dumps(prediction.to_json()))
         return
     found = counted(prediction.num_detections, "detection")
-    print(f"{found} in {counted(prediction.num_images, 'image')}")
-    print(f"predictions and {counted(prediction.num_pictures, 'picture')} in {prediction.folder}")
+    print_line(f"{found} in {counted(prediction.num_images, 'image')}")
+    print_line(
+        f"predictions and {counted(prediction.num_pictures, 'picture')} in {prediction.folder}"
+    )

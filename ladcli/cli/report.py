@@ -9,6 +9,7 @@ import typer
 
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
+from ladcli.terminal import print_line
 
 
 @friendly
@@ -58,4 +59,4 @@ def report(
 
     written = write_report(runs, data=data, set_names=set_names or (), out=out)
     print_notes(written.notes)
-    print(f"report in {written.path}")
+    print_line(f"report in {written.path}")

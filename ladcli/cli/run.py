@@ -10,6 +10,7 @@ import typer
 
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
+from ladcli.terminal import print_line
 
 
 @friendly
@@ -77,7 +78,7 @@ def run(
     print_table(summary_table(result.measured, baseline=loaded.baseline))
     for found in result.comparisons:
         for line in verdicts(found):
-            print(f"{found.set_name}: {line}")
-    print(f"everything is in {folder}, all numbers in {folder / 'summary.json'}")
+            print_line(f"{found.set_name}: {line}")
+    print_line(f"everything is in {folder}, all numbers in {folder / 'summary.json'}")
     for page in result.pages:
-        print(f"comparison in {page}, its numbers in {page.with_suffix('.json')}")
+        print_line(f"comparison in {page}, its numbers in {page.with_suffix('.json')}")

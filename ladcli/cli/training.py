@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from ladcli.cli.console import print_notes, print_table
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.evaluate.table import metrics_table
 from ladcli.recipe import Recipe, load_recipe
 from ladcli.stages.training import RunOptions, TrainingResult
+from ladcli.terminal import print_line
 
 
 def resolve_recipe(
@@ -45,7 +44,7 @@ def show_result(result: TrainingResult, *, as_json: bool) -> None:
         if network in result.metrics:
             print_table(metrics_table(result.metrics[network], per_class=False))
         text = f"{result.steps} steps; {named} in {_checkpoint(result, network)}"
-        Console().print(text, soft_wrap=True, markup=False)
+        print_line(text)
 
 
 def _checkpoint(result: TrainingResult, network: str) -> Path:

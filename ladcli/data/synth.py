@@ -7,7 +7,6 @@ are made awkward on purpose: category ids have gaps, image ids are not sorted.
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from ladcli.data.synth_scene import SIDES, Scene, SceneStyle, draw_scene
 from ladcli.data.synth_shapes import CLASSES
 from ladcli.errors import UserError
-from ladcli.files import writing_to
+from ladcli.files import temporary_neighbor, writing_to
 
 _CATEGORY_IDS = (1, 3, 7, 8, 13, 21, 34, 55)
 _SPLITS = ("train", "val", "test")
@@ -60,17 +59,13 @@ def write_synthetic(
     _check(counts, seed, style)
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: exists and is not empty; choose another folder or overwrite it")
-    temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
-    with writing_to(out):
-        try:
-            (temporary / "images").mkdir(parents=True)
-            (temporary / "annotations").mkdir()
-            for split, count in counts.items():
-                if count:
-                    _write_split(temporary, split, count, seed, style)
-            _replace(temporary, out)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with writing_to(out), temporary_neighbor(out) as temporary:
+        (temporary / "images").mkdir(parents=True)
+        (temporary / "annotations").mkdir()
+        for split, count in counts.items():
+            if count:
+                _write_split(temporary, split, count, seed, style)
+        _replace(temporary, out)
 
 
 def _check(counts: dict[str, int], seed: int, style: SceneStyle) -> None:

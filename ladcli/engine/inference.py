@@ -65,10 +65,17 @@ def detect_all(
     )
     image_ids: list[int] = []
     found: list[Detections] = []
-    with progress(title, len(plan), quiet=quiet) as reporter, stop_on_signal() as stop:
-        for number, batch in enumerate(loader, start=1):
+    total, unit = sum(map(len, plan)), "images" if close.num_views == 1 else "image views"
+    done = 0
+    with (
+        progress(title, total, unit=unit, step="batch", quiet=quiet) as reporter,
+        stop_on_signal("this batch") as stop,
+    ):
+        reporter.update(done)
+        for batch in loader:
             if stop:
                 raise Interrupted("the same command evaluates anew")
+            done += len(batch) + len(batch.skipped)
             if len(batch) == 0:
                 continue
             batch = batch.to(device)
@@ -81,7 +88,7 @@ def detect_all(
                         detections.boxes.cpu(), detections.scores.cpu(), detections.labels.cpu()
                     )
                 )
-            reporter.update(number)
+            reporter.update(done)
     return image_ids, found
 
 
@@ -92,7 +99,7 @@ class _Closing:
     """
 
     def __init__(self, inference: InferenceConfig, num_views: int) -> None:
-        self._num_views = num_views
+        self.num_views = num_views
         self._scoring = inference.model_dump(include={"per_level", "use_iou"})
         self._suppression = inference.model_dump(
             include={"score_threshold", "nms_iou", "max_detections", "voting"}
@@ -103,7 +110,7 @@ class _Closing:
         """Rows and detections of the images that ``batch`` (of one view) completes."""
         grid = anchor_grid(batch.canvas_hw, batch.images.device)
         content, scale = batch.content_hw, batch.scale_wh
-        if self._num_views == 1:
+        if self.num_views == 1:
             options = {**self._scoring, **self._suppression}
             detections = postprocess(predictions, grid, content, scale_wh=scale, **options)
             return zip(batch.image_rows, detections, strict=True)
@@ -119,6 +126,6 @@ class _Closing:
         for row, view in zip(rows, boxes, strict=True):
             views = self._open.setdefault(row, [])
             views.append(view)
-            if len(views) == self._num_views:
+            if len(views) == self.num_views:
                 merged = ScoredBoxes.merged(self._open.pop(row))
                 yield row, suppress(merged, **self._suppression)

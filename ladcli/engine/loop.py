@@ -42,6 +42,11 @@ class Training:
     save: Callable[[Position], None]  # writes the state, so that the run can go on from it
     finish_epoch: Callable[[Position], None]  # checkpoint and evaluation
     skipped: set[str] = field(default_factory=set)  # images that could not be read
+    saved_at: float | None = None  # monotonic time of the last save since `train` began
+
+    def save_now(self) -> None:
+        self.save(self.position)
+        self.saved_at = time.monotonic()
 
 
 def train(run: Training, reporter: Reporter) -> None:
@@ -52,25 +57,38 @@ def train(run: Training, reporter: Reporter) -> None:
         BadImageError: an image cannot be read; the state is saved.
         RunError: the loss is no longer finite.
     """
-    with stop_on_signal() as stop:
+    resumed = run.position.step > 0
+    with stop_on_signal(keeps=lambda: _kept(run, resumed)) as stop:
         while run.position.epoch < run.recipe.schedule.epochs:
+            stop.after = "this step"
             _train_epoch(run, reporter, stop)
+            stop.after = "the checkpoint of this epoch"
             # If the evaluation is stopped, it alone is done again.
-            run.save(run.position)
+            run.save_now()
             run.position.epoch += 1
             run.position.batch = 0
             run.finish_epoch(run.position)
-            run.save(run.position)
+            run.save_now()
             if stop and run.position.epoch < run.recipe.schedule.epochs:
                 raise Interrupted
+
+
+def _kept(run: Training, resumed: bool) -> str:
+    """What remains of a run that ends without a save."""
+    if run.saved_at is not None:
+        minutes = int((time.monotonic() - run.saved_at) / 60)
+        age = f"{minutes} min" if minutes else "less than a minute"
+        return f"the state of the last save ({age} ago)"
+    return "the state that it went on from" if resumed else "nothing, as no state is saved yet"
 
 
 def _train_epoch(run: Training, reporter: Reporter, stop: StopWish) -> None:
     for learner in run.learners.values():
         learner.model.train()
-    meter, saved_at = Meter(), time.monotonic()
+    meter, began = Meter(), time.monotonic()
     config, position = run.recipe.train, run.position
     images = position.epoch * run.num_images + position.batch * config.batch_size
+    reporter.update(images)
     try:
         for batch in run.batches(position.epoch, position.batch):
             run.skipped.update(batch.skipped)
@@ -80,16 +98,16 @@ def _train_epoch(run: Training, reporter: Reporter, stop: StopWish) -> None:
                 losses = _step(run, batch.to(run.device))
                 meter.add(losses, images=len(batch))
                 position.step += 1
-                if position.step % config.log_every == 0:
-                    reporter.update(images, _log(run, meter))  # the one host read per interval
+                due = position.step % config.log_every == 0
+                # The one host read per interval.
+                reporter.update(images, _log(run, meter) if due else "")
             if stop:
-                run.save(position)
+                run.save_now()
                 raise Interrupted
-            if 0 < config.save_every_minutes * 60 < time.monotonic() - saved_at:
-                run.save(position)
-                saved_at = time.monotonic()
+            if 0 < config.save_every_minutes * 60 < time.monotonic() - (run.saved_at or began):
+                run.save_now()
     except BadImageError:
-        run.save(position)
+        run.save_now()
         raise
     reporter.update(images, _log(run, meter))
 
@@ -152,10 +170,10 @@ def _log(run: Training, meter: Meter) -> str:
         )
     run.log.write("train", step, epoch=epoch, **_rates(run), **means)
     memory = peak_memory_mib(run.device) / 1024
-    share = f"teacher {means['teacher_share']:.0%} " if "teacher_share" in means else ""
+    share = f"teacher {means['teacher_share']:.0%}  " if "teacher_share" in means else ""
     return (
-        f"epoch {epoch + 1}/{run.recipe.schedule.epochs} loss {means['loss']:.3f} {share}"
-        f"{means['images_per_second']:.1f} img/s {memory:.1f} GB"
+        f"epoch {epoch + 1}/{run.recipe.schedule.epochs}  loss {means['loss']:.3f}  {share}"
+        f"{means['images_per_second']:.1f} images/s  {memory:.1f} GB"
     )
 
 

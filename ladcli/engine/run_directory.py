@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ladcli.engine.interrupt import last_words
 from ladcli.errors import UserError
 from ladcli.files import write_json, writing_to
 from ladcli.recipe import flat, save_recipe
@@ -93,8 +94,21 @@ class RunDirectory:
         return notes if isinstance(notes, dict) else {}
 
     def update_notes(self, **values: Any) -> None:
-        """Change some entries of `run.json`."""
+        """Change some entries of `run.json`.
+
+        While its status is running, a sudden end of the process is noted there too.
+        """
         write_json(self.notes, {**self.read_notes(), **values})
+        match values.get("status"):
+            case None:
+                pass
+            case "running":
+                last_words[self] = self._note_sudden_end
+            case _:
+                last_words.pop(self, None)
+
+    def _note_sudden_end(self) -> None:
+        write_json(self.notes, {**self.read_notes(), "status": "interrupted"})
 
     def holds_run(self) -> bool:
         """True where a run was started here before."""

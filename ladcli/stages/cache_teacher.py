@@ -149,7 +149,11 @@ def _run_missing_parts(
     total = sum(map(len, parts))
     before = total - len(loader)
     skipped: set[str] = set()
-    with progress("cache teacher", total, quiet=quiet) as bar, stop_on_signal() as stop:
+    with (
+        progress("cache teacher", total, unit="batches", step="batch", quiet=quiet) as bar,
+        stop_on_signal("this batch", lambda: "the parts of the cache that are written") as stop,
+    ):
+        bar.update(before)
         for done, batch in enumerate(loader, start=1):
             skipped.update(batch.skipped)
             if len(batch):

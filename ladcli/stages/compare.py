@@ -146,7 +146,7 @@ def _gains(measured: list[list[_Measured]], draws: Draws, quiet: bool) -> list[G
     """Differences to the first method."""
     matched = [[run.matched for run in runs] for runs in measured]
     total = draws.count * sum(len(runs) for runs in matched)
-    with progress("resample", total, quiet=quiet) as reporter:
+    with progress("resample", total, unit="resamples", quiet=quiet) as reporter:
         return gains_over(matched[0], matched[1:], draws, on_progress=reporter.update)
 
 

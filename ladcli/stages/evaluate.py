@@ -94,6 +94,7 @@ def evaluate_detector(
     workers: int = 0,
     skip_bad_images: bool = False,
     views: InferenceViews = InferenceViews(),
+    title: str = "",
     quiet: bool = False,
     tide: TideOptions | None = None,
 ) -> Evaluation:
@@ -109,7 +110,7 @@ def evaluate_detector(
         workers=workers,
         skip_bad_images=skip_bad_images,
         views=views,
-        title=f"evaluate {where.name}",
+        title=title or f"evaluate {where.name}",
         quiet=quiet,
     )
     file = folder / "predictions.json"

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from ladcli.engine.interrupt import wishes_inside
 from ladcli.engine.progress import announce
 from ladcli.engine.run_directory import RunDirectory
-from ladcli.errors import UserError
+from ladcli.errors import Interrupted, UserError
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.run_folders import MethodResults, ResultsOf
 from ladcli.evaluate.summary import Measured
 from ladcli.files import write_json
-from ladcli.recipe.pipeline import Pipeline, Stage
+from ladcli.recipe.pipeline import Pipeline, Split, Stage
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.compare import CompareOptions, compare_methods
 from ladcli.stages.datasets import EvaluationSet, open_evaluation_set
 from ladcli.stages.evaluate import evaluate_checkpoint
+from ladcli.stages.pipeline_time import PipelineTime
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,21 @@ def measure_pipeline(
     recipes: Mapping[str, Recipe],
     out: Path,
     *,
+    times: PipelineTime | None = None,
     quiet: bool = False,
 ) -> PipelineResult:
     """Measure every trained network on every set of the pipeline, and compare with its baseline.
 
     Writes ``summary.json`` and, for every set, ``comparison-SET.json`` and ``comparison-SET.html``
     to ``out``.
+
+    Args:
+        times: told of the beginning of every measurement.
+
+    Raises:
+        Interrupted: the user asked to stop; trained networks are measured anew next time.
     """
-    measured = _measure(pipeline, runs, recipes, quiet)
+    measured = _measure(pipeline, runs, recipes, times, quiet=quiet)
     rows = [
         {"run": m.run, "stage": m.stage, "seed": m.seed, "set": m.split, **m.metrics.to_json()}
         for m in measured
@@ -89,17 +98,39 @@ def measure_pipeline(
     return PipelineResult(measured, comparisons, pages)
 
 
+def measurements(
+    pipeline: Pipeline, runs: Sequence[PipelineRun]
+) -> list[tuple[PipelineRun, Split, str]]:
+    """What is measured in the end, in order: run, set and network."""
+    return [
+        (run, split, network)
+        for run in runs
+        if run.stage.trains
+        for split, network in product(pipeline.evaluate, run.stage.networks)
+    ]
+
+
 def _measure(
-    pipeline: Pipeline, runs: Sequence[PipelineRun], recipes: Mapping[str, Recipe], quiet: bool
+    pipeline: Pipeline,
+    runs: Sequence[PipelineRun],
+    recipes: Mapping[str, Recipe],
+    times: PipelineTime | None,
+    *,
+    quiet: bool,
 ) -> list[Measured]:
     sets: dict[tuple[str | None, ...], EvaluationSet] = {}
     measured = []
     notes: set[str] = set()
-    for run in runs:
-        if not run.stage.trains:
-            continue
-        recipe = recipes[run.name]
-        for split, network in product(pipeline.evaluate, run.stage.networks):
+    due = measurements(pipeline, runs)
+    with wishes_inside() as stop:
+        for number, (run, split, network) in enumerate(due, start=1):
+            if stop:
+                raise Interrupted
+            if times is not None:
+                times.begin()
+            name = _run_name(run, network)
+            announce(f"measuring {name} on {split}, {number} of {len(due)}", quiet=quiet)
+            recipe = recipes[run.name]
             key = (recipe.data.dir, recipe.data.val_json, recipe.data.images, split)
             if key not in sets:
                 opened = open_evaluation_set(recipe.data, split)
@@ -127,8 +158,11 @@ def _measure(
 def _named(run: PipelineRun, network: str, split: str, metrics: CocoMetrics) -> Measured:
     """What a network reached, under the names that tables give it."""
     stage, title = _names(run.stage, network)
-    name = run.name if len(run.stage.networks) == 1 else f"{run.name}/{network}"
-    return Measured(stage, title, name, run.seed, split, metrics)
+    return Measured(stage, title, _run_name(run, network), run.seed, split, metrics)
+
+
+def _run_name(run: PipelineRun, network: str) -> str:
+    return run.name if len(run.stage.networks) == 1 else f"{run.name}/{network}"
 
 
 def _names(stage: Stage, network: str) -> tuple[str, str]:

@@ -220,7 +220,11 @@ def _draw_all(out: Path, result: _Result, options: PictureOptions, *, quiet: boo
     """Draw the pictures and return their number."""
     index = result.index
     names = picture_names(index.image_ids.tolist(), result.names)[: options.limit]
-    with progress("draw", len(names), quiet=quiet) as reporter, stop_on_signal() as stop:
+    with (
+        progress("draw", len(names), unit="pictures", quiet=quiet) as reporter,
+        stop_on_signal("this picture", lambda: f"the results in {out}") as stop,
+    ):
+        reporter.update(0)
         for row, name in enumerate(names):
             if stop:
                 raise Interrupted(

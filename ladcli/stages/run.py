@@ -10,7 +10,8 @@ from typing import Any
 
 from ladcli.data.folder import find_split
 from ladcli.data.synth import write_synthetic
-from ladcli.engine.progress import announce
+from ladcli.engine.interrupt import wishes_inside
+from ladcli.engine.progress import announce, clock, part_of
 from ladcli.engine.run_directory import FREE_KEYS, RunDirectory
 from ladcli.errors import Interrupted, UserError
 from ladcli.files import write_json
@@ -21,7 +22,13 @@ from ladcli.recipe.schema import Recipe
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.colad import colad
 from ladcli.stages.distill import distill
-from ladcli.stages.pipeline_results import PipelineResult, PipelineRun, measure_pipeline
+from ladcli.stages.pipeline_results import (
+    PipelineResult,
+    PipelineRun,
+    measure_pipeline,
+    measurements,
+)
+from ladcli.stages.pipeline_time import PipelineTime, Work
 from ladcli.stages.pretrain import pretrain
 from ladcli.stages.training import RunOptions
 
@@ -61,11 +68,34 @@ def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> Pip
         if run.stage.trains and recipes[run.name].data.dir is None:
             raise UserError(f"pipeline {name}: needs a data folder; name it with --data")
     _check_sets(pipeline, runs, recipes)
+    times = _times(pipeline, runs, recipes)
     said: set[str] = set()
-    for number, run in enumerate(runs, start=1):
-        headline = f"[{number}/{len(runs)}] {run.name} ({run.stage.run})"
-        _run_once(run, runs, recipes[run.name], headline, options, said)
-    return measure_pipeline(pipeline, runs, recipes, options.out, quiet=options.quiet)
+    with part_of(times.line), wishes_inside() as stop:
+        for number, run in enumerate(runs, start=1):
+            if stop:  # made to a stage that was at its end
+                raise Interrupted
+            times.begin()
+            headline = f"[{number}/{len(runs)}] {run.name} ({run.stage.run})"
+            _run_once(run, runs, recipes[run.name], headline, times, options, said)
+        if stop:
+            raise Interrupted
+        result = measure_pipeline(
+            pipeline, runs, recipes, options.out, times=times, quiet=options.quiet
+        )
+    announce(f"done in {clock(times.elapsed())}", quiet=options.quiet)
+    return result
+
+
+def _times(pipeline: Pipeline, runs: list[PipelineRun], recipes: dict[str, Recipe]) -> PipelineTime:
+    works = [
+        Work.of_stage(run.stage, recipes[run.name], f"stage {number} of {len(runs)}")
+        for number, run in enumerate(runs, start=1)
+    ]
+    measured = measurements(pipeline, runs)
+    for number, (run, split, _) in enumerate(measured, start=1):
+        label = f"measuring {number} of {len(measured)}"
+        works.append(Work.of_measuring(recipes[run.name], split, label))
+    return PipelineTime(works)
 
 
 def _recipe_of(
@@ -112,6 +142,7 @@ def _run_once(
     runs: list[PipelineRun],
     recipe: Recipe,
     headline: str,
+    times: PipelineTime,
     options: PipelineOptions,
     said: set[str],
 ) -> None:
@@ -128,8 +159,9 @@ def _run_once(
                 "remove the folder to run it anew"
             )
         announce(f"{headline}: finished before", quiet=options.quiet)
+        times.found_done()
         return
-    announce(headline, quiet=options.quiet)
+    announce(f"{headline}{times.to_go()}", quiet=options.quiet)
     match run.stage.run:
         case "synth":
             _write_data(run)

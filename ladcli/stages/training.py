@@ -161,8 +161,11 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     if position.step == 0:
         prober.take(position)
     total = len(prepared.index) * recipe.schedule.epochs
-    with progress(method.stage, total, quiet=options.quiet) as bar:
-        finisher = _EpochFinisher(run, prepared, prober, log, bar)
+    asides = _num_evaluations(prepared, position)
+    with progress(
+        method.stage, total, unit="images", step="step", asides=asides, quiet=options.quiet
+    ) as bar:
+        finisher = _EpochFinisher(run, prepared, prober, log, bar, quiet=options.quiet)
         training = Training(
             recipe=recipe,
             device=prepared.device,
@@ -267,6 +270,19 @@ def input_rule(recipe: Recipe) -> InputRule:
     return InputRule(recipe.data.short[-1], recipe.data.long)
 
 
+def _evaluation_is_due(recipe: Recipe, epoch: int) -> bool:
+    return epoch == recipe.schedule.epochs or epoch % recipe.train.eval_every == 0
+
+
+def _num_evaluations(prepared: Prepared, position: Position) -> int:
+    """Evaluations on the validation set that are still to come."""
+    if prepared.validation is None:
+        return 0
+    epochs = range(position.epoch + 1, prepared.recipe.schedule.epochs + 1)
+    due = sum(_evaluation_is_due(prepared.recipe, epoch) for epoch in epochs)
+    return due * len(prepared.networks)
+
+
 def _train_and_note(run: RunDirectory, training: Training, bar: Reporter) -> None:
     """Train, and leave in `run.json` how it ended."""
     try:
@@ -351,7 +367,10 @@ class _EpochFinisher:
         prober: Prober,
         log: MetricsLog,
         reporter: Reporter,
+        *,
+        quiet: bool,
     ) -> None:
+        self.quiet = quiet
         self.run = run
         self.prepared = prepared
         self.prober = prober
@@ -364,13 +383,10 @@ class _EpochFinisher:
         for name in self.prepared.networks:
             self._save(name, "last", position)
         self.prober.take(position)
-        if self.prepared.validation is not None and self._evaluation_is_due(position.epoch):
+        validation = self.prepared.validation
+        if validation is not None and _evaluation_is_due(self.prepared.recipe, position.epoch):
             for name in self.prepared.networks:
-                self._evaluate(name, self.prepared.validation, position)
-
-    def _evaluation_is_due(self, epoch: int) -> bool:
-        recipe = self.prepared.recipe
-        return epoch == recipe.schedule.epochs or epoch % recipe.train.eval_every == 0
+                self._evaluate(name, validation, position)
 
     def _save(self, network: str, name: str, position: Position) -> None:
         recipe = self.prepared.recipe
@@ -382,9 +398,16 @@ class _EpochFinisher:
         )
 
     def _evaluate(self, network: str, validation: EvaluationSet, position: Position) -> None:
-        evaluation = evaluate_network(
-            self.prepared, network, validation, self.run.evaluation(validation.name, network)
-        )
+        called = "" if network == MODEL else f"network {network} "
+        with self.reporter.aside(f"validating {called}on {validation.name}"):
+            evaluation = evaluate_network(
+                self.prepared,
+                network,
+                validation,
+                self.run.evaluation(validation.name, network),
+                title=f"validate {called}on {validation.name}",
+                quiet=self.quiet,
+            )
         self.metrics[network], self.notes = evaluation.metrics, evaluation.notes
         stats = evaluation.metrics.stats
         named = {} if network == MODEL else {"network": network}
@@ -402,9 +425,15 @@ class _EpochFinisher:
 
 
 def evaluate_network(
-    prepared: Prepared, network: str, validation: EvaluationSet, folder: Path
+    prepared: Prepared,
+    network: str,
+    validation: EvaluationSet,
+    folder: Path,
+    *,
+    title: str = "",
+    quiet: bool = True,
 ) -> Evaluation:
-    """Measure a network of a run on a set, quietly; predictions and metrics go to ``folder``."""
+    """Measure a network of a run on a set; predictions and metrics go to ``folder``."""
     recipe = prepared.recipe
     return evaluate_detector(
         prepared.networks[network].detector,
@@ -416,5 +445,6 @@ def evaluate_network(
         precision=recipe.train.precision,
         workers=recipe.data.workers,
         skip_bad_images=recipe.data.skip_bad_images,
-        quiet=True,
+        title=title,
+        quiet=quiet,
     )

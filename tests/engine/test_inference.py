@@ -177,7 +177,7 @@ def test_progress_is_reported_unless_quiet(
     )
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[-1].startswith("evaluate val  2/2")
+    assert err.splitlines()[-1].startswith("evaluate val  3/3 images")
 
 
 def test_a_mirrored_image_gives_mirrored_detections_when_both_are_seen(
