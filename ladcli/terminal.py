@@ -49,6 +49,6 @@ def print_urgently(text: str, *, below_display: bool = False) -> None:
     with contextlib.suppress(OSError, ValueError):
         if os.isatty(2):
             text = wrapped(text, os.get_terminal_size(2).columns)
-            text = ("\r\n\x1b[?25h" if below_display else "") + text.replace("\n", "\r\n") + "\r"
+            text = ("\r\n\x1b[?25h" if below_display else "\r") + text.replace("\n", "\r\n") + "\r"
         if select.select([], [2], [], _PATIENCE)[1]:
             os.write(2, f"{text}\n".encode(errors="replace"))

@@ -55,6 +55,7 @@ speakers: list[Callable[[str], None]] = []
 _open_wishes: list[StopWish] = []  # those whose work looks at them
 _hearers: list[StopWish] = []  # those of the work around it
 _received: list[tuple[int, float]] = []  # signals, and when they came
+_answers: list[threading.Thread] = []  # that were begun
 _listening = threading.Event()
 _ending = threading.Event()
 _resting = threading.Event()
@@ -75,7 +76,7 @@ def stop_on_signal(
         after, keeps: as the attributes of `StopWish`.
     """
     wish = StopWish(after, keeps)
-    with _registered(_open_wishes, wish):
+    with _registered(_open_wishes, wish), _answered():
         if _listening.is_set() or threading.current_thread() is not threading.main_thread():
             yield wish
             return
@@ -105,6 +106,16 @@ def _registered(wishes: list[StopWish], wish: StopWish) -> Iterator[None]:
         yield
     finally:
         wishes.remove(wish)
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Let an answer that is just being given come before whatever is said next."""
+    try:
+        yield
+    finally:
+        for speaking in _answers:
+            speaking.join(_TO_TIDY)
 
 
 def exit_code() -> int:
@@ -161,10 +172,12 @@ def _receive(number: int) -> None:
     if again or not _open_wishes:
         _end_now(number)
     text = _announcement(number, _open_wishes[-1])
-    _make_wish()
     speak = speakers[-1] if speakers else print_urgently
     # A display's lock may be held by somebody who waits for a terminal.
-    threading.Thread(target=speak, args=(f"lad: {text}",), daemon=True).start()
+    speaking = threading.Thread(target=speak, args=(f"lad: {text}",), daemon=True)
+    speaking.start()
+    _answers.append(speaking)
+    _make_wish()
 
 
 def _announcement(number: int, wish: StopWish) -> str:

@@ -174,6 +174,7 @@ class _Display:
 
     def __init__(self, console: Console) -> None:
         self.works: list[_Work] = []
+        self.ended = False  # what stays on the terminal says nothing of the whole
         self._console = console
 
     def __rich__(self) -> Text:
@@ -183,7 +184,7 @@ class _Display:
             lines.append(work_line(work, width))
             if work.aside and work is self.works[-1]:
                 lines.append(fitted([work.aside], [], width))
-        whole = _overall(self.works[0]) if self.works else ""
+        whole = "" if self.ended else _overall(self.works[0])
         if whole:
             lines.append(fitted([], whole.split("  "), width))
         return Text("\n".join(lines), no_wrap=True, overflow="crop")
@@ -253,6 +254,7 @@ def _shown(console: Console, work: _Work) -> Iterator[_Shown]:
         try:
             yield shown
         finally:
+            display.ended = True
             interrupt.speakers.remove(shown.line)
             _displays.clear()
 

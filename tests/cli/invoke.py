@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -53,17 +54,26 @@ def refused_untouched(folder: Path, *arguments: str | Path) -> str:
     return message
 
 
-def lad_process(*arguments: str | Path, **options: object) -> subprocess.Popen[str]:
+def lad_process(
+    *arguments: str | Path, program: tuple[str, ...] = ("-m", "ladcli"), **options: object
+) -> subprocess.Popen[str]:
     """`lad` in a process of its own, with its output in pipes."""
     return subprocess.Popen(
-        [sys.executable, "-m", "ladcli", *map(str, arguments)],
+        [sys.executable, *program, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,
+        preexec_fn=heed_signals,
         **options,  # type: ignore[call-overload]
     )
+
+
+def heed_signals() -> None:
+    """Where the tests run in the background, their children would ignore Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def write_tiny_recipe(folder: Path) -> Path:

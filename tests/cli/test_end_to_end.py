@@ -79,7 +79,9 @@ def test_ctrl_c_saves_and_the_resumed_run_is_bit_identical(
     out, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130, err
     assert out == ""
-    assert err == "lad: interrupted; the state is saved; the same command with --resume goes on\n"
+    first, last = err.splitlines()
+    assert first.startswith("lad: stopping after this step; Ctrl-C again stops now and keeps ")
+    assert last == "lad: interrupted; the state is saved; the same command with --resume goes on"
     assert json.loads((tmp_path / "run/run.json").read_text())["status"] == "interrupted"
     lad(*args, "--out", tmp_path / "run", "--resume").done()
     lad(*args, "--out", tmp_path / "whole").done()

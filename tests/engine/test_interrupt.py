@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from ladcli.engine.interrupt import StopWish, stop_on_signal
+from ladcli.engine.interrupt import StopWish, exit_code, stop_on_signal, wishes_inside
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -45,6 +45,21 @@ def test_a_wish_in_an_inner_block_reaches_the_outer_one() -> None:
         assert outer
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_the_work_around_hears_of_wishes_and_makes_none_itself() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with wishes_inside() as heard:
+        assert signal.getsignal(signal.SIGINT) is before
+        with stop_on_signal():
+            signal.raise_signal(signal.SIGINT)
+        assert heard
+    with wishes_inside() as heard:
+        assert not heard
+
+
+def test_without_a_signal_an_interruption_counts_as_ctrl_c() -> None:
+    assert exit_code() == 130
 
 
 def test_outside_the_main_thread_nothing_is_caught() -> None:

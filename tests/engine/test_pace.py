@@ -107,5 +107,6 @@ def test_a_failed_evaluation_is_over_too(clock: list[float]) -> None:
             clock[0] += 5
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail)
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert pace.left() == pytest.approx(8)
