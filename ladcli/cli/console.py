@@ -2,26 +2,71 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import TextType
 
 from ladcli.terminal import print_remark
 
 #: Width of tables where the output is no terminal, so that logs and pipes show them whole.
 PLAIN_WIDTH = 100
+_UNLIMITED = 10_000
 
 
 def print_table(table: Table) -> None:
-    """A table on standard output, as wide as it needs to be."""
+    """A table on standard output, as wide as it needs to be.
+
+    On a terminal that is too narrow for it, columns that find no room go below, beside the names
+    once more.
+    """
     if sys.stdout.isatty():
-        Console().print(table)
+        console = Console()
+        for number, part in enumerate(_parts(table, console)):
+            if number:
+                console.print()
+            console.print(part)
     else:
         width = max(PLAIN_WIDTH, shutil.get_terminal_size().columns)
         Console(width=width, no_color=True).print(table)
+
+
+def _parts(table: Table, console: Console) -> Iterator[Table]:
+    """The table, or several of some of its columns, that a narrow terminal has room for."""
+    numbers = [i for i, column in enumerate(table.columns) if column.justify == "right"]
+    names = list(range(numbers[0] if numbers else len(table.columns)))
+    rest = list(range(len(names), len(table.columns)))
+    title = table.title
+    while rest:
+        taken = 1
+        while taken < len(rest) and _fits(_some(table, names + rest[: taken + 1], title), console):
+            taken += 1
+        yield _some(table, names + rest[:taken], title)
+        rest, title = rest[taken:], ""
+    if not numbers:
+        yield table
+
+
+def _some(table: Table, columns: list[int], title: TextType | None) -> Table:
+    """Some columns of a table."""
+    part = copy.copy(table)
+    part.title = title
+    part.columns = [
+        replace(table.columns[column], _index=number) for number, column in enumerate(columns)
+    ]
+    return part
+
+
+def _fits(table: Table, console: Console) -> bool:
+    # Without a limit of its own, a table says that it needs no more than there is.
+    unlimited = console.options.update_width(_UNLIMITED)
+    return Measurement.get(console, unlimited, table).minimum <= console.width
 
 
 def print_notes(notes: Iterable[str]) -> None:

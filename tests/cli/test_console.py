@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from rich.table import Table
 
@@ -34,3 +36,21 @@ def test_notes_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_counts_agree_with_their_word() -> None:
     assert [counted(n, "image") for n in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
+
+
+@pytest.mark.parametrize(("width", "blocks"), [(80, 1), (50, 2), (30, 3)])
+def test_narrow_terminals_get_every_column(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, blocks: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    table = Table("method", title="points", box=None)
+    for header in ("AP", "AP50", "AP75", "gain", "epochs"):
+        table.add_column(header, justify="right", no_wrap=True, min_width=8)
+    table.add_row("PAA", *"12345")
+    print_table(table)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    for word in ("points", "AP50", "AP75", "gain", "epochs"):
+        assert shown.count(word) == 1
+    assert shown.count("method") == shown.count("PAA") == blocks
+    assert max(map(len, shown.splitlines())) <= width
