@@ -161,7 +161,7 @@ def compare(
 def _show(result: ComparisonResult, *, per_class: bool, as_json: bool) -> None:
     import json
 
-    from ladcli.cli.console import print_notes, print_table
+    from ladcli.cli.console import print_costs, print_notes, print_table
     from ladcli.evaluate.comparison_table import (
         gains_table,
         methods_table,
@@ -178,6 +178,8 @@ def _show(result: ComparisonResult, *, per_class: bool, as_json: bool) -> None:
     print_table(gains_table(result, per_class=per_class))
     print()
     print_table(tide_comparison(result))
+    print()
+    print_costs([method.cost for method in result.methods])
     print()
     for line in verdicts(result):
         print_line(line)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -15,9 +17,19 @@ from rich.text import TextType
 
 from ladcli.terminal import print_remark
 
+if TYPE_CHECKING:
+    from ladcli.evaluate.method_cost import MethodCost
+
 #: Width of tables where the output is no terminal, so that logs and pipes show them whole.
 PLAIN_WIDTH = 100
 _UNLIMITED = 10_000
+
+
+def table_width() -> int:
+    """Columns that a table on standard output may fill."""
+    if sys.stdout.isatty():
+        return Console().width
+    return max(PLAIN_WIDTH, shutil.get_terminal_size().columns)
 
 
 def print_table(table: Table) -> None:
@@ -33,8 +45,22 @@ def print_table(table: Table) -> None:
                 console.print()
             console.print(part)
     else:
-        width = max(PLAIN_WIDTH, shutil.get_terminal_size().columns)
-        Console(width=width, no_color=True).print(table)
+        Console(width=table_width(), no_color=True).print(table)
+
+
+def print_costs(costs: Sequence[MethodCost]) -> None:
+    """What methods cost, as a table, and what is compared in sentences below it."""
+    from ladcli.evaluate.cost_table import cost_sentences, cost_table
+
+    if any(cost.known for cost in costs):  # bare results files tell nothing
+        print_table(cost_table(costs, width=table_width()))
+    for line in cost_sentences(costs):
+        print_sentence(line)
+
+
+def print_sentence(text: str) -> None:
+    """A sentence on standard output; on a terminal, lines end between words."""
+    print(textwrap.fill(text, table_width()) if sys.stdout.isatty() else text)
 
 
 def _parts(table: Table, console: Console) -> Iterator[Table]:

@@ -49,9 +49,9 @@ def run(
 
         lad run demo --out runs/demo
     """
-    from ladcli.cli.console import print_table
+    from ladcli.cli.console import print_costs, print_table
     from ladcli.evaluate.comparison_table import verdicts
-    from ladcli.evaluate.summary import summary_table
+    from ladcli.evaluate.summary import costs_by_method, summary_table
     from ladcli.recipe.pipeline import find_pipeline, load_pipeline
     from ladcli.stages.run import PipelineOptions, run_pipeline
 
@@ -70,12 +70,21 @@ def run(
     result = run_pipeline(loaded, str(path), options)
     if as_json:
         rows = [
-            {"run": m.run, "set": m.split, "seed": m.seed, **m.metrics.to_json()}
+            {
+                "run": m.run,
+                "set": m.split,
+                "seed": m.seed,
+                **m.metrics.to_json(),
+                "cost": m.cost.to_plain(),
+            }
             for m in result.measured
         ]
         print(json.dumps(rows))
         return
     print_table(summary_table(result.measured, baseline=loaded.baseline))
+    print()
+    print_costs(costs_by_method(result.measured))
+    print()
     for found in result.comparisons:
         for line in verdicts(found):
             print_line(f"{found.set_name}: {line}")

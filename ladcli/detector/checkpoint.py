@@ -88,6 +88,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(detector.eval(), rule, training, path)
 
 
+def load_training(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of its training, without building its network.
+
+    Raises:
+        UserError: the file is missing, or is no checkpoint of this program.
+    """
+    training = read_plain_file(path, FORMAT, (VERSION,), what="checkpoint").get("training")
+    return training if isinstance(training, dict) else {}
+
+
 def architecture_difference(detector: Detector, state: dict[str, Any]) -> str | None:
     """The first tensor in which ``state`` does not fit ``detector``, in words, or None."""
     own = detector.state_dict()

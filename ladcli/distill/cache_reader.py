@@ -22,6 +22,7 @@ from ladcli.distill.cache_format import (
     known_level,
 )
 from ladcli.errors import UserError
+from ladcli.training_cost import UNKNOWN, TrainingCost
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class CacheInfo:
     num_views: int  # per image
     num_positives: int | None  # None where they are not stored, but made of the outputs
     num_bytes: int  # of the file
+    teacher_cost: TrainingCost = UNKNOWN  # what its training took
 
     @property
     def bytes_per_image_view(self) -> float:
@@ -56,6 +58,7 @@ class CacheInfo:
             "bytes_per_image_view": self.bytes_per_image_view,
             "precision": self.precision,
             "fingerprints": dict(self.fingerprints),
+            "teacher_cost": self.teacher_cost.to_plain(),
         }
 
 
@@ -182,6 +185,7 @@ def _read_info(path: Path, file: h5py.File) -> CacheInfo:
         len(file["view_ids"]),
         len(file["anchor"]) if POSITIVES in TABLES_OF[level] else None,
         path.stat().st_size,
+        TrainingCost.from_plain(json.loads(attrs.get("teacher_cost", "null"))),
     )
 
 

@@ -72,6 +72,7 @@ class CacheWriter:
         path: the HDF5 file to make.
         level: how much is stored of each.
         attributes: plain values that become its root attributes (fingerprints and so on).
+        remarks: likewise, but a build goes on whatever they are.
         image_ids: [N] of the data index.
         view_ids: the views that every image is stored under.
         num_parts: how many parts the plan has.
@@ -91,10 +92,12 @@ class CacheWriter:
         view_ids: tuple[int, ...],
         num_parts: int,
         num_classes: int,
+        remarks: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = path
         self.tables = TABLES_OF[level]
         self.attributes = {"level": level, **attributes}
+        self.remarks = remarks or {}
         self.image_ids = image_ids
         self.view_ids = view_ids
         self.num_parts = num_parts
@@ -167,7 +170,7 @@ class CacheWriter:
 
     def _pack(self, file: h5py.File) -> None:
         """Rows of all image views end to end, with tables of where each begins."""
-        for name, value in self.attributes.items():
+        for name, value in {**self.attributes, **self.remarks}.items():
             plain = isinstance(value, (str, int))
             file.attrs[name] = value if plain else json.dumps(value)
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION

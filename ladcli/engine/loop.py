@@ -98,18 +98,25 @@ def _train_epoch(run: Training, reporter: Reporter, stop: StopWish) -> None:
                 losses = _step(run, batch.to(run.device))
                 meter.add(losses, images=len(batch))
                 position.step += 1
+                position.images += len(batch)
                 due = position.step % config.log_every == 0
                 # The one host read per interval.
                 reporter.update(images, _log(run, meter) if due else "")
             if stop:
-                run.save_now()
+                _save(run, meter)
                 raise Interrupted
             if 0 < config.save_every_minutes * 60 < time.monotonic() - (run.saved_at or began):
-                run.save_now()
+                _save(run, meter)
     except BadImageError:
-        run.save_now()
+        _save(run, meter)
         raise
     reporter.update(images, _log(run, meter))
+
+
+def _save(run: Training, meter: Meter) -> None:
+    """Save within an epoch, with the time that it took so far."""
+    run.position.seconds += meter.lap()
+    run.save_now()
 
 
 def _step(run: Training, batch: Batch) -> dict[str, Tensor]:
@@ -160,6 +167,7 @@ def _descend(learner: Learner, loss: Tensor, *, clip_norm: float) -> Tensor | No
 def _log(run: Training, meter: Meter) -> str:
     """Write the means since the last line to the log; a short note for the progress display."""
     means = meter.read()
+    run.position.seconds += meter.lap()
     if not means:
         return ""
     step, epoch = run.position.step, run.position.epoch
@@ -168,7 +176,11 @@ def _log(run: Training, meter: Meter) -> str:
             f"the loss is {means['loss']} at step {step}: training diverged; start anew "
             "(--overwrite) with a lower optim.lr or optim.clip_norm, or a longer optim.warmup_steps"
         )
-    run.log.write("train", step, epoch=epoch, **_rates(run), **means)
+    spent = {
+        "images_seen": run.position.images,
+        "seconds_trained": round(run.position.seconds, 3),
+    }
+    run.log.write("train", step, epoch=epoch, **_rates(run), **means, **spent)
     memory = peak_memory_mib(run.device) / 1024
     share = f"teacher {means['teacher_share']:.0%}  " if "teacher_share" in means else ""
     return (

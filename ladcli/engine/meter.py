@@ -13,6 +13,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._start()
+        self._lap_from = self._since
 
     def _start(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -39,3 +40,8 @@ class Meter:
         means["seconds_per_step"] = seconds / self._steps
         self._start()
         return means
+
+    def lap(self) -> float:
+        """Seconds since the last call, or since this meter was made."""
+        before, self._lap_from = self._lap_from, time.perf_counter()
+        return self._lap_from - before

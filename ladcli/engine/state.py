@@ -30,6 +30,8 @@ class Position:
     batch: int = 0  # batches of the current epoch's plan that were used
     step: int = 0  # optimizer steps over the whole run
     best: dict[str, float] = field(default_factory=dict)  # best AP so far, by network
+    images: int = 0  # that the steps saw
+    seconds: float = field(default=0.0, compare=False)  # of training, over all sessions
 
 
 @dataclass

@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.gains import ALL_PRECISIONS, Gains
+from ladcli.evaluate.method_cost import MethodCost, what_is_compared
 from ladcli.evaluate.tide import TideReport
+from ladcli.training_cost import UNKNOWN, TrainingCost
 
 #: A difference must be larger than so many of its standard errors over seeds.
 SEED_ERRORS = 2
@@ -25,6 +27,12 @@ class ComparedMethod:
     metrics: tuple[CocoMetrics, ...]  # beside the runs
     tide: tuple[TideReport, ...]
     gains: Gains | None  # over the first method; None for the first itself
+    costs: tuple[TrainingCost, ...] = ()  # beside the runs; unknown of bare results files
+
+    @property
+    def cost(self) -> MethodCost:
+        """What its runs cost."""
+        return MethodCost(self.name, self.costs or (UNKNOWN,) * len(self.runs))
 
     def mean(self, key: str, class_name: str | None = None) -> float | None:
         """Mean of a number over the runs, share of 1."""
@@ -88,9 +96,12 @@ class ComparedMethod:
         return {
             "method": self.name,
             "runs": [
-                {"run": run, **metrics.to_json(), **tide.to_json()}
-                for run, metrics, tide in zip(self.runs, self.metrics, self.tide, strict=True)
+                {"run": run, **metrics.to_json(), **tide.to_json(), "cost": cost.to_plain()}
+                for run, metrics, tide, cost in zip(
+                    self.runs, self.metrics, self.tide, self.cost.runs, strict=True
+                )
             ],
+            "cost": self.cost.to_json(),
             "gains": gains,
             "mean": {key: self.mean(key) for key in ALL_PRECISIONS},
             "spread": {key: self.spread(key) for key in ALL_PRECISIONS},
@@ -118,5 +129,6 @@ class ComparisonResult:
             "resamples": self.resamples,
             "confidence": self.confidence,
             "baseline": self.methods[0].name,
+            "compared_at": what_is_compared([method.cost for method in self.methods]),
             "methods": [method.to_json(self.methods[0]) for method in self.methods],
         }

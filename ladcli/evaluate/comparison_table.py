@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 
 from rich import box
 from rich.console import JustifyMethod
@@ -13,6 +14,7 @@ from rich.text import Text
 from ladcli.evaluate.bootstrap import Gain
 from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
 from ladcli.evaluate.gains import Gains
+from ladcli.evaluate.method_cost import Figures, MethodCost
 from ladcli.evaluate.table import PRECISIONS, UNDEFINED, csv_number, points, signed
 from ladcli.evaluate.tide_repairs import ALL_KINDS
 
@@ -21,6 +23,11 @@ _WORDS = {
     "not told apart": "not told apart on these images",
     "no further apart than seeds": "no further apart than seeds are",
 }
+#: CSV columns of what a method cost, means over its runs; ``earlier_`` is its teacher's.
+_COST_COLUMNS = (
+    *("epochs", "images", "seconds", "parameters", "trained_parameters"),
+    *("earlier_epochs", "earlier_images", "earlier_seconds"),
+)
 #: Head of the column that names a number.
 NUMBER = "number"
 
@@ -81,18 +88,33 @@ def comparison_csv(result: ComparisonResult) -> str:
     """A row per method and class (``all`` first): AP numbers, and AP's difference and interval."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["method", "class", *PRECISIONS, "AP_difference", "AP_low", "AP_high", "share_above_0"]
-    )
+    gained = ("AP_difference", "AP_low", "AP_high", "share_above_0")
+    writer.writerow(["method", "class", *PRECISIONS, *gained, *_COST_COLUMNS])
     names = [None, *result.methods[0].metrics[0].per_class]
     for method in result.methods:
+        cost = _cost_cells(method.cost)
         for name in names:
             values = [method.mean(key, name) for key in PRECISIONS]
             gain = _ap_gain(method, name)
             rest = [gain.difference, gain.low, gain.high, gain.share_above] if gain else [None] * 4
             cells = [csv_number(value) for value in (*values, *rest)]
-            writer.writerow([method.name, "all" if name is None else name, *cells])
+            writer.writerow([method.name, "all" if name is None else name, *cells, *cost])
     return text.getvalue()
+
+
+def _cost_cells(cost: MethodCost) -> list[str]:
+    """The figures of `_COST_COLUMNS`; empty where they are not known."""
+    if not cost.known:
+        return [""] * len(_COST_COLUMNS)
+    own, before = cost.own, cost.before
+    earlier = [0.0] * 3 if before is None else _work(before)
+    numbers = [*_work(own), cost.parameters, own.trained, *earlier]
+    return ["" if number is None else f"{number:.10g}" for number in numbers]
+
+
+def _work(figures: Figures) -> list[float | None]:
+    epochs = None if figures.epochs is None else statistics.fmean(figures.epochs)
+    return [epochs, figures.images, figures.seconds]
 
 
 def _ap_gain(method: ComparedMethod, class_name: str | None) -> Gain | None:

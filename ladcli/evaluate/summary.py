@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ladcli.evaluate.coco import CocoMetrics
+from ladcli.evaluate.method_cost import MethodCost
 from ladcli.evaluate.table import UNDEFINED, signed
+from ladcli.training_cost import UNKNOWN, TrainingCost
 
 _COLUMNS = ("AP", "AP50", "AP75")
 
@@ -27,6 +29,7 @@ class Measured:
     seed: int
     split: str
     metrics: CocoMetrics
+    cost: TrainingCost = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,14 @@ def summary_table(measured: Sequence[Measured], *, baseline: str | None) -> Tabl
         # Text, not str: a title such as "[red]" is no markup.
         table.add_row(*map(Text, row), end_section=after is not None and after[0] != row[0])
     return table
+
+
+def costs_by_method(measured: Sequence[Measured]) -> list[MethodCost]:
+    """What every method cost, in the order of the table; a run counts once for all sets."""
+    return [
+        MethodCost(here[0].title, tuple({m.run: m.cost for m in here}.values()))
+        for here in _by_stage(measured).values()
+    ]
 
 
 def _by_stage(measured: Sequence[Measured]) -> dict[str, list[Measured]]:

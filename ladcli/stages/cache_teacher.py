@@ -26,7 +26,12 @@ from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import open_training_set
 from ladcli.stages.input_boxes import input_boxes, reach_warning
 from ladcli.stages.resolve import resolve_preset
-from ladcli.stages.teachers import cache_fingerprints, input_fingerprint, open_teacher_network
+from ladcli.stages.teachers import (
+    cache_fingerprints,
+    checkpoint_cost,
+    input_fingerprint,
+    open_teacher_network,
+)
 
 #: Batches whose results are written together; after a kill at most these are done again.
 BATCHES_PER_PART = 8
@@ -94,6 +99,7 @@ def cache_teacher(
         view_ids=ViewGrid.from_config(recipe.data).view_ids(),
         num_parts=len(parts),
         num_classes=len(index.classes),
+        remarks={"teacher_cost": checkpoint_cost(teacher).to_plain()},
     )
     _run_missing_parts(recipe, source, index, parts, writer, device=device, quiet=quiet)
     writer.finish()

@@ -17,6 +17,7 @@ from ladcli.errors import UserError
 from ladcli.recipe.schema import NetworkConfig, Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import require_same_classes
+from ladcli.stages.teachers import checkpoint_cost
 from ladcli.stages.training import (
     Method,
     NewNetwork,
@@ -99,7 +100,9 @@ def _objective(prepared: Prepared) -> tuple[CoObjective, dict[str, Any]]:
         first_teacher,
         recipe.soft if config.soft else None,
     )
-    return objective, {"first_teacher": first_teacher}
+    started_from = [config.init for config in (recipe.net_a, recipe.net_b) if config.init]
+    earlier = [checkpoint_cost(Path(path)) for path in started_from]
+    return objective, {"first_teacher": first_teacher, "earlier": earlier}
 
 
 def _choose_first_teacher(prepared: Prepared) -> str:
@@ -118,7 +121,7 @@ def _choose_first_teacher(prepared: Prepared) -> str:
     if len(trained) == 2 and prepared.validation is not None:
         announce("note: measuring both initial networks, to know which is the first teacher")
         return max((A, B), key=lambda name: _average_precision(prepared, name))
-    return max((A, B), key=lambda name: _num_parameters(prepared.networks[name].detector))
+    return max((A, B), key=lambda name: prepared.networks[name].num_parameters)
 
 
 def _average_precision(prepared: Prepared, name: str) -> float:
@@ -126,7 +129,3 @@ def _average_precision(prepared: Prepared, name: str) -> float:
     with TemporaryDirectory() as folder:
         evaluation = evaluate_network(prepared, name, prepared.validation, Path(folder))
     return evaluation.metrics.stats["AP"] or 0.0
-
-
-def _num_parameters(detector: Detector) -> int:
-    return sum(parameter.numel() for parameter in detector.parameters())

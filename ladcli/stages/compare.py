@@ -22,6 +22,8 @@ from ladcli.evaluate.same_truth import truth_difference
 from ladcli.evaluate.tide import TideReport, repairs_of, tide_errors
 from ladcli.recipe.schema import DataConfig
 from ladcli.stages.report import MethodRuns, compare_report, page_target
+from ladcli.stages.run_costs import read_run_cost
+from ladcli.training_cost import UNKNOWN, TrainingCost
 
 #: Resamples by default: many where they are cheap, fewer from this number of images on.
 RESAMPLES, RESAMPLES_OF_LARGE_SETS, LARGE_SET = 10_000, 1_000, 2_000
@@ -134,12 +136,17 @@ def _compare(methods: Sequence[MethodResults], options: CompareOptions) -> Compa
             tuple(metrics_of(run.matched.matching) for run in runs),
             tuple(run.tide for run in runs),
             gain,
+            tuple(_cost_of(one) for one in method.results),
         )
         for method, runs, gain in zip(methods, measured, (None, *gains), strict=True)
     )
     return ComparisonResult(
         compared, options.set_name, num_images, resamples, options.confidence, tuple(reader.notes)
     )
+
+
+def _cost_of(one: ResultsOf) -> TrainingCost:
+    return UNKNOWN if one.run is None else read_run_cost(*one.run)
 
 
 def _gains(measured: list[list[_Measured]], draws: Draws, quiet: bool) -> list[Gains]:

@@ -12,7 +12,12 @@ from ladcli.distill.teacher import Teacher
 from ladcli.errors import UserError
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
-from ladcli.stages.teachers import chosen_switch, make_cached_teacher, make_online_teacher
+from ladcli.stages.teachers import (
+    checkpoint_cost,
+    chosen_switch,
+    make_cached_teacher,
+    make_online_teacher,
+)
 from ladcli.stages.training import (
     Method,
     Prepared,
@@ -21,6 +26,7 @@ from ladcli.stages.training import (
     run_training,
     single_network,
 )
+from ladcli.training_cost import UNKNOWN, TrainingCost
 
 
 def distill(recipe: Recipe, options: RunOptions) -> TrainingResult:
@@ -40,7 +46,7 @@ def distill(recipe: Recipe, options: RunOptions) -> TrainingResult:
 def _objective(prepared: Prepared) -> tuple[Objective, dict[str, Any]]:
     recipe = prepared.recipe
     assigner = build_assigner(recipe.assign)
-    teacher, fingerprint = _open_teacher(prepared, assigner)
+    teacher, fingerprint, cost = _open_teacher(prepared, assigner)
     config = recipe.distill
     objective = Objective(
         assigner,
@@ -50,16 +56,21 @@ def _objective(prepared: Prepared) -> tuple[Objective, dict[str, Any]]:
         switch=chosen_switch(config),
         soft=None if config.mode == "lad" else recipe.soft,
     )
-    return objective, {"fingerprints": {"teacher": fingerprint}}
+    return objective, {"fingerprints": {"teacher": fingerprint}, "earlier": [cost]}
 
 
-def _open_teacher(prepared: Prepared, assigner: Assigner) -> tuple[Teacher, str]:
-    """The teacher, and the fingerprint of the network behind it."""
+def _open_teacher(prepared: Prepared, assigner: Assigner) -> tuple[Teacher, str, TrainingCost]:
+    """The teacher, the fingerprint of the network behind it, and what its training cost."""
     config = prepared.recipe.distill
     network = Path(config.teacher) if config.teacher else None
     if config.cache:
         cached = make_cached_teacher(Path(config.cache), prepared, assigner, network=network)
-        return cached, cached.cache.info.fingerprints["teacher"]
+        info = cached.cache.info
+        # Older caches do not say what their teacher cost.
+        cost = info.teacher_cost
+        if cost == UNKNOWN and network is not None:
+            cost = checkpoint_cost(network)
+        return cached, info.fingerprints["teacher"], cost
     assert network is not None  # checked in `distill`
     online = make_online_teacher(network, prepared, assigner)
-    return online, teacher_fingerprint(online.detector)
+    return online, teacher_fingerprint(online.detector), checkpoint_cost(network)

@@ -22,6 +22,8 @@ from ladcli.stages.compare import CompareOptions, compare_methods
 from ladcli.stages.datasets import EvaluationSet, open_evaluation_set
 from ladcli.stages.evaluate import evaluate_checkpoint
 from ladcli.stages.pipeline_time import PipelineTime
+from ladcli.stages.run_costs import read_run_cost
+from ladcli.training_cost import TrainingCost
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,14 @@ def measure_pipeline(
     """
     measured = _measure(pipeline, runs, recipes, times, quiet=quiet)
     rows = [
-        {"run": m.run, "stage": m.stage, "seed": m.seed, "set": m.split, **m.metrics.to_json()}
+        {
+            "run": m.run,
+            "stage": m.stage,
+            "seed": m.seed,
+            "set": m.split,
+            **m.metrics.to_json(),
+            "cost": m.cost.to_plain(),
+        }
         for m in measured
     ]
     write_json(out / "summary.json", rows)
@@ -151,14 +160,17 @@ def _measure(
                 if note not in notes:
                     announce(f"note: {note}", quiet=quiet)
             notes.update(evaluation.notes)
-            measured.append(_named(run, network, split, evaluation.metrics))
+            cost = read_run_cost(run.folder, network)
+            measured.append(_named(run, network, split, evaluation.metrics, cost))
     return measured
 
 
-def _named(run: PipelineRun, network: str, split: str, metrics: CocoMetrics) -> Measured:
+def _named(
+    run: PipelineRun, network: str, split: str, metrics: CocoMetrics, cost: TrainingCost
+) -> Measured:
     """What a network reached, under the names that tables give it."""
     stage, title = _names(run.stage, network)
-    return Measured(stage, title, _run_name(run, network), run.seed, split, metrics)
+    return Measured(stage, title, _run_name(run, network), run.seed, split, metrics, cost)
 
 
 def _run_name(run: PipelineRun, network: str) -> str:

@@ -10,10 +10,12 @@ from ladcli.engine.metrics_log import scan_metrics
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
 from ladcli.evaluate.report.content import RunRecord, SetResult
+from ladcli.evaluate.report.learning import logged_networks
 from ladcli.evaluate.report.measure import measure_set
 from ladcli.evaluate.report.probes import Probe, read_probe
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
+from ladcli.stages.run_costs import run_cost
 from ladcli.stages.truths import Truths
 
 #: Whether a folder eval/NETWORK/SET is wanted.
@@ -61,7 +63,9 @@ def _read_run(folder: Path, name: str, truths: Truths, wanted: Wanted) -> RunRec
         )
     probes = _read_probes(folder / "probes", remarks)
     images = truths.image_folders(recipe) if probes else []
-    return RunRecord(name, notes, recipe, lines, results, probes, images, tuple(remarks))
+    networks = dict.fromkeys([*(found.parent.name for found in there), *logged_networks(lines)])
+    costs = {network: run_cost(notes, recipe, lines, network) for network in networks}
+    return RunRecord(name, notes, recipe, lines, results, costs, probes, images, tuple(remarks))
 
 
 def _checkpoint(folder: Path) -> Path:

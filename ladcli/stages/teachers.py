@@ -9,7 +9,7 @@ import torch
 from ladcli.assign import Assigner, Switch
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import ViewGrid, is_ranged
-from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
+from ladcli.detector.checkpoint import load_checkpoint, load_training, teacher_fingerprint
 from ladcli.detector.model import Detector
 from ladcli.distill.cache_format import Fingerprints, needed_level, require_level, require_match
 from ladcli.distill.cache_reader import TeacherCache
@@ -21,7 +21,9 @@ from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe.schema import DataConfig, DistillConfig, Recipe, SoftConfig
 from ladcli.stages.assigner import assigner_fingerprint
 from ladcli.stages.datasets import require_same_classes
+from ladcli.stages.run_costs import cost_of_checkpoint
 from ladcli.stages.training import Prepared
+from ladcli.training_cost import UNKNOWN, TrainingCost
 
 
 def open_teacher_network(path: Path, index: CocoIndex) -> Detector:
@@ -33,6 +35,18 @@ def open_teacher_network(path: Path, index: CocoIndex) -> Detector:
     detector = load_checkpoint(path).detector
     require_same_classes(index.classes, "the training set", detector.classes, path)
     return detector
+
+
+def checkpoint_cost(path: Path) -> TrainingCost:
+    """What it took to train the network of a checkpoint, as far as that is known.
+
+    A checkpoint of a program that did not write it down is looked up in the run that it lies in.
+    """
+    training = load_training(path)
+    if "cost" in training:
+        return TrainingCost.from_plain(training["cost"])
+    found = cost_of_checkpoint(path)
+    return found if found.epochs == training.get("epoch") else UNKNOWN
 
 
 def make_online_teacher(path: Path, prepared: Prepared, assigner: Assigner) -> OnlineTeacher:

@@ -49,6 +49,7 @@ from ladcli.stages.summary import (
     summary_rows,
 )
 from ladcli.structures import Batch
+from ladcli.training_cost import TrainingCost, costs_from_plain, logged_work
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,17 @@ class NewNetwork:
     detector: Detector
     lr: float  # after warm-up
 
+    @property
+    def num_parameters(self) -> int:
+        """All of them: what inference has to carry."""
+        return sum(parameter.numel() for parameter in self.detector.parameters())
+
+    @property
+    def num_trained(self) -> int:
+        """Those that are not frozen."""
+        parameters = self.detector.parameters()
+        return sum(p.numel() for p in parameters if p.requires_grad)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -109,7 +121,8 @@ class Method:
 
     stage: str  # the command
     networks: Callable[[Recipe, ClassTable], dict[str, NewNetwork]]
-    #: Called once the data are known to be sound; the second value goes into `run.json`.
+    #: Called once the data are known to be sound.  The second value goes into `run.json`, but for
+    #: "earlier": the costs of the trainings that this one builds on.
     objective: Callable[[Prepared], tuple[Objective | CoObjective, dict[str, Any]]]
 
 
@@ -138,13 +151,18 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     position = Position()
     if options.resume and run.state.exists():
         position = load_state(run.state, learners)
-        read_metrics(run.metrics)  # a damaged log is refused before anything is written
+        # A damaged log is refused before anything is written.
+        _recall_work(position, read_metrics(run.metrics))
     run.create(recipe, stage=method.stage, overwrite=options.overwrite, resumed=options.resume)
     fingerprints = {"data": prepared.index.fingerprint(), **method_notes.pop("fingerprints", {})}
     if saved is None:
         run.update_notes(resolved=prepared.resolved)
+    cost = _cost_at_start(prepared, method_notes.pop("earlier", ()))
     run.update_notes(
-        fingerprints=fingerprints, classes=prepared.index.classes.to_plain(), **method_notes
+        fingerprints=fingerprints,
+        classes=prepared.index.classes.to_plain(),
+        cost=cost,
+        **method_notes,
     )
     if not options.quiet:
         _say_what_will_happen(method, prepared, hints, options, position)
@@ -165,7 +183,7 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     with progress(
         method.stage, total, unit="images", step="step", asides=asides, quiet=options.quiet
     ) as bar:
-        finisher = _EpochFinisher(run, prepared, prober, log, bar, quiet=options.quiet)
+        finisher = _EpochFinisher(run, prepared, prober, log, bar, cost, quiet=options.quiet)
         training = Training(
             recipe=recipe,
             device=prepared.device,
@@ -283,6 +301,36 @@ def _num_evaluations(prepared: Prepared, position: Position) -> int:
     return due * len(prepared.networks)
 
 
+def _recall_work(position: Position, lines: list[dict[str, Any]]) -> None:
+    """Count what a run did before its state kept count."""
+    if position.step and not position.images:
+        images, seconds = logged_work(line for line in lines if line["step"] <= position.step)
+        position.images, position.seconds = images or 0, seconds or 0.0
+
+
+def _cost_at_start(prepared: Prepared, earlier: Iterable[TrainingCost]) -> dict[str, Any]:
+    """What `run.json` says of the cost; how long and with how many images, the log tells."""
+    networks = prepared.networks
+    return {
+        "parameters": {name: network.num_parameters for name, network in networks.items()},
+        "trained_parameters": sum(network.num_trained for network in networks.values()),
+        "earlier": [cost.to_plain() for cost in earlier],
+    }
+
+
+def _cost_so_far(noted: dict[str, Any], network: str, position: Position) -> TrainingCost:
+    """The cost of a network's training up to ``position``; ``noted`` as in `run.json`."""
+    return TrainingCost(
+        position.epoch,
+        position.images,
+        position.seconds,
+        noted["parameters"][network],
+        noted["trained_parameters"],
+        len(noted["parameters"]),
+        costs_from_plain(noted["earlier"]),
+    )
+
+
 def _train_and_note(run: RunDirectory, training: Training, bar: Reporter) -> None:
     """Train, and leave in `run.json` how it ended."""
     try:
@@ -367,6 +415,7 @@ class _EpochFinisher:
         prober: Prober,
         log: MetricsLog,
         reporter: Reporter,
+        cost: dict[str, Any],
         *,
         quiet: bool,
     ) -> None:
@@ -376,6 +425,7 @@ class _EpochFinisher:
         self.prober = prober
         self.log = log
         self.reporter = reporter
+        self.cost = cost  # as in `run.json`
         self.metrics: dict[str, CocoMetrics] = {}
         self.notes = prepared.validation.index.notes if prepared.validation else ()
 
@@ -394,7 +444,12 @@ class _EpochFinisher:
             self.run.checkpoint(name, network),
             self.prepared.networks[network].detector,
             input_rule(recipe),
-            {"epoch": position.epoch, "step": position.step, "recipe": recipe.model_dump()},
+            {
+                "epoch": position.epoch,
+                "step": position.step,
+                "recipe": recipe.model_dump(),
+                "cost": _cost_so_far(self.cost, network, position).to_plain(),
+            },
         )
 
     def _evaluate(self, network: str, validation: EvaluationSet, position: Position) -> None:

@@ -120,7 +120,7 @@ class Run:
 
     def lines(self) -> list[dict[str, Any]]:
         """The log without what differs from run to run by nature."""
-        timing = ("images_per_second", "seconds_per_step")
+        timing = ("images_per_second", "seconds_per_step", "seconds_trained")
         return [
             {k: v for k, v in line.items() if k not in timing}
             for line in read_metrics(self.metrics)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ladcli.evaluate.report.assignment import assignment_comparison
 from ladcli.evaluate.report.changed import changed_section
 from ladcli.evaluate.report.content import RunRecord
+from ladcli.evaluate.report.costs import cost_section
 from ladcli.evaluate.report.differences import differences_section
 from ladcli.evaluate.report.entry import Entry
 from ladcli.evaluate.report.heading import method_of
@@ -37,6 +38,7 @@ def comparison_page(methods: Sequence[Method], *, extra: Sequence[tuple[str, Htm
         _overview(methods),
         remarks(dict.fromkeys(line for run in runs for line in run.remarks)),
         *(section(title, content) for title, content in extra),
+        cost_section(methods),
         *(_set_part(split, methods, _PHOTO_BYTES // len(sets)) for split in sets),
         assignment_comparison(methods),
         learning_comparison(methods),

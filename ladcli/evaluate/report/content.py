@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ladcli.evaluate.results import Results
 from ladcli.evaluate.run_folders import ONLY_NETWORK
 from ladcli.evaluate.tide import TideErrors
 from ladcli.recipe.schema import Recipe
+from ladcli.training_cost import TrainingCost
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,7 @@ class RunRecord:
     recipe: Recipe | None  # None where it cannot be read
     metrics: Sequence[Mapping[str, Any]]  # sound lines of metrics.jsonl
     results: Sequence[SetResult] = ()
+    costs: Mapping[str, TrainingCost] = field(default_factory=dict)  # by network
     probes: Sequence[Probe] = ()  # by ascending epoch
     probe_images: Sequence[Path] = ()  # folders where their images may lie
     remarks: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ladcli.evaluate.report.content import RunRecord, SetResult
+from ladcli.evaluate.report.costs import cost_facts
 from ladcli.evaluate.report.html import Child, Html, fold, join, table, tag
 from ladcli.evaluate.run_folders import ONLY_NETWORK
 from ladcli.evaluate.table import points
@@ -24,6 +25,7 @@ def heading(run: RunRecord) -> Html:
         ("method", method_of(run)),
         ("status", str(notes.get("status", "unknown"))),
         ("AP", _reached(run.results)),
+        *cost_facts(run),
         ("command", _command(notes)),
         ("started", _when(notes.get("started"))),
         ("finished", _finished(notes)),

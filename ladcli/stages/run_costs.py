@@ -1,0 +1,137 @@
+"""What the training of a run cost, read from its folder.
+
+Programs before costs were written down left the log and the recipe: time and images follow from
+the one, epochs and the place of the teacher from the other; parameters are unknown then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ladcli.engine.metrics_log import scan_metrics
+from ladcli.engine.run_directory import RunDirectory
+from ladcli.errors import UserError
+from ladcli.recipe import load_recipe
+from ladcli.recipe.schema import Recipe
+from ladcli.training_cost import UNKNOWN, TrainingCost, logged_work
+
+#: Teachers of teachers are followed so far.
+_MAX_DEPTH = 8
+
+
+def read_run_cost(folder: Path, network: str) -> TrainingCost:
+    """The cost of a run, with the parameters of one of its networks; unknown where no run is."""
+    return _read_run_cost(folder, network, _MAX_DEPTH)
+
+
+def cost_of_checkpoint(path: Path) -> TrainingCost:
+    """The cost of the run that a checkpoint lies in; unknown where it lies in none."""
+    network = path.absolute().parent
+    if network.parent.name != "checkpoints":
+        return UNKNOWN
+    return read_run_cost(network.parent.parent, network.name)
+
+
+def run_cost(
+    notes: Mapping[str, Any],
+    recipe: Recipe | None,
+    lines: Sequence[Mapping[str, Any]],
+    network: str,
+) -> TrainingCost:
+    """The same of what was read already: `run.json`, `recipe.yaml`, and the log's objects."""
+    return _run_cost(notes, recipe, lines, network, _MAX_DEPTH)
+
+
+def _read_run_cost(folder: Path, network: str, depth: int) -> TrainingCost:
+    run = RunDirectory(folder)
+    try:
+        notes = run.read_notes()
+        recipe = load_recipe(run.recipe) if run.recipe.is_file() else None
+    except UserError:
+        return UNKNOWN
+    return _run_cost(notes, recipe, scan_metrics(run.metrics)[0], network, depth)
+
+
+def _run_cost(
+    notes: Mapping[str, Any],
+    recipe: Recipe | None,
+    lines: Sequence[Mapping[str, Any]],
+    network: str,
+    depth: int,
+) -> TrainingCost:
+    noted = notes.get("cost")
+    noted = noted if isinstance(noted, dict) else {}
+    images, seconds = logged_work(lines)
+    counts = noted.get("parameters")
+    earlier = noted.get("earlier")
+    # Unsound values of the file become unknown on this way.
+    own = TrainingCost.from_plain(
+        {
+            "epochs": _epochs(notes, recipe, lines),
+            "images": images,
+            "seconds": seconds,
+            "parameters": counts.get(network) if isinstance(counts, dict) else None,
+            "trained_parameters": noted.get("trained_parameters"),
+            "networks": 2 if network in ("a", "b") else 1,
+            "earlier": earlier if isinstance(earlier, list) else [],
+        }
+    )
+    if isinstance(earlier, list):
+        return own
+    return replace(own, earlier=tuple(_earlier(notes, recipe, depth)))
+
+
+def _epochs(
+    notes: Mapping[str, Any], recipe: Recipe | None, lines: Sequence[Mapping[str, Any]]
+) -> int | None:
+    """Epochs that were finished."""
+    if notes.get("status") == "finished":
+        return recipe.schedule.epochs if recipe is not None else None
+    # A line of training in epoch 3 or an evaluation after it: three were finished by then.
+    seen = [line["epoch"] for line in lines if isinstance(line.get("epoch"), int)]
+    return max(seen, default=None)
+
+
+def _earlier(notes: Mapping[str, Any], recipe: Recipe | None, depth: int) -> Iterator[TrainingCost]:
+    """The trainings that a run builds on, where it does not say so itself."""
+    stage = notes.get("stage")
+    if recipe is None:
+        if stage in ("distill", "colad"):
+            yield UNKNOWN
+        return
+    if stage != "colad" and (recipe.distill.teacher or recipe.distill.cache):
+        yield _traced(recipe.distill.teacher, notes, depth)
+    if stage != "distill":
+        for config in (recipe.net_a, recipe.net_b):
+            if config.init:
+                yield _traced(config.init, notes, depth)
+
+
+def _traced(checkpoint: str | None, notes: Mapping[str, Any], depth: int) -> TrainingCost:
+    """The cost of the run that a checkpoint lies in, if it lies there still.
+
+    A run that was finished only after the other one began is another one by now.
+    """
+    network = Path(checkpoint).absolute().parent if checkpoint else None
+    if not depth or network is None or network.parent.name != "checkpoints":
+        return UNKNOWN
+    folder = network.parent.parent
+    try:
+        teacher = RunDirectory(folder).read_notes()
+    except UserError:
+        return UNKNOWN
+    finished, started = _moment(teacher.get("finished")), _moment(notes.get("started"))
+    if finished is None or started is None or finished > started:
+        return UNKNOWN
+    return _read_run_cost(folder, network.name, depth - 1)
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return datetime.strptime(str(text), "%Y-%m-%dT%H:%M:%S%z")
+    except ValueError:
+        return None
