@@ -167,9 +167,9 @@ def _descend(learner: Learner, loss: Tensor, *, clip_norm: float) -> Tensor | No
 def _log(run: Training, meter: Meter) -> str:
     """Write the means since the last line to the log; a short note for the progress display."""
     means = meter.read()
-    run.position.seconds += meter.lap()
     if not means:
         return ""
+    run.position.seconds += meter.lap()
     step, epoch = run.position.step, run.position.epoch
     if not math.isfinite(means["loss"]):
         raise RunError(

@@ -36,7 +36,16 @@ def first(folder: Path, data: Path) -> Outcome:
 def test_table_has_every_stage_on_every_set_and_says_who_won(first: Outcome, folder: Path) -> None:
     shown = first.done()
     assert "COCO metrics, points of 100" in shown
-    assert len([line for line in shown.splitlines() if "alone (PAA)" in line]) == 4  # 2 verdicts
+    # A row per set, its cost, what is compared, and two verdicts.
+    assert len([line for line in shown.splitlines() if "alone (PAA)" in line]) == 6
+    costs = [line.split() for line in shown.splitlines() if "what training cost" in shown]
+    alone, taught, teacher = (
+        next(cells for cells in costs if cells[: len(name)] == name)
+        for name in (["alone", "(PAA)"], ["taught", "(LAD)"], ["+", "teacher"])
+    )
+    assert alone[2:4] == taught[2:4] == teacher[2:4] == ["1", "8"]
+    assert "Compared at equal student schedule (1 epoch), not at equal total cost" in shown
+    assert "taught (LAD) took 2.0 times the images of alone (PAA)." in shown
     assert [line.split()[0] for line in shown.splitlines() if "taught (LAD)  0" in line] == [
         "val",
         "test",
@@ -85,6 +94,10 @@ def test_json_holds_the_numbers_of_the_summary(first: Outcome, folder: Path, dat
     ]
     stored = json.loads((folder / "out/summary.json").read_text())
     assert [row["coco"] for row in rows] == [row["coco"] for row in stored]
+    assert [row["cost"] for row in rows] == [row["cost"] for row in stored]
+    assert [(row["cost"]["images"], len(row["cost"]["earlier"])) for row in rows[-3:]] == [
+        (8, 0), (8, 1), (8, 1),
+    ]  # fmt: skip
 
 
 def test_changed_options_are_refused(first: Outcome, folder: Path, data: Path) -> None:

@@ -68,7 +68,13 @@ def rows_of(assignment: Assignment) -> BatchRows:
     return {POSITIVES: encode_positives(assignment.gt_index)}
 
 
-def writer_for(path: Path, *, num_parts: int = len(CONTENT), **changes: Any) -> CacheWriter:
+def writer_for(
+    path: Path,
+    *,
+    num_parts: int = len(CONTENT),
+    remarks: dict[str, Any] | None = None,
+    **changes: Any,
+) -> CacheWriter:
     """A writer of one part per batch of `CONTENT`; ``changes`` replace attributes."""
     return CacheWriter(
         path,
@@ -78,6 +84,7 @@ def writer_for(path: Path, *, num_parts: int = len(CONTENT), **changes: Any) -> 
         view_ids=VIEW_IDS,
         num_parts=num_parts,
         num_classes=3,
+        remarks=remarks,
     )
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from ladcli.detector.anchors import anchor_grid
 from ladcli.distill.cache_format import POSITIVES
-from ladcli.distill.cache_reader import TeacherCache
+from ladcli.distill.cache_reader import TeacherCache, read_cache_info
 from ladcli.distill.cache_writer import discard_parts
 from ladcli.errors import UserError
+from ladcli.training_cost import UNKNOWN, TrainingCost
 from tests.distill.caches import (
     ATTRIBUTES,
     EXPECTED,
@@ -193,6 +194,22 @@ def test_a_folder_that_is_no_build_is_refused(path: Path, content: str) -> None:
     writer_for(path)
     (path.parent / "cache.h5.parts" / "build.json").write_text(content)
     assert "holds no build of a cache" in refusal(path)
+
+
+def test_remarks_are_stored_and_tell_no_builds_apart(path: Path) -> None:
+    write_part(writer_for(path), 0)
+    cost = TrainingCost(12, 2460, 374.0, 5, 4)
+    writer = writer_for(path, remarks={"teacher_cost": cost.to_plain()})
+    assert writer.missing_parts() == [1, 2]
+    for number in (1, 2):
+        write_part(writer, number)
+    writer.finish()
+    assert read_cache_info(path).teacher_cost == cost
+
+
+def test_caches_without_remarks_are_read(path: Path) -> None:
+    write_cache(path)
+    assert read_cache_info(path).teacher_cost == UNKNOWN
 
 
 def test_another_number_of_parts_is_another_build(path: Path) -> None:

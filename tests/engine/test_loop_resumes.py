@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ladcli.engine import loop
+from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import BadImageError, Interrupted
 from ladcli.structures import Batch
 from tests.engine.runs import BATCHES, Run, interrupted_before, plan_batches, recipe, require_equal
@@ -132,6 +133,33 @@ def test_a_kill_in_mid_epoch_costs_what_was_not_saved(
     ]
     resumed = Run(tmp_path, config, seed=9).train()
     require_no_trace(resumed, whole)
+
+
+def test_time_is_that_of_all_sessions_and_of_training_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch takes a minute, an evaluation an hour, and a night lies between two sessions."""
+    clock = [0.0]
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: clock[0])
+
+    def slow(epoch: int, skip: int) -> Iterator[Batch]:
+        for batch in plan_batches(epoch, skip):
+            clock[0] += 60
+            yield batch
+
+    def evaluated() -> None:
+        clock[0] += 3600
+
+    config = recipe(train__log_every=2)
+    with pytest.raises(Interrupted):
+        Run(tmp_path, config, batches=interrupted_before(1, 0, slow), evaluate=evaluated).train()
+    clock[0] += 36_000
+    run = Run(tmp_path, config, batches=slow, evaluate=evaluated).train()
+    position = run.training.position
+    assert (position.images, position.seconds) == (3 * 2 * BATCHES, 60 * 2 * BATCHES)
+    logged = [line for line in read_metrics(run.metrics) if line["kind"] == "train"]
+    totals = [(n["step"], n["images_seen"], n["seconds_trained"]) for n in logged]
+    assert totals == [(2, 6, 120.0), (3, 9, 180.0), (4, 12, 240.0), (6, 18, 360.0)]
 
 
 @pytest.mark.parametrize("minutes", [0.0, 1e9])

@@ -42,6 +42,19 @@ def test_speed_is_counted_in_images_and_steps(monkeypatch: pytest.MonkeyPatch) -
     assert meter.read()["images_per_second"] == 3
 
 
+def test_laps_hold_all_the_time_whenever_means_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [10.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    meter = Meter()
+    meter.add(scalars(loss=1.0), images=4)
+    clock[0] = 12.0
+    assert meter.lap() == 2
+    clock[0] = 15.0
+    assert meter.read()["seconds_per_step"] == 5
+    assert meter.lap() == 3
+    assert meter.lap() == 0
+
+
 def test_reading_starts_anew() -> None:
     meter = Meter()
     meter.add(scalars(loss=1.0), images=1)

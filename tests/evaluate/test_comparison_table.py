@@ -23,6 +23,7 @@ from ladcli.evaluate.comparison_table import (
 from ladcli.evaluate.gains import Gains
 from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
 from ladcli.evaluate.tide_repairs import ALL_KINDS
+from ladcli.training_cost import TrainingCost
 
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 UNDEFINED = Gain(None, None, None, None, None, None)
@@ -205,13 +206,26 @@ def test_csv_has_a_row_per_method_and_class() -> None:
     assert head == [
         "method", "class", "AP", "AP50", "AP75", "APs", "APm", "APl",
         "AP_difference", "AP_low", "AP_high", "share_above_0",
+        "epochs", "images", "seconds", "parameters", "trained_parameters",
+        "earlier_epochs", "earlier_images", "earlier_seconds",
     ]  # fmt: skip
     assert [row[:2] for row in body] == [
         [name, label] for name in ("paa", "[b]lad") for label in ("all", "[red] cell", "cup")
     ]
     baseline, mean = ([*[ap] * 3, "", ap, ap] for ap in ("0.500000", "0.520000"))
     gains = ["0.025100", "0.014900", "0.038200", "0.999600"]
-    assert body[0][2:] == [*baseline, *[""] * 4]
-    assert body[3][2:] == [*mean, *gains]
-    assert body[4][2:] == [*mean, *gains]
-    assert body[5][2:] == [*mean, *[""] * 4]
+    unknown = [""] * 8
+    assert body[0][2:] == [*baseline, *[""] * 4, *unknown]
+    assert body[3][2:] == [*mean, *gains, *unknown]
+    assert body[4][2:] == [*mean, *gains, *unknown]
+    assert body[5][2:] == [*mean, *[""] * 4, *unknown]
+
+
+def test_csv_tells_the_cost_of_a_method_and_of_its_teacher() -> None:
+    cost = TrainingCost(12, 2460, 374.25, 2_900_000, 2_800_000)
+    paa = replace(TWO.methods[0], costs=(cost,))
+    lad = replace(TWO.methods[1], costs=(replace(cost, earlier=(cost,)),) * 3)
+    _, *body = list(csv.reader(io.StringIO(comparison_csv(result(paa, lad)))))
+    own = ["12", "2460", "374.25", "2900000", "2800000"]
+    assert body[0][12:] == [*own, "0", "0", "0"]
+    assert body[3][12:] == [*own, "12", "2460", "374.25"]

@@ -362,11 +362,13 @@ def test_json_holds_every_run_and_every_gain(paa: Path, lad: Path) -> None:
         "resamples": 200,
         "confidence": 0.9,
         "baseline": "paa",
+        "compared_at": "What paa, lad cost is not known, so it cannot be said at what cost they "
+        "compare.",
     }
     first, second = methods
     assert (first["method"], first["gains"]) == ("paa", None)
     (measured,) = first["runs"]
-    assert set(measured) == {"run", "coco", "tide_definition", "tide"}
+    assert set(measured) == {"run", "coco", "tide_definition", "tide", "cost"}
     assert measured["run"] == str(paa)
     assert measured["coco"]["stats"][0] == pytest.approx((share(2) + 1) / 2)
     assert list(second["gains"]) == ["overall", "per_class", "tide"]

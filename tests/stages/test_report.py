@@ -169,7 +169,9 @@ def test_several_runs_side_by_side(data: Path, tmp_path: Path) -> None:
     shown = page(report([paa, co], out=tmp_path / "both.html"))
     assert [row[0] for row in coco(shown)[1:]] == ["paa", "co/a", "co/b"]
     sets = ["Results on val", "Results on test"]
-    assert headings(shown) == [*sets, "Learning curves", "Recipes and versions"]
+    assert headings(shown) == [
+        "What training cost", *sets, "Learning curves", "Recipes and versions",
+    ]  # fmt: skip
     assert "paa: was not evaluated on test." in shown.text
     stored = [
         json.loads((run / "eval" / net / "val/metrics.json").read_text())["coco"]["stats"][0]
@@ -396,7 +398,7 @@ class TestComparedMethods:
         written, shown = self.shown(tmp_path, paa, colad)
         assert written.notes == ()
         assert [row[0] for row in coco(shown)[1:]] == ["PAA", "CoLAD"]
-        assert headings(shown)[0] == "Results on val"
+        assert headings(shown)[:2] == ["What training cost", "Results on val"]
         assert "Results on test" not in headings(shown)
         _, both = self.shown(tmp_path, colad, MethodRuns("b", ((co, "b"),)))
         assert [row[0] for row in coco(both)[1:]] == ["CoLAD", "b"]
@@ -458,7 +460,7 @@ class TestComparedMethods:
     def test_further_parts_come_before_the_results(self, run: Path, tmp_path: Path) -> None:
         methods = [MethodRuns(name, ((run, "model"),)) for name in "AB"]
         _, shown = self.shown(tmp_path, *methods, extra=[("Is it so?", Html("<p>yes</p>"))])
-        assert headings(shown)[:2] == ["Is it so?", "Results on val"]
+        assert headings(shown)[:3] == ["Is it so?", "What training cost", "Results on val"]
 
     def test_names_are_text(self, run: Path, tmp_path: Path) -> None:
         evil = "<script>alert(1)</script>"
