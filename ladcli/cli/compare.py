@@ -161,7 +161,7 @@ def compare(
 def _show(result: ComparisonResult, *, per_class: bool, as_json: bool) -> None:
     import json
 
-    from ladcli.cli.console import print_costs, print_notes, print_table
+    from ladcli.cli.console import print_costs, print_notes, print_table, table_width
     from ladcli.evaluate.comparison_table import (
         gains_table,
         methods_table,
@@ -173,11 +173,12 @@ def _show(result: ComparisonResult, *, per_class: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result.to_json()))
         return
-    print_table(methods_table(result))
+    width = table_width()
+    print_table(methods_table(result, width=width))
     print()
-    print_table(gains_table(result, per_class=per_class))
+    print_table(gains_table(result, per_class=per_class, width=width))
     print()
-    print_table(tide_comparison(result))
+    print_table(tide_comparison(result, width=width))
     print()
     print_costs([method.cost for method in result.methods])
     print()

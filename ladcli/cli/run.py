@@ -49,7 +49,7 @@ def run(
 
         lad run demo --out runs/demo
     """
-    from ladcli.cli.console import print_costs, print_table
+    from ladcli.cli.console import print_costs, print_table, table_width
     from ladcli.evaluate.comparison_table import verdicts
     from ladcli.evaluate.summary import costs_by_method, summary_table
     from ladcli.recipe.pipeline import find_pipeline, load_pipeline
@@ -81,7 +81,7 @@ def run(
         ]
         print(json.dumps(rows))
         return
-    print_table(summary_table(result.measured, baseline=loaded.baseline))
+    print_table(summary_table(result.measured, baseline=loaded.baseline, width=table_width()))
     print()
     print_costs(costs_by_method(result.measured))
     print()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import statistics
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import JustifyMethod
@@ -15,7 +16,7 @@ from ladcli.evaluate.bootstrap import Gain
 from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
 from ladcli.evaluate.gains import Gains
 from ladcli.evaluate.method_cost import Figures, MethodCost
-from ladcli.evaluate.table import PRECISIONS, UNDEFINED, csv_number, points, signed
+from ladcli.evaluate.table import PRECISIONS, UNDEFINED, csv_number, fitted, points, signed
 from ladcli.evaluate.tide_repairs import ALL_KINDS
 
 #: Verdicts in more words, where they need them.
@@ -30,34 +31,54 @@ _COST_COLUMNS = (
 )
 #: Head of the column that names a number.
 NUMBER = "number"
+_ABOVE = "above 0"
 
 
-def methods_table(result: ComparisonResult) -> Table:
-    """What every method reached: means over its runs, AP with the spread over seeds."""
+def methods_table(result: ComparisonResult, *, width: int | None = None) -> Table:
+    """What every method reached: means over its runs, AP with the spread over seeds.
+
+    Args:
+        width: columns of the terminal; where they are few, object sizes go first.
+    """
     title = f"{result.set_name}, {result.num_images} images, points of 100"
-    table = _table(title, "method", ("runs", *PRECISIONS))
-    for method in result.methods:
-        numbers = [points(method.mean(key)) for key in PRECISIONS]
-        spread = method.spread("AP")
-        if spread is not None:
-            numbers[0] += f" ±{100 * spread:.1f}"
-        table.add_row(Text(method.name), str(len(method.runs)), *numbers)
-    return table
+
+    def build(columns: Sequence[str]) -> Table:
+        table = _table(title, "method", columns)
+        for method in result.methods:
+            numbers = {key: points(method.mean(key)) for key in PRECISIONS}
+            spread = method.spread("AP")
+            if spread is not None:
+                numbers["AP"] += f" ±{100 * spread:.1f}"
+            cells = {"runs": str(len(method.runs)), **numbers}
+            table.add_row(Text(method.name), *(cells[column] for column in columns))
+        return table
+
+    return fitted(build, ("runs", *PRECISIONS), (*PRECISIONS[:2:-1], "runs", "AP75"), width)
 
 
-def gains_table(result: ComparisonResult, *, per_class: bool) -> Table:
-    """Differences to the baseline, with their intervals."""
+def gains_table(result: ComparisonResult, *, per_class: bool, width: int | None = None) -> Table:
+    """Differences to the baseline, with their intervals.
+
+    Args:
+        width: columns of the terminal; where they are few, the share of resamples above 0 goes.
+    """
     baseline = result.methods[0].name
     title = f"difference to {baseline}, {100 * result.confidence:g} % interval"
-    table = _table(title, "method", (NUMBER, "difference", "interval", "above 0"))
-    for method in result.methods[1:]:
-        assert method.gains is not None  # all but the first have them
-        rows = gain_rows(method.gains, per_class=per_class)
-        for number, row in enumerate(rows):
-            name = method.name if number == 0 else ""
-            cells = (Text(name), *(Text(cell) for cell in row))
-            table.add_row(*cells, end_section=number == len(rows) - 1)
-    return table
+    heads = (NUMBER, "difference", "interval", _ABOVE)
+
+    def build(columns: Sequence[str]) -> Table:
+        table = _table(title, "method", columns)
+        for method in result.methods[1:]:
+            assert method.gains is not None  # all but the first have them
+            rows = gain_rows(method.gains, per_class=per_class)
+            for number, row in enumerate(rows):
+                name = method.name if number == 0 else ""
+                cells = dict(zip(heads, row, strict=True))
+                shown = (Text(name), *(Text(cells[column]) for column in columns))
+                table.add_row(*shown, end_section=number == len(rows) - 1)
+        return table
+
+    return fitted(build, heads, (_ABOVE,), width)
 
 
 def gain_rows(gains: Gains, *, per_class: bool) -> list[tuple[str, str, str, str]]:
@@ -69,14 +90,22 @@ def gain_rows(gains: Gains, *, per_class: bool) -> list[tuple[str, str, str, str
     return rows + [(f"TIDE {kind}", *_gain_cells(gain, 1)) for kind, gain in gains.tide.items()]
 
 
-def tide_comparison(result: ComparisonResult) -> Table:
-    """What each kind of error costs every method, points of AP at IoU 0.5."""
-    table = _table("what errors cost (TIDE, points of AP50)", "method", ALL_KINDS)
-    for method in result.methods:
-        costs = [method.tide_cost(kind) for kind in ALL_KINDS]
-        cells = [UNDEFINED if cost is None else f"{cost:.1f}" for cost in costs]
-        table.add_row(Text(method.name), *cells)
-    return table
+def tide_comparison(result: ComparisonResult, *, width: int | None = None) -> Table:
+    """What each kind of error costs every method, points of AP at IoU 0.5.
+
+    Args:
+        width: columns of the terminal; where they are few, FalsePos and FalseNeg go.
+    """
+
+    def build(columns: Sequence[str]) -> Table:
+        table = _table("what errors cost (TIDE, points of AP50)", "method", columns)
+        for method in result.methods:
+            costs = (method.tide_cost(kind) for kind in columns)
+            cells = (UNDEFINED if cost is None else f"{cost:.1f}" for cost in costs)
+            table.add_row(Text(method.name), *cells)
+        return table
+
+    return fitted(build, ALL_KINDS, ("FalseNeg", "FalsePos"), width)
 
 
 def verdicts(result: ComparisonResult) -> list[str]:
@@ -162,7 +191,7 @@ def _gain_cells(gain: Gain, unit: float) -> tuple[str, str, str]:
     return difference, interval, f"{100 * gain.share_above:.1f} %"
 
 
-def _table(title: str, first: str, columns: tuple[str, ...]) -> Table:
+def _table(title: str, first: str, columns: Sequence[str]) -> Table:
     table = Table(
         title=Text(title),
         title_justify="left",

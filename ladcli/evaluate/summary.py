@@ -13,10 +13,12 @@ from rich.text import Text
 
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.method_cost import MethodCost
-from ladcli.evaluate.table import UNDEFINED, signed
+from ladcli.evaluate.table import UNDEFINED, fitted, signed
 from ladcli.training_cost import UNKNOWN, TrainingCost
 
 _COLUMNS = ("AP", "AP50", "AP75")
+#: Columns that go where there is no room, in this order.
+_GIVEN_UP = ("AP75", "seeds", "AP50")
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,16 @@ class _Spread:
         return f"{self.mean:.1f}{spread}"
 
 
-def summary_table(measured: Sequence[Measured], *, baseline: str | None) -> Table:
+def summary_table(
+    measured: Sequence[Measured], *, baseline: str | None, width: int | None = None
+) -> Table:
     """A row for every set and stage: AP, AP50 and AP75, mean ± deviation over its seeds.
 
     Args:
         measured: in the order of the stages.
         baseline: the stage over which the others' gain in AP is shown, or None.
+        width: columns of the terminal; where they are few, AP75 goes first, then the seeds and
+            AP50.
     """
     splits = list(dict.fromkeys(m.split for m in measured))
     rows = [
@@ -64,6 +70,11 @@ def summary_table(measured: Sequence[Measured], *, baseline: str | None) -> Tabl
         for stage in _by_stage([m for m in measured if m.split == split])
     ]
     headers = ["set", "method", "seeds", *_COLUMNS, *(["gain"] if baseline else [])]
+    return fitted(lambda shown: _table(headers, rows, shown), headers, _GIVEN_UP, width)
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], shown: Sequence[str]) -> Table:
+    """The columns of ``rows`` that are ``shown``."""
     table = Table(
         title="COCO metrics, points of 100",
         box=box.SIMPLE_HEAD,
@@ -72,6 +83,8 @@ def summary_table(measured: Sequence[Measured], *, baseline: str | None) -> Tabl
         collapse_padding=True,
     )
     for number, header in enumerate(headers):
+        if header not in shown:
+            continue
         # Names wrap on a narrow terminal; numbers are always shown whole.
         if header in ("method", "seeds"):
             table.add_column(header, overflow="fold", min_width=len(header))
@@ -81,7 +94,8 @@ def summary_table(measured: Sequence[Measured], *, baseline: str | None) -> Tabl
             table.add_column(header, justify=justify, no_wrap=True, min_width=width)
     for row, after in zip(rows, [*rows[1:], None], strict=True):
         # Text, not str: a title such as "[red]" is no markup.
-        table.add_row(*map(Text, row), end_section=after is not None and after[0] != row[0])
+        cells = (Text(cell) for header, cell in zip(headers, row, strict=True) if header in shown)
+        table.add_row(*cells, end_section=after is not None and after[0] != row[0])
     return table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich import box
 from rich.table import Table
@@ -17,6 +17,8 @@ from ladcli.evaluate.tide_repairs import ALL_KINDS
 
 #: What stands where a number is undefined (no ground truth of that kind).
 UNDEFINED = "–"
+#: Columns of the terminal between two of a table; longer words than that are broken.
+_GAP, _LONG_WORD = 2, 16
 PRECISIONS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 NUMBERS = (*PRECISIONS, "AR100")
 
@@ -65,6 +67,42 @@ def tide_table(report: TideReport) -> Table:
         counts = (str(entry.counts.get(kind, UNDEFINED)) for kind in ALL_KINDS)
         table.add_row("count", *counts, end_section=True)
     return table
+
+
+def fitted(
+    build: Callable[[Sequence[str]], Table],
+    columns: Sequence[str],
+    given_up: Sequence[str],
+    width: int | None,
+) -> Table:
+    """A table that shows no more columns than there is room for.
+
+    Args:
+        build: makes the table with the columns that it is given.
+        columns: all of them.
+        given_up: those that go where there is no room, the first first.
+        width: columns of the terminal; None for as many as are needed.
+    """
+    shown = list(columns)
+    table = build(shown)
+    for name in given_up:
+        if width is None or _least_width(table) <= width:
+            break
+        shown.remove(name)
+        table = build(shown)
+    return table
+
+
+def _least_width(table: Table) -> int:
+    """Columns of the terminal with which numbers stay whole, and names break between words."""
+    total = _GAP * (len(table.columns) - 1)
+    for column in table.columns:
+        texts = [str(cell) for cell in (column.header, *column.cells)]
+        pieces = texts if column.no_wrap else [word for text in texts for word in text.split()]
+        longest = max(map(len, pieces), default=0)
+        needed = longest if column.no_wrap else min(longest, _LONG_WORD)
+        total += max(needed, column.min_width or 0)
+    return total
 
 
 def points(share: float | None) -> str:

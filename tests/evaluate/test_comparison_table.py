@@ -229,3 +229,22 @@ def test_csv_tells_the_cost_of_a_method_and_of_its_teacher() -> None:
     own = ["12", "2460", "374.25", "2900000", "2800000"]
     assert body[0][12:] == [*own, "0", "0", "0"]
     assert body[3][12:] == [*own, "12", "2460", "374.25"]
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [(80, ["runs", *NUMBERS]), (44, ["runs", *NUMBERS[:4]]), (30, ["AP", "AP50"])],
+)
+def test_columns_go_from_the_end_where_there_is_no_room(width: int, columns: list[str]) -> None:
+    console = Console(width=width, file=io.StringIO(), no_color=True)
+    console.print(methods_table(TWO, width=width))
+    console.print(tide_comparison(TWO, width=50))
+    console.print(gains_table(TWO, per_class=False, width=44))
+    assert isinstance(console.file, io.StringIO)
+    heads = [line.split() for line in console.file.getvalue().splitlines() if "method" in line]
+    assert heads[0] == ["method", *columns]
+    if width == 80:
+        assert heads[1:] == [
+            ["method", *ALL_KINDS[:6]],
+            ["method", "number", "difference", "interval"],
+        ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.summary import Measured, summary_table
+from ladcli.evaluate.summary import Measured, costs_by_method, summary_table
+from ladcli.training_cost import TrainingCost
 
 
 def measured(
@@ -111,3 +113,32 @@ def test_undefined_numbers_count_as_nothing_found() -> None:
     """A set without objects."""
     rows = [measured("paa", 0, "val", None), measured("lad", 0, "val", None)]
     assert [cells(line) for line in lines(rows, "paa")][3][3] == "0.0"
+
+
+def test_columns_go_in_order_where_there_is_no_room() -> None:
+    heads = [
+        cells(line)
+        for width in (66, 54, 44)
+        for line in _shown(width)
+        if cells(line)[:2] == ["set", "method"]
+    ]
+    assert heads == [
+        ["set", "method", "seeds", "AP", "AP50", "AP75", "gain"],
+        ["set", "method", "seeds", "AP", "AP50", "gain"],
+        ["set", "method", "AP", "AP50", "gain"],
+    ]
+
+
+def _shown(width: int) -> list[list[str]]:
+    console = Console(width=width, file=io.StringIO(), no_color=True)
+    console.print(summary_table(BOTH, baseline="paa", width=width))
+    assert isinstance(console.file, io.StringIO)
+    return [line.split("  ") for line in console.file.getvalue().splitlines() if line.strip()]
+
+
+def test_a_run_counts_once_for_all_sets() -> None:
+    cost = TrainingCost(12, 2460)
+    costs = costs_by_method([replace(m, cost=cost) for m in BOTH])
+    assert [(c.name, len(c.runs), c.own.images) for c in costs] == [
+        ("PAA", 3, 2460), (LAD_TITLE, 3, 2460),
+    ]  # fmt: skip
