@@ -1,4 +1,7 @@
-"""What the training of a run cost, read from its folder.
+"""What the training of a run cost: written down while it trains, and read from its folder.
+
+`run.json` holds the parameters and the costs of earlier trainings, the log the totals of images and
+time, and every checkpoint what its network cost up to then.
 
 Programs before costs were written down left the log and the recipe: time and images follow from
 the one, epochs and the place of the teacher from the other; parameters are unknown then.
@@ -6,21 +9,61 @@ the one, epochs and the place of the teacher from the other; parameters are unkn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ladcli.engine.metrics_log import scan_metrics
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
-from ladcli.training_cost import UNKNOWN, TrainingCost, logged_work
+from ladcli.training_cost import UNKNOWN, TrainingCost, costs_from_plain, logged_work
+
+if TYPE_CHECKING:  # imports torch
+    from ladcli.engine.state import Position
 
 #: Teachers of teachers are followed so far.
 _MAX_DEPTH = 8
+
+
+def cost_at_start(
+    parameters: Mapping[str, int], trained: int, earlier: Iterable[TrainingCost]
+) -> dict[str, Any]:
+    """What `run.json` says of the cost; how long and with how many images, the log tells.
+
+    Args:
+        parameters: of each network, by name.
+        trained: those that are not frozen, of all networks.
+        earlier: trainings that this one builds on.
+    """
+    return {
+        "parameters": dict(parameters),
+        "trained_parameters": trained,
+        "earlier": [cost.to_plain() for cost in earlier],
+    }
+
+
+def cost_so_far(noted: Mapping[str, Any], network: str, position: Position) -> TrainingCost:
+    """The cost of a network's training up to ``position``; ``noted`` is of `cost_at_start`."""
+    return TrainingCost(
+        position.epoch,
+        position.images,
+        position.seconds,
+        noted["parameters"][network],
+        noted["trained_parameters"],
+        len(noted["parameters"]),
+        costs_from_plain(noted["earlier"]),
+    )
+
+
+def recall_work(position: Position, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Count what a run did before states kept count, by its log."""
+    if position.step and not position.images:
+        images, seconds = logged_work(line for line in lines if line["step"] <= position.step)
+        position.images, position.seconds = images or 0, seconds or 0.0
 
 
 def read_run_cost(folder: Path, network: str) -> TrainingCost:

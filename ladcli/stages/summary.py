@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.text import Text
 
 from ladcli.data.views import CANVAS_STEP
-from ladcli.detector.model import Detector
 from ladcli.engine.speed import guess_step_seconds
 from ladcli.engine.state import Position
 from ladcli.recipe.schema import Recipe
@@ -84,7 +83,7 @@ def brief_summary(prepared: Prepared) -> str:
     recipe, index = prepared.recipe, prepared.index
     width, height = _median_input(prepared, recipe.data.short[-1])
     networks = " and ".join(
-        f"{n.detector.architecture.backbone} ({_millions(_count(n.detector))})"
+        f"{n.detector.architecture.backbone} ({_millions(n.num_parameters)})"
         for n in prepared.networks.values()
     )
     return (
@@ -255,10 +254,9 @@ def _teacher(recipe: Recipe) -> str:
 
 
 def _network(network: NewNetwork) -> str:
-    detector = network.detector
     return (
-        f"{detector.architecture.backbone}, {_millions(_count(detector))} parameters, "
-        f"{_millions(_count(detector, trained=True))} trained"
+        f"{network.detector.architecture.backbone}, {_millions(network.num_parameters)} "
+        f"parameters, {_millions(network.num_trained)} trained"
     )
 
 
@@ -282,10 +280,6 @@ def _device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"{device} ({_number(torch.get_num_threads(), 'thread')})"
-
-
-def _count(detector: Detector, *, trained: bool = False) -> int:
-    return sum(p.numel() for p in detector.parameters() if p.requires_grad or not trained)
 
 
 def _millions(count: int) -> str:

@@ -41,6 +41,7 @@ from ladcli.stages.evaluate_results import Evaluation
 from ladcli.stages.input_boxes import input_boxes, reach_warning
 from ladcli.stages.probes import Prober
 from ladcli.stages.resolve import keep_resolved, resolve
+from ladcli.stages.run_costs import cost_at_start, cost_so_far, recall_work
 from ladcli.stages.summary import (
     brief_summary,
     resumed_summary,
@@ -49,7 +50,6 @@ from ladcli.stages.summary import (
     summary_rows,
 )
 from ladcli.structures import Batch
-from ladcli.training_cost import TrainingCost, costs_from_plain, logged_work
 
 
 @dataclass(frozen=True)
@@ -152,12 +152,16 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     if options.resume and run.state.exists():
         position = load_state(run.state, learners)
         # A damaged log is refused before anything is written.
-        _recall_work(position, read_metrics(run.metrics))
+        recall_work(position, read_metrics(run.metrics))
     run.create(recipe, stage=method.stage, overwrite=options.overwrite, resumed=options.resume)
     fingerprints = {"data": prepared.index.fingerprint(), **method_notes.pop("fingerprints", {})}
     if saved is None:
         run.update_notes(resolved=prepared.resolved)
-    cost = _cost_at_start(prepared, method_notes.pop("earlier", ()))
+    cost = cost_at_start(
+        {name: network.num_parameters for name, network in prepared.networks.items()},
+        sum(network.num_trained for network in prepared.networks.values()),
+        method_notes.pop("earlier", ()),
+    )
     run.update_notes(
         fingerprints=fingerprints,
         classes=prepared.index.classes.to_plain(),
@@ -301,36 +305,6 @@ def _num_evaluations(prepared: Prepared, position: Position) -> int:
     return due * len(prepared.networks)
 
 
-def _recall_work(position: Position, lines: list[dict[str, Any]]) -> None:
-    """Count what a run did before its state kept count."""
-    if position.step and not position.images:
-        images, seconds = logged_work(line for line in lines if line["step"] <= position.step)
-        position.images, position.seconds = images or 0, seconds or 0.0
-
-
-def _cost_at_start(prepared: Prepared, earlier: Iterable[TrainingCost]) -> dict[str, Any]:
-    """What `run.json` says of the cost; how long and with how many images, the log tells."""
-    networks = prepared.networks
-    return {
-        "parameters": {name: network.num_parameters for name, network in networks.items()},
-        "trained_parameters": sum(network.num_trained for network in networks.values()),
-        "earlier": [cost.to_plain() for cost in earlier],
-    }
-
-
-def _cost_so_far(noted: dict[str, Any], network: str, position: Position) -> TrainingCost:
-    """The cost of a network's training up to ``position``; ``noted`` as in `run.json`."""
-    return TrainingCost(
-        position.epoch,
-        position.images,
-        position.seconds,
-        noted["parameters"][network],
-        noted["trained_parameters"],
-        len(noted["parameters"]),
-        costs_from_plain(noted["earlier"]),
-    )
-
-
 def _train_and_note(run: RunDirectory, training: Training, bar: Reporter) -> None:
     """Train, and leave in `run.json` how it ended."""
     try:
@@ -448,7 +422,7 @@ class _EpochFinisher:
                 "epoch": position.epoch,
                 "step": position.step,
                 "recipe": recipe.model_dump(),
-                "cost": _cost_so_far(self.cost, network, position).to_plain(),
+                "cost": cost_so_far(self.cost, network, position).to_plain(),
             },
         )
 
