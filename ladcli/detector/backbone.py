@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ladcli.detector.safe_load import load_tensors
+from ladcli.detector.weight_names import to_timm_names
 from ladcli.errors import UserError
 
 FEATURE_STRIDES = (8, 16, 32)
@@ -77,7 +78,8 @@ def load_backbone_weights(backbone: Backbone, source: str) -> None:
     """Fill ``backbone`` with pretrained weights.
 
     Args:
-        source: a ``.safetensors`` or ``.pth`` file in timm's names, or ``timm`` to ask timm's hub.
+        source: a ``.safetensors`` or ``.pth`` file in timm's names (or, for EfficientNet-Lite, in
+            those of its PyTorch port), or ``timm`` to ask timm's hub.
 
     Raises:
         UserError: the file is missing, unreadable or belongs to another network, or the hub
@@ -85,6 +87,7 @@ def load_backbone_weights(backbone: Backbone, source: str) -> None:
     """
     state = _hub_weights(backbone.name) if source == "timm" else _read_weights(Path(source))
     own = backbone.net.state_dict()
+    state = to_timm_names(state, own, backbone.name, source)
     renamed = {_feature_name(key, own): value for key, value in state.items()}
     missing = [k for k in own if k not in renamed and not k.endswith("num_batches_tracked")]
     if missing:
