@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from timm.models import FeatureInfo
+from timm.models import FeatureInfo, is_model_in_modules
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ladcli.detector.safe_load import load_tensors
-from ladcli.detector.weight_names import to_timm_names
+from ladcli.detector.lone_values import let_batchnorm_meet_lone_values
 from ladcli.errors import UserError
 
 FEATURE_STRIDES = (8, 16, 32)
+#: Sides of images in pixels, all multiples of 32, on which the size of a network's maps is checked:
+#: an odd and an even number of cells at stride 32 on either side.
+_TRIAL_CANVASES = ((64, 96), (96, 160), (160, 128))
+#: What a network raises on an image of a size that it was not built for.
+_PASS_ERRORS = (RuntimeError, AssertionError, ValueError)
+#: Timm's files of transformers that work in windows, and take any size if they are told to.
+_WINDOWED = {"swin_transformer", "swin_transformer_v2", "swin_transformer_v2_cr"}
 
 
 class Backbone(nn.Module):
@@ -39,6 +42,7 @@ class Backbone(nn.Module):
         self.channels: tuple[int, ...] = tuple(self.net.feature_info.channels())
         self.name = name
         self.frozen_batchnorm = False
+        let_batchnorm_meet_lone_values(self.net)
         if checkpoint_gradients:
             _enable_checkpointing(self.net, name)
 
@@ -74,54 +78,40 @@ class Backbone(nn.Module):
         self.train(self.training)
 
 
-def load_backbone_weights(backbone: Backbone, source: str) -> None:
-    """Fill ``backbone`` with pretrained weights.
-
-    Args:
-        source: a ``.safetensors`` or ``.pth`` file in timm's names (or, for EfficientNet-Lite, in
-            those of its PyTorch port), or ``timm`` to ask timm's hub.
-
-    Raises:
-        UserError: the file is missing, unreadable or belongs to another network, or the hub
-            cannot be reached.
-    """
-    state = _hub_weights(backbone.name) if source == "timm" else _read_weights(Path(source))
-    own = backbone.net.state_dict()
-    state = to_timm_names(state, own, backbone.name, source)
-    renamed = {_feature_name(key, own): value for key, value in state.items()}
-    missing = [k for k in own if k not in renamed and not k.endswith("num_batches_tracked")]
-    if missing:
-        raise UserError(
-            f"{source}: holds no {missing[0]!r} (and {len(missing) - 1} more); these are not "
-            f"weights of {backbone.name}, name the network they were made for in model.backbone"
-        )
-    for key, value in own.items():
-        if key in renamed and renamed[key].shape != value.shape:
-            raise UserError(
-                f"{source}: {key} is {list(renamed[key].shape)}, but {backbone.name} needs "
-                f"{list(value.shape)}; these are weights of another network"
-            )
-    backbone.net.load_state_dict({k: v for k, v in renamed.items() if k in own}, strict=False)
-
-
 @torch.no_grad()
 def check_any_size(backbone: Backbone) -> None:
-    """Refuse a network that is built for one input size, by one pass over a small canvas.
+    """Refuse a network that is built for one input size, by passes over small canvases.
 
     Raises:
-        UserError: the pass fails.
+        UserError: a pass fails, or a map is not as large as its stride promises.
     """
     training = backbone.training
+    backbone.eval()
     try:
-        backbone.eval()(torch.zeros(1, 3, 64, 96))
-    except (RuntimeError, AssertionError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"model.backbone {backbone.name!r} does not take images of any size ({reason}); choose "
-            "a convolutional network, such as resnet50"
-        ) from error
+        for height, width in _TRIAL_CANVASES:
+            _check_canvas(backbone, height, width)
     finally:
         backbone.train(training)
+
+
+def _check_canvas(backbone: Backbone, height: int, width: int) -> None:
+    remedy = "choose another network, such as resnet50"
+    try:
+        maps = backbone(torch.zeros(1, 3, height, width))
+    except _PASS_ERRORS as error:
+        reason = " ".join(str(error).split()) or f"it fails on {height}x{width} pixels"
+        raise UserError(
+            f"model.backbone {backbone.name!r} does not take images of any size ({reason}); "
+            f"{remedy}"
+        ) from error
+    for stride, channels, features in zip(FEATURE_STRIDES, backbone.channels, maps, strict=True):
+        found, promised = list(features.shape[1:]), [channels, height // stride, width // stride]
+        if found != promised:
+            raise UserError(
+                f"model.backbone {backbone.name!r} has a map of {found[1]}x{found[2]} cells and "
+                f"{found[0]} channels at stride {stride} of {height}x{width} images, where "
+                f"{promised[1]}x{promised[2]} cells and {channels} channels belong; {remedy}"
+            )
 
 
 def pixel_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -134,10 +124,13 @@ def pixel_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _create(name: str) -> Any:
     _check_name(name)
+    options: dict[str, Any] = (
+        {"strict_img_size": False} if is_model_in_modules(name, _WINDOWED) else {}
+    )
     try:
-        info: Any = timm.create_model(name, features_only=True).feature_info
+        info: Any = timm.create_model(name, features_only=True, **options).feature_info
         return timm.create_model(
-            name, features_only=True, out_indices=_last_of_each_stride(info, name)
+            name, features_only=True, out_indices=_last_of_each_stride(info, name), **options
         )
     except UserError:
         raise
@@ -169,10 +162,11 @@ def _last_of_each_stride(info: FeatureInfo, name: str) -> tuple[int, ...]:
 
 
 def _parameters_up_to(net: Any, stride: int) -> list[str]:
-    """Names of the parameters that come before the end of the stage of ``stride``.
+    """Names of the parameters that the end of the stage of ``stride`` depends on.
 
     Timm registers modules in the order of the forward pass.  A stage may end with a layer that has
-    no parameters, such as an activation.
+    no parameters, such as an activation; and it may end inside a block, whose shortcut is
+    registered before that layer, but belongs to the next stage.
 
     Raises:
         UserError: the network hides where its stage ends.
@@ -180,22 +174,56 @@ def _parameters_up_to(net: Any, stride: int) -> list[str]:
     stages = [entry for entry in net.feature_info.info if entry["reduction"] <= stride]
     if not stages or stride == 0:
         return []
-    paths = _spellings(stages[-1]["module"])
+    paths = spellings(stages[-1]["module"])
     names: list[str] = []
-    inside = False
+    end: nn.Module | None = None
     for path, module in net.named_modules():
         belongs = path in paths or path.startswith(tuple(f"{p}." for p in paths))
-        if inside and not belongs:
-            return names
-        inside = inside or belongs
+        if end is not None and not belongs:
+            break
+        end = module if belongs and end is None else end
         own = (name for name, _ in module.named_parameters(recurse=False))
         names.extend(f"{path}.{name}" if path else name for name in own)
-    if not inside:
+    if end is None:
         raise UserError(
             f"model.freeze_stride: this backbone does not say where its stage of stride {stride} "
             "ends; set model.freeze_stride=0"
         )
-    return names
+    needed = _parameters_behind(net, end)
+    return [name for name in names if name in needed]
+
+
+def _parameters_behind(net: Any, end: nn.Module) -> set[str]:
+    """Names of the parameters that the output of ``end`` depends on, by one pass and its gradient.
+
+    All of them where the network calls ``end`` in a way that does not show, or cannot take the
+    trial canvas, which is for `check_any_size` to refuse.
+    """
+    outputs: list[Any] = []
+    parameters = dict(net.named_parameters())
+    learning = {name: p.requires_grad for name, p in parameters.items()}
+    training = net.training
+    handle = end.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+    try:
+        net.eval().requires_grad_(True)
+        with torch.enable_grad():
+            device = next(net.parameters()).device
+            net(torch.zeros(1, 3, *_TRIAL_CANVASES[0], device=device))
+            if not outputs or not isinstance(outputs[-1], Tensor):
+                return set(parameters)
+            gradients = torch.autograd.grad(
+                outputs[-1].sum(), list(parameters.values()), allow_unused=True
+            )
+    except _PASS_ERRORS:
+        return set(parameters)
+    finally:
+        handle.remove()
+        net.train(training)
+        for name, parameter in parameters.items():
+            parameter.requires_grad_(learning[name])
+    return {
+        name for name, gradient in zip(parameters, gradients, strict=True) if gradient is not None
+    }
 
 
 def _enable_checkpointing(net: Any, name: str) -> None:
@@ -208,12 +236,7 @@ def _enable_checkpointing(net: Any, name: str) -> None:
         ) from error
 
 
-def _feature_name(key: str, own: dict[str, Tensor]) -> str:
-    """``key`` of a full network under the name that the feature extractor has for it."""
-    return next((spelling for spelling in _spellings(key) if spelling in own), key)
-
-
-def _spellings(name: str) -> list[str]:
+def spellings(name: str) -> list[str]:
     """What ``a.b.c`` of a full network may be called in one of timm's feature extractors.
 
     Some join nested names by "_" (``a_b.c``), others hold the network as a whole.
@@ -221,33 +244,3 @@ def _spellings(name: str) -> list[str]:
     parts = name.split(".")
     joined = [".".join(["_".join(parts[:n]), *parts[n:]]) for n in range(1, len(parts) + 1)]
     return [f"{holder}{path}" for holder in ("", "model.", "body.") for path in joined]
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise UserError(f"{path}: no such weights file; give model.weights a file that exists")
-    remedy = "give a .safetensors or .pth file that holds tensors only"
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{path}: cannot be read as weights ({reason}); {remedy}") from error
-    state = load_tensors(path, what="weights", remedy=remedy)
-    for key in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not any(isinstance(v, Tensor) for v in state.values()):
-        raise UserError(f"{path}: holds no table of tensors; give a file of model weights")
-    return {str(k): v for k, v in state.items() if isinstance(v, Tensor)}
-
-
-def _hub_weights(name: str) -> dict[str, Tensor]:
-    try:
-        return timm.create_model(name, pretrained=True).state_dict()
-    except Exception as error:  # network, hub and cache errors of several libraries
-        raise UserError(
-            f"timm's hub gave no weights for {name!r} ({type(error).__name__}); without a "
-            "network, give --weights a .safetensors or .pth file, or leave it out to start from "
-            "random weights"
-        ) from error

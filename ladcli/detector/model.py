@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ladcli.classes import ClassTable
 from ladcli.detector.backbone import (
     Backbone,
     check_any_size,
-    load_backbone_weights,
     pixel_statistics,
 )
 from ladcli.detector.fpn import FeaturePyramid
 from ladcli.detector.head import PaaHead
+from ladcli.detector.pretrained import load_backbone_weights
 from ladcli.recipe.schema import ModelConfig
 from ladcli.structures import Predictions
 
@@ -115,6 +117,16 @@ class Detector(nn.Module):
         """Predictions [B, A, …] for normalized images [B, 3, H, W]; H, W multiples of 32."""
         predictions: Predictions = self.head(self.pyramid(self.backbone(images)))
         return predictions
+
+    def use_channels_last(self) -> None:
+        """Lay the weights of convolutions out channels-last, in place.
+
+        Other than ``to(memory_format=torch.channels_last)``, this leaves weights of five axes as
+        they are: lambda networks have some, and torch refuses them.
+        """
+        for tensor in itertools.chain(self.parameters(), self.buffers()):
+            if tensor.dim() == 4:
+                tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
 
 def build_detector(config: ModelConfig, classes: ClassTable) -> Detector:

@@ -74,7 +74,7 @@ def cache_teacher(
     recipe, hints = resolve_preset(recipe, index, sections=("data",))
     detector = open_teacher_network(teacher, index).to(device)
     if recipe.train.channels_last:
-        detector = detector.to(memory_format=torch.channels_last)
+        detector.use_channels_last()
     assigner = build_assigner(recipe.assign)
     fingerprints = cache_fingerprints(detector, index, recipe, assigner).of_level(
         recipe.cache.level

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from ladcli.assign import Assigner, Switch
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import ViewGrid, is_ranged
@@ -53,7 +51,7 @@ def make_online_teacher(path: Path, prepared: Prepared, assigner: Assigner) -> O
     """A teacher network that runs on every batch of a student's run."""
     detector = open_teacher_network(path, prepared.index).to(prepared.device)
     if prepared.recipe.train.channels_last:
-        detector = detector.to(memory_format=torch.channels_last)
+        detector.use_channels_last()
     mean, std = prepared.batch_statistics
     return OnlineTeacher(
         detector,

@@ -242,7 +242,7 @@ def prepare(
     for network in networks.values():
         network.detector.to(device)
         if recipe.train.channels_last:
-            network.detector.to(memory_format=torch.channels_last)
+            network.detector.use_channels_last()
     prepared = Prepared(
         recipe,
         device,

@@ -1,23 +1,19 @@
-"""Backbones from timm: features, weights, and what is frozen in them."""
+"""Backbones from timm: features, and what is frozen in them."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from ladcli.detector.backbone import (
     Backbone,
     check_any_size,
-    load_backbone_weights,
     pixel_statistics,
 )
-from tests.detector.intruder import Intruder
 from tests.refusals import refusal_of
 
 SMALL = "test_efficientnet"
@@ -57,6 +53,66 @@ def test_a_network_for_one_input_size_is_refused() -> None:
     assert "such as resnet50" in text
 
 
+def test_a_network_whose_maps_are_larger_than_promised_is_refused() -> None:
+    """This one rounds odd numbers of cells up to even ones."""
+    text = refusal_of(check_any_size, Backbone("mobilevitv2_050"))
+    assert text == (
+        "model.backbone 'mobilevitv2_050' has a map of 2x4 cells and 256 channels at stride 32 of "
+        "64x96 images, where 2x3 cells and 256 channels belong; choose another network, such as "
+        "resnet50"
+    )
+
+
+def test_the_check_leaves_the_network_as_it_was() -> None:
+    backbone = Backbone(SMALL).train()
+    before = {k: v.clone() for k, v in backbone.state_dict().items()}
+    check_any_size(backbone)
+    assert backbone.training
+    assert all(torch.equal(v, before[k]) for k, v in backbone.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "name", ["swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256", "swinv2_cr_tiny_ns_224"]
+)
+def test_window_transformers_take_any_size(name: str) -> None:
+    backbone = Backbone(name).eval()
+    check_any_size(backbone)
+    # Padding to whole windows is cut off again, and what is left depends on the right cells.
+    image = torch.randn(1, 3, 96, 160, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        first, changed = backbone(image), image.clone()
+        changed[..., -8:, -8:] += 1
+        second = backbone(changed)
+    assert [tuple(f.shape[2:]) for f in first] == [(12, 20), (6, 10), (3, 5)]
+    moved = (first[0] - second[0]).abs().amax(dim=(0, 1))
+    assert moved.argmax() == moved.numel() - 1
+
+
+def test_a_window_transformer_of_any_size_is_timms_own_at_its_size() -> None:
+    name = "swin_tiny_patch4_window7_224"
+    backbone = Backbone(name).eval()
+    strict = timm.create_model(name, features_only=True, out_indices=(1, 2, 3)).eval()
+    strict.load_state_dict(backbone.net.state_dict())
+    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for found, theirs in zip(backbone(image), strict(image), strict=True):
+            assert torch.allclose(found, theirs.permute(0, 3, 1, 2), atol=1e-5)
+
+
+# Networks that pool to one cell before a batch norm, and any network on the smallest canvas.
+@pytest.mark.parametrize(
+    ("name", "hw"), [("rexnet_100", (64, 96)), ("skresnet18", (64, 96)), (SMALL, (32, 32))]
+)
+@pytest.mark.parametrize("checkpoint_gradients", [False, True])
+def test_a_batch_of_one_image_trains(
+    name: str, hw: tuple[int, int], checkpoint_gradients: bool
+) -> None:
+    backbone = Backbone(name, checkpoint_gradients=checkpoint_gradients).train()
+    sum(f.square().mean() for f in backbone(torch.randn(1, 3, *hw))).backward()
+    assert all(p.grad.isfinite().all() for p in backbone.parameters() if p.grad is not None)
+    assert all(m.training for m in backbone.modules())
+
+
 def test_an_unknown_name_brings_the_nearest_known_one() -> None:
     text = refusal_of(Backbone, "resnet_50")
     assert "'resnet_50' is no model that timm knows" in text
@@ -76,130 +132,6 @@ def test_a_network_that_timm_cannot_cut_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(timm, "create_model", refuse)
     text = refusal_of(Backbone, SMALL)
     assert f"{SMALL!r} cannot return feature maps (features_only not implemented)" in text
-
-
-# Names of a full network that its feature extractor keeps, and names that it joins.
-@pytest.mark.parametrize("name", ["test_resnet", "test_convnext"])
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_weights_of_the_full_network_load(tmp_path: Path, name: str, suffix: str) -> None:
-    torch.manual_seed(1)
-    full = timm.create_model(name).eval()
-    path = tmp_path / f"weights{suffix}"
-    if suffix == ".pth":
-        torch.save(full.state_dict(), path)
-    else:
-        save_file(full.state_dict(), path)
-    backbone = Backbone(name).eval()
-    assert not torch.allclose(backbone(images())[-1], full.forward_features(images()))
-    load_backbone_weights(backbone, str(path))
-    assert torch.equal(backbone(images())[-1], full.forward_features(images()))
-
-
-def test_weights_of_a_network_that_is_held_as_a_whole_load(tmp_path: Path) -> None:
-    backbone = Backbone("coat_lite_tiny")
-    state = {k.removeprefix("model."): v + 1 for k, v in backbone.net.state_dict().items()}
-    assert "serial_blocks1.0.norm1.weight" in state
-    save_file(state, tmp_path / "weights.safetensors")
-    load_backbone_weights(backbone, str(tmp_path / "weights.safetensors"))
-    assert all(
-        torch.equal(v, state[k.removeprefix("model.")])
-        for k, v in backbone.net.state_dict().items()
-    )
-
-
-@pytest.mark.parametrize("key", ["state_dict", "model"])
-def test_weights_may_lie_one_level_deeper(tmp_path: Path, key: str) -> None:
-    state = {k: v + 1 for k, v in timm.create_model(SMALL).state_dict().items()}
-    torch.save({"epoch": 3, key: state}, tmp_path / "weights.pth")
-    backbone = Backbone(SMALL)
-    load_backbone_weights(backbone, str(tmp_path / "weights.pth"))
-    assert torch.equal(backbone.net.conv_stem.weight, state["conv_stem.weight"])
-    assert torch.equal(backbone.net.bn1.running_var, state["bn1.running_var"])
-
-
-def test_the_shared_weights_load(shared: Path) -> None:
-    """Real ones, of a network whose extractor leaves out the classifier."""
-    backbone = Backbone("tf_efficientnet_lite0")
-    load_backbone_weights(backbone, str(shared / "weights/tf_efficientnet_lite0.safetensors"))
-    variance = backbone.net.bn1.running_var
-    assert variance.min() >= 0
-    assert variance.std() > 0  # no longer all ones, as in a new network
-    assert pixel_statistics("tf_efficientnet_lite0") == ((0.5,) * 3, (0.5,) * 3)
-
-
-def test_missing_weights_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "absent.pth"
-    text = refusal_of(load_backbone_weights, Backbone(SMALL), str(path))
-    assert text.startswith(f"{path}: no such weights file")
-
-
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_unreadable_weights_are_refused(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"weights{suffix}"
-    path.write_bytes(b"\x80\x02nothing that anyone wrote\n" * 20)
-    text = refusal_of(load_backbone_weights, Backbone(SMALL), str(path))
-    assert text.startswith(f"{path}: cannot be read as weights (")
-
-
-def test_weights_with_code_are_not_run(tmp_path: Path) -> None:
-    path = tmp_path / "weights.pth"
-    torch.save({"state_dict": Intruder(tmp_path / "ran")}, path)
-    assert "cannot be read" in refusal_of(load_backbone_weights, Backbone(SMALL), str(path))
-    assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {}, {"state_dict": {"a": 1}}])
-def test_a_file_without_tensors_is_refused(tmp_path: Path, content: Any) -> None:
-    torch.save(content, tmp_path / "weights.pth")
-    text = refusal_of(load_backbone_weights, Backbone(SMALL), str(tmp_path / "weights.pth"))
-    assert "holds no table of tensors" in text
-
-
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "weights.pth"
-    torch.save(timm.create_model("test_resnet").state_dict(), path)
-    text = refusal_of(load_backbone_weights, Backbone(SMALL), str(path))
-    assert "holds no 'conv_stem.weight' (and " in text
-    assert f"not weights of {SMALL}" in text
-
-
-def test_weights_of_another_width_are_refused_and_nothing_is_loaded(tmp_path: Path) -> None:
-    path = tmp_path / "weights.pth"
-    state = {k: v + 1 for k, v in timm.create_model(SMALL).state_dict().items()}
-    state["bn1.bias"] = torch.zeros(3)
-    torch.save(state, path)
-    backbone = Backbone(SMALL)
-    before = {k: v.clone() for k, v in backbone.net.state_dict().items()}
-    text = refusal_of(load_backbone_weights, backbone, str(path))
-    width = before["bn1.bias"].shape[0]
-    assert f"bn1.bias is [3], but {SMALL} needs [{width}]" in text
-    assert all(torch.equal(v, before[k]) for k, v in backbone.net.state_dict().items())
-
-
-def test_a_hub_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    backbone = Backbone(SMALL)
-
-    def offline(*_: Any, **__: Any) -> None:
-        raise OSError("no route\nto host")
-
-    monkeypatch.setattr(timm, "create_model", offline)
-    text = refusal_of(load_backbone_weights, backbone, "timm")
-    assert f"timm's hub gave no weights for {SMALL!r} (OSError)" in text
-
-
-def test_the_hub_gives_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(1)
-    theirs, backbone = timm.create_model(SMALL), Backbone(SMALL)
-    asked = []
-
-    def hub(name: str, **options: Any) -> nn.Module:
-        asked.append((name, options))
-        return theirs
-
-    monkeypatch.setattr(timm, "create_model", hub)
-    load_backbone_weights(backbone, "timm")
-    assert asked == [(SMALL, {"pretrained": True})]
-    assert torch.equal(backbone.net.conv_stem.weight, theirs.conv_stem.weight)
 
 
 def frozen_blocks(backbone: Backbone) -> set[str]:
@@ -260,6 +192,35 @@ def test_freezing_understands_how_an_extractor_names_its_parts(
     frozen = [n for n, p in backbone.net.named_parameters() if not p.requires_grad]
     assert frozen == names[: len(frozen)]
     assert (frozen[-1], names[len(frozen)]) == (last, first_free)
+
+
+# Their stage of stride 4 ends inside a block, whose shortcut belongs to the next stage.
+@pytest.mark.parametrize(
+    ("name", "frozen", "free"),
+    [
+        ("xception41", "blocks_1.stack.conv2.", "blocks_1.shortcut."),
+        ("legacy_xception", "body.block1.rep.", "body.block2.skip"),
+        ("pnasnet5large", "cell_stem_0.", "cell_stem_1."),
+    ],
+)
+def test_freezing_spares_what_only_the_next_stage_needs(name: str, frozen: str, free: str) -> None:
+    with torch.device("meta"):
+        backbone = Backbone(name)
+    backbone.freeze(stride=4, batchnorm_statistics=False)
+    for parameter_name, parameter in backbone.net.named_parameters():
+        if parameter_name.startswith((frozen, free)):
+            assert parameter.requires_grad == parameter_name.startswith(free), parameter_name
+
+
+def test_freezing_again_keeps_what_is_frozen() -> None:
+    backbone = Backbone("test_resnet").train()
+    before = {k: v.clone() for k, v in backbone.state_dict().items()}
+    for stride in (8, 4):
+        backbone.freeze(stride=stride, batchnorm_statistics=False)
+        assert frozen_blocks(backbone) == set(RESNET[:4])
+    assert backbone.training
+    assert all(torch.equal(v, before[k]) for k, v in backbone.state_dict().items())
+    assert all(p.grad is None for p in backbone.parameters())
 
 
 def test_a_network_that_cannot_be_frozen_says_so() -> None:

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ladcli.detector.backbone import Backbone, load_backbone_weights
+from ladcli.detector.backbone import Backbone
+from ladcli.detector.pretrained import load_backbone_weights
 from ladcli.detector.weight_names import to_timm_names
 from tests.refusals import refusal_of
 
