@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ def hub_weights(name: str) -> dict[str, Tensor]:
                 name, pretrained=True, pretrained_cfg_overlay=overlay
             ).state_dict()
     except Exception as error:  # network, hub and cache errors of several libraries
-        reason = " ".join(str(error).split())[:120]
+        reason = textwrap.shorten(str(error), 120, placeholder=" …")
         raise UserError(
             f"timm's hub gave no weights for {name!r} ({type(error).__name__}: {reason}); without "
             "a network, give --weights a .safetensors or .pth file, or leave it out to start from "
