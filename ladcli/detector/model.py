@@ -126,7 +126,7 @@ class Detector(nn.Module):
         """
         for tensor in itertools.chain(self.parameters(), self.buffers()):
             if tensor.dim() == 4:
-                tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+                tensor.data = tensor.data.to(memory_format=torch.channels_last)
 
 
 def build_detector(config: ModelConfig, classes: ClassTable) -> Detector:

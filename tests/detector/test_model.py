@@ -234,3 +234,33 @@ def test_activations_are_recomputed_where_the_recipe_says_so() -> None:
 def test_an_unknown_backbone_is_refused() -> None:
     with pytest.raises(UserError, match="did you mean 'test_efficientnet'"):
         build_detector(config(backbone="test_efficientnett"), CLASSES)
+
+
+def test_channels_last_is_torchs_own_layout_and_spares_other_weights() -> None:
+    detector, theirs = tiny_detector(), tiny_detector()
+    weight = nn.Parameter(torch.randn(2, 3, 4, 5, 6))  # lambda networks have such
+    with pytest.raises(RuntimeError):
+        weight.to(memory_format=torch.channels_last)
+    detector.use_channels_last()
+    theirs.to(memory_format=torch.channels_last)
+    expected = dict(theirs.named_parameters())
+    assert {n: p.stride() for n, p in detector.named_parameters()} == {
+        n: p.stride() for n, p in expected.items()
+    }
+    assert all(torch.equal(p, expected[n]) for n, p in detector.named_parameters())
+    detector.backbone.cells = weight
+    before = weight.stride()
+    detector.use_channels_last()
+    assert detector.backbone.cells is weight
+    assert weight.stride() == before
+
+
+def test_lambda_networks_work_channels_last() -> None:
+    """They have weights of five axes, which torch cannot convert."""
+    detector = tiny_detector(backbone="lambda_resnet26t").eval()
+    images = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = detector(images)
+        detector.use_channels_last()
+        after = detector(images.contiguous(memory_format=torch.channels_last))
+    assert torch.allclose(before.box_deltas, after.box_deltas, atol=1e-4)
