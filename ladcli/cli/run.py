@@ -53,7 +53,8 @@ def run(
     from ladcli.evaluate.comparison_table import verdicts
     from ladcli.evaluate.summary import costs_by_method, summary_table
     from ladcli.recipe.pipeline import find_pipeline, load_pipeline
-    from ladcli.stages.run import PipelineOptions, run_pipeline
+    from ladcli.stages.pipeline_plan import PipelineOptions
+    from ladcli.stages.run import run_pipeline
 
     path = find_pipeline(pipeline)
     loaded = load_pipeline(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,8 +16,10 @@ from ladcli.recipe.yaml_text import read_yaml
 
 Split = Literal["train", "val", "test"]
 StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
-#: A run, or one of the two networks of a CoLAD run: NAME/a, NAME/b.
-NetworkName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(/[ab])?$", max_length=62)]
+#: A stage or one run of it, which has its seed behind the stage's name.
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=80)]
+#: The same, or one of the two networks of a CoLAD stage or run: NAME/a, NAME/b.
+NetworkName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(/[ab])?$", max_length=82)]
 
 
 class SynthOptions(Section):
@@ -39,8 +43,10 @@ class Stage(Section):
     run: Literal["synth", "pretrain", "cache-teacher", "distill", "colad"]
     title: str | None = None  # how the final table calls it
     seeds: list[NonNegativeInt] = Field(default=[0], min_length=1)
-    teacher: NetworkName | None = None  # a network that an earlier stage trained
-    cache: StageName | None = None  # an earlier cache-teacher stage
+    # A network that an earlier stage trained; of a stage with several seeds, each run takes the
+    # one of its own seed.
+    teacher: NetworkName | None = None
+    cache: RunName | None = None  # an earlier cache-teacher stage, likewise
     synth: SynthOptions = SynthOptions()
     recipe: dict[str, Any] = Field(default={})  # on top of the pipeline's own
 
@@ -56,20 +62,13 @@ class Stage(Section):
             self.run, ()
         )
 
-    def compared_names(self) -> list[str]:
-        """What the final table has a row for: the stage, or STAGE/a and STAGE/b."""
+    def network_names(self, name: str | None = None) -> list[str]:
+        """How the networks of this stage (or of its run ``name``) are called: NAME, or NAME/a
+        and NAME/b.  The final table has a row for each of the stage's."""
+        name = name or self.name
         if len(self.networks) > 1:
-            return [f"{self.name}/{network}" for network in self.networks]
-        return [self.name] * len(self.networks)
-
-    def trained_names(self) -> list[str]:
-        """How later stages name the networks of this one: RUN, or RUN/a and RUN/b."""
-        several = len(self.networks) > 1
-        return [
-            f"{run}/{network}" if several else run
-            for run in self.run_names()
-            for network in self.networks
-        ]
+            return [f"{name}/{network}" for network in self.networks]
+        return [name] * len(self.networks)
 
     def run_names(self) -> list[str]:
         """Names of the runs that this stage stands for."""
@@ -90,25 +89,53 @@ class Pipeline(Section):
     baseline: NetworkName | None = None  # the stage that the table compares the others with
 
     @model_validator(mode="after")
-    def _references_exist(self) -> Pipeline:
-        runs: dict[str, str] = {}  # earlier runs by name, and what they do
-        trained: list[str] = []  # networks of earlier runs
-        names: set[str] = set()
-        for stage in self.stages:
-            if stage.name in names:
-                raise ValueError(f"two stages are called {stage.name!r}; names must differ")
-            names.add(stage.name)
-            _check_stage(stage, runs, trained)
-            _check_sets(stage, self.evaluate)
-            runs.update(dict.fromkeys(stage.run_names(), stage.run))
-            trained += stage.trained_names()
-        compared = [name for stage in self.stages for name in stage.compared_names()]
+    def _runs_fit_together(self) -> Pipeline:
+        self.runs()
+        compared = [name for stage in self.stages for name in stage.network_names()]
         if self.baseline is not None and self.baseline not in compared:
             raise ValueError(
                 f"baseline names {self.baseline!r}, which trains no network; there are "
                 f"{', '.join(compared) or 'none'}"
             )
         return self
+
+    def runs(self) -> list[PlannedRun]:
+        """What is to be run, in order, with what each run takes from earlier ones.
+
+        Raises:
+            ValueError: two runs of one name, or a stage that refers to what is not before it.
+        """
+        earlier: list[Stage] = []
+        runs: list[PlannedRun] = []
+        for stage in self.stages:
+            if stage.name in [before.name for before in earlier]:
+                raise ValueError(f"two stages are called {stage.name!r}; names must differ")
+            _check_names(stage, {run.name for run in runs})
+            _check_needs(stage)
+            _check_sets(stage, self.evaluate)
+            runs += [
+                PlannedRun(
+                    stage,
+                    name,
+                    seed,
+                    teacher=_resolved(stage, "teacher", seed, earlier),
+                    cache=_resolved(stage, "cache", seed, earlier),
+                )
+                for name, seed in zip(stage.run_names(), stage.seeds, strict=True)
+            ]
+            earlier.append(stage)
+        return runs
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a stage, and the runs that it builds on."""
+
+    stage: Stage
+    name: str
+    seed: int  # as the file has it
+    teacher: str | None  # RUN, or RUN/a; None where the stage names no teacher
+    cache: str | None  # RUN
 
 
 def load_pipeline(path: Path) -> Pipeline:
@@ -158,35 +185,62 @@ def shipped_folders() -> list[Path]:
     return [f for f in (package / "pipelines", package.parent / "pipelines") if f.is_dir()]
 
 
-def _check_stage(stage: Stage, earlier: dict[str, str], trained: list[str]) -> None:
-    """Refuse references that cannot work.
-
-    Args:
-        earlier: what earlier runs do, by name.
-        trained: networks that they leave.
-    """
+def _check_names(stage: Stage, earlier: set[str]) -> None:
+    """Refuse a run that would share its folder with one of the ``earlier`` runs."""
     for name in stage.run_names():
         if name in earlier or stage.run_names().count(name) > 1:
             raise ValueError(
                 f"stage {stage.name!r} has a run {name!r}, and so had something before it; "
                 "names and seeds must differ"
             )
-    caches = [name for name, what in earlier.items() if what == "cache-teacher"]
+
+
+def _check_needs(stage: Stage) -> None:
+    """Refuse a stage that refers to what it cannot use, or lacks what it needs."""
     takes = {"cache-teacher": ("teacher",), "distill": ("teacher", "cache")}.get(stage.run, ())
-    for key, value, known in (("teacher", stage.teacher, trained), ("cache", stage.cache, caches)):
-        if value is None:
-            continue
-        if key not in takes:
+    for key in ("teacher", "cache"):
+        if getattr(stage, key) is not None and key not in takes:
             raise ValueError(f"stage {stage.name!r} ({stage.run}) takes no {key}")
-        if value not in known:
-            raise ValueError(
-                f"stage {stage.name!r} names {key} {value!r}, which no earlier stage makes; "
-                f"there are {', '.join(known) or 'none'}"
-            )
     if stage.run == "cache-teacher" and stage.teacher is None:
         raise ValueError(f"stage {stage.name!r} needs a teacher")
     if stage.run == "distill" and stage.teacher is None and stage.cache is None:
         raise ValueError(f"stage {stage.name!r} needs a teacher or a cache")
+
+
+def _resolved(
+    stage: Stage, key: Literal["teacher", "cache"], seed: int, earlier: Sequence[Stage]
+) -> str | None:
+    """The run (or network of a run) that the run of ``seed`` takes as its ``key``.
+
+    A run is known by its own name, and by that of its stage to the runs of the same seed.
+    """
+    wanted: str | None = getattr(stage, key)
+    if wanted is None:
+        return None
+
+    def names(of: Stage, name: str | None = None) -> list[str]:
+        if key == "teacher":
+            return of.network_names(name)
+        return [name or of.name] if of.run == "cache-teacher" else []
+
+    if any(wanted in names(s, run) for s in earlier for run in s.run_names()):
+        return wanted
+    source = next((s for s in earlier if wanted in names(s)), None)
+    if source is None:
+        known = [name for s in earlier for name in names(s)]
+        raise ValueError(
+            f"stage {stage.name!r} names {key} {wanted!r}, which no earlier stage makes; "
+            f"there are {', '.join(known) or 'none'}"
+        )
+    if seed not in source.seeds:
+        first = names(source, source.run_names()[0])[names(source).index(wanted)]
+        raise ValueError(
+            f"stage {stage.name!r} has the seed {seed}, but its {key} {wanted!r} has only the "
+            f"seeds {', '.join(map(str, source.seeds))}; give both the same seeds, or name one "
+            f"run, such as {first}"
+        )
+    run = source.run_names()[source.seeds.index(seed)]
+    return names(source, run)[names(source).index(wanted)]
 
 
 def _check_sets(stage: Stage, wanted: list[Split]) -> None:

@@ -34,6 +34,8 @@ class PipelineRun:
     name: str
     seed: int
     folder: Path
+    teacher: str | None = None  # the network of an earlier run that it takes: RUN, or RUN/a
+    cache: str | None = None  # the run whose cache it takes
 
     def checkpoint(self, network: str) -> Path:
         return RunDirectory(self.folder).checkpoint("last", network)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from ladcli.data.folder import find_split
 from ladcli.data.synth import write_synthetic
 from ladcli.engine.interrupt import wishes_inside
 from ladcli.engine.progress import announce, clock, part_of
-from ladcli.engine.run_directory import FREE_KEYS, RunDirectory
+from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import Interrupted, UserError
 from ladcli.files import write_json
-from ladcli.fingerprint import fingerprint_plain
-from ladcli.recipe import load_recipe
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.colad import colad
 from ladcli.stages.distill import distill
+from ladcli.stages.pipeline_plan import (
+    PipelineOptions,
+    identity_of,
+    plan_runs,
+    trained_network,
+)
 from ladcli.stages.pipeline_results import (
     PipelineResult,
     PipelineRun,
@@ -31,17 +30,6 @@ from ladcli.stages.pipeline_results import (
 from ladcli.stages.pipeline_time import PipelineTime, Work
 from ladcli.stages.pretrain import pretrain
 from ladcli.stages.training import RunOptions
-
-
-@dataclass(frozen=True)
-class PipelineOptions:
-    """What the command line adds to a pipeline file."""
-
-    out: Path
-    flags: dict[str, Any]  # options by dotted key, for every stage; None where not given
-    overrides: Sequence[str] = ()
-    seed: int = 0  # added to every seed of the file
-    quiet: bool = False
 
 
 def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> PipelineResult:
@@ -58,16 +46,7 @@ def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> Pip
         UserError: bad input; a finished run that was made with other options is never replaced.
         Interrupted: stopped by the user; the next call goes on.
     """
-    runs = [
-        PipelineRun(stage, run_name, seed + options.seed, options.out / run_name)
-        for stage in pipeline.stages
-        for run_name, seed in zip(stage.run_names(), stage.seeds, strict=True)
-    ]
-    recipes = {run.name: _recipe_of(run, runs, pipeline, name, options) for run in runs}
-    for run in runs:
-        if run.stage.trains and recipes[run.name].data.dir is None:
-            raise UserError(f"pipeline {name}: needs a data folder; name it with --data")
-    _check_sets(pipeline, runs, recipes)
+    runs, recipes = plan_runs(pipeline, name, options)
     times = _times(pipeline, runs, recipes)
     said: set[str] = set()
     with part_of(times.line), wishes_inside() as stop:
@@ -98,45 +77,6 @@ def _times(pipeline: Pipeline, runs: list[PipelineRun], recipes: dict[str, Recip
     return PipelineTime(works)
 
 
-def _recipe_of(
-    run: PipelineRun,
-    runs: list[PipelineRun],
-    pipeline: Pipeline,
-    name: str,
-    options: PipelineOptions,
-) -> Recipe:
-    """The recipe of one run: the pipeline's, then the stage's, then the command line's."""
-    synthetic = [r for r in runs if r.stage.run == "synth"]
-    # The seed comes last: options that were not given are there too, as None.
-    flags = {**options.flags, "train.seed": run.seed}
-    if flags.get("data.dir") is None and synthetic:
-        flags["data.dir"] = str(synthetic[0].folder / "data")
-    teacher = run.stage.teacher
-    if run.stage.cache is not None:
-        source = next(r for r in runs if r.name == run.stage.cache)
-        flags["distill.cache"] = str(source.cache_file)
-        # The cache must be of the teacher that this pipeline trained: the stage compares them.
-        teacher = teacher or source.stage.teacher
-    if run.stage.run == "distill":
-        flags["distill.teacher"] = str(_trained(str(teacher), runs))
-    return load_recipe(
-        None,
-        layers=[
-            (f"pipeline {name}, recipe", pipeline.recipe),
-            (f"pipeline {name}, stage {run.stage.name}", run.stage.recipe),
-        ],
-        flags=flags,
-        overrides=options.overrides,
-    )
-
-
-def _trained(name: str, runs: list[PipelineRun]) -> Path:
-    """The checkpoint of a network that a stage names: RUN, or RUN/a."""
-    run_name, _, network = name.partition("/")
-    run = next(r for r in runs if r.name == run_name)
-    return run.checkpoint(network or run.stage.networks[0])
-
-
 def _run_once(
     run: PipelineRun,
     runs: list[PipelineRun],
@@ -151,7 +91,7 @@ def _run_once(
     Args:
         said: notes that were shown before; those of this stage are added.
     """
-    identity = _identity(run, recipe)
+    identity = identity_of(run, recipe)
     if run.label.exists():
         if json.loads(run.label.read_text(encoding="utf-8")).get("identity") != identity:
             raise UserError(
@@ -166,7 +106,7 @@ def _run_once(
         case "synth":
             _write_data(run)
         case "cache-teacher":
-            teacher = _trained(str(run.stage.teacher), runs)
+            teacher = trained_network(str(run.teacher), runs)
             cache_teacher(
                 recipe, teacher, run.cache_file, quiet=options.quiet, keep=True, said=said
             )
@@ -186,29 +126,6 @@ def _run_once(
     write_json(run.label, {"identity": identity, "stage": run.stage.name, "seed": run.seed})
 
 
-def _identity(run: PipelineRun, recipe: Recipe) -> str:
-    """Changes with everything that changes the result of a run.
-
-    Options at their defaults are left out: a run does not change when the program learns a new one.
-    """
-    plain = recipe.model_dump(exclude_defaults=True)
-    # What may differ between a run and its continuation is no difference here either.
-    for key in FREE_KEYS:
-        section, name = key.split(".")
-        plain.get(section, {}).pop(name, None)
-    # Files that the pipeline makes itself are known by the names of their stages.
-    made = {"teacher": run.stage.teacher, "cache": run.stage.cache}
-    plain["distill"] = {**plain.get("distill", {}), **made}
-    folder = recipe.data.dir
-    if folder is not None:
-        inside = Path(folder).resolve().is_relative_to(run.folder.parent.resolve())
-        plain["data"]["dir"] = "synthetic" if inside else str(Path(folder).resolve())
-    # A stage that draws no images does not change when the synthetic set learns a new option.
-    synth = run.stage.synth.model_dump() if run.stage.run == "synth" else None
-    plain = {name: section for name, section in plain.items() if section}
-    return fingerprint_plain([run.stage.run, run.seed, synth, plain])
-
-
 def _write_data(run: PipelineRun) -> None:
     synth = run.stage.synth
     write_synthetic(
@@ -224,20 +141,3 @@ def _write_data(run: PipelineRun) -> None:
         clutter=synth.clutter,
         overwrite=True,
     )
-
-
-def _check_sets(pipeline: Pipeline, runs: list[PipelineRun], recipes: dict[str, Recipe]) -> None:
-    """Refuse a set that is not there before the training, not after it.
-
-    A folder that this pipeline makes itself is not there yet.
-    """
-    for run in runs:
-        data = recipes[run.name].data
-        if not run.stage.trains or not Path(str(data.dir)).is_dir():
-            continue
-        for split in pipeline.evaluate:
-            if find_split(data, split) is None:
-                raise UserError(
-                    f"{data.dir}: has no {split} set, on which the pipeline evaluates; add it, or "
-                    "change 'evaluate' in a copy of the pipeline"
-                )

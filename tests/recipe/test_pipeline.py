@@ -130,8 +130,8 @@ class TestTwoNetworks:
         stages = [{**DUO, "seeds": [0, 1]}, {**CACHE, "teacher": "duo-seed1/b"}]
         file.write_text(yaml.safe_dump({"stages": stages}))
         assert load_pipeline(file).stages[1].teacher == "duo-seed1/b"
-        message = refusal(file, {"stages": [stages[0], {**CACHE, "teacher": "duo/a"}]})
-        assert message.endswith("there are duo-seed0/a, duo-seed0/b, duo-seed1/a, duo-seed1/b")
+        message = refusal(file, {"stages": [stages[0], {**CACHE, "teacher": "duo-seed2/a"}]})
+        assert message.endswith("which no earlier stage makes; there are duo/a, duo/b")
 
     @pytest.mark.parametrize("name", ["duo", "duo/model"])
     def test_one_of_them_must_be_named(self, file: Path, name: str) -> None:
@@ -164,10 +164,6 @@ class TestReferences:
         assert refusal(file, {"stages": [TEACHER, {**CACHE, "teacher": "prof"}]}) == (
             "stage 'cache' names teacher 'prof', which no earlier stage makes; there are teacher"
         )
-
-    def test_teacher_of_several_seeds_must_be_named_with_one(self, file: Path) -> None:
-        message = refusal(file, {"stages": [{**TEACHER, "seeds": [0, 1]}, CACHE]})
-        assert message.endswith("there are teacher-seed0, teacher-seed1")
 
     def test_cache_before_its_stage(self, file: Path) -> None:
         message = refusal(file, {"stages": [TEACHER, STUDENT, CACHE]})
@@ -208,6 +204,81 @@ class TestReferences:
     ) -> None:
         message = refusal(file, {"stages": [TEACHER, CACHE, stage]})
         assert message == f"stage 'x' ({stage['run']}) takes no {key}"
+
+
+class TestSeeds:
+    """A run takes the run of its own seed from a stage that has several."""
+
+    def planned(self, file: Path, *stages: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+        """Name, teacher and cache of every run."""
+        file.write_text(yaml.safe_dump({"stages": list(stages)}))
+        return [(run.name, run.teacher, run.cache) for run in load_pipeline(file).runs()]
+
+    def test_every_run_takes_the_run_of_its_seed(self, file: Path) -> None:
+        seeds = {"seeds": [0, 2]}
+        planned = self.planned(
+            file, {**TEACHER, **seeds}, {**CACHE, **seeds}, {**STUDENT, "seeds": [2, 0]}
+        )
+        assert planned == [
+            ("teacher-seed0", None, None),
+            ("teacher-seed2", None, None),
+            ("cache-seed0", "teacher-seed0", None),
+            ("cache-seed2", "teacher-seed2", None),
+            ("student-seed2", None, "cache-seed2"),
+            ("student-seed0", None, "cache-seed0"),
+        ]
+
+    def test_stage_of_one_seed_serves_every_seed(self, file: Path) -> None:
+        planned = self.planned(file, {**TEACHER, "seeds": [7]}, CACHE, {**STUDENT, "seeds": [1, 2]})
+        assert planned[1:] == [
+            ("cache", "teacher", None),
+            ("student-seed1", None, "cache"),
+            ("student-seed2", None, "cache"),
+        ]
+
+    def test_one_run_may_serve_every_seed(self, file: Path) -> None:
+        cache = {**CACHE, "teacher": "teacher-seed1", "seeds": [0, 1]}
+        planned = self.planned(file, {**TEACHER, "seeds": [0, 1]}, cache)
+        assert [teacher for _, teacher, _ in planned[2:]] == ["teacher-seed1"] * 2
+
+    def test_one_of_two_networks(self, file: Path) -> None:
+        online = {"name": "online", "run": "distill", "teacher": "duo/b", "seeds": [3, 4]}
+        planned = self.planned(file, {**DUO, "seeds": [3, 4, 5]}, online)
+        assert [teacher for _, teacher, _ in planned[3:]] == ["duo-seed3/b", "duo-seed4/b"]
+
+    def test_run_wins_over_a_stage_of_its_name(self, file: Path) -> None:
+        other = {"name": "teacher-seed0", "run": "pretrain", "seeds": [0, 1]}
+        with_clash = [{**TEACHER, "seeds": [0, 1]}, other]
+        planned = self.planned(file, *with_clash, {**CACHE, "teacher": "teacher-seed0"})
+        assert planned[-1] == ("cache", "teacher-seed0", None)
+
+    def test_seed_that_the_named_stage_lacks(self, file: Path) -> None:
+        stages = [{**TEACHER, "seeds": [0, 1]}, {**CACHE, "seeds": [1, 2]}]
+        assert refusal(file, {"stages": stages}) == (
+            "stage 'cache' has the seed 2, but its teacher 'teacher' has only the seeds 0, 1; "
+            "give both the same seeds, or name one run, such as teacher-seed0"
+        )
+        stages = [{**DUO, "seeds": [3, 4]}, {**CACHE, "teacher": "duo/b"}]
+        message = refusal(file, {"stages": stages})
+        assert message.startswith("stage 'cache' has the seed 0, but its teacher 'duo/b' has only")
+        assert message.endswith("such as duo-seed3/b")
+
+    def test_cache_lacks_a_seed(self, file: Path) -> None:
+        cache = {**CACHE, "seeds": [0, 1]}
+        message = refusal(file, {"stages": [TEACHER, cache, {**STUDENT, "seeds": [0, 1, 2]}]})
+        assert message.startswith(
+            "stage 'student' has the seed 2, but its cache 'cache' has only the seeds 0, 1; "
+        )
+        assert message.endswith("such as cache-seed0")
+
+    def test_long_names_of_runs_can_be_named(self, file: Path) -> None:
+        name = "x" * 60
+        planned = self.planned(
+            file,
+            {**DUO, "name": name, "seeds": [0, 2147483647]},
+            {**CACHE, "teacher": f"{name}-seed2147483647/a"},
+        )
+        assert planned[-1][1] == f"{name}-seed2147483647/a"
 
 
 class TestNames:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,8 +11,9 @@ import yaml
 from ladcli.errors import BadImageError, Interrupted, UserError
 from ladcli.evaluate.summary import Measured, summary_table
 from ladcli.recipe.pipeline import Pipeline, load_pipeline
+from ladcli.stages.pipeline_plan import PipelineOptions
 from ladcli.stages.pipeline_results import PipelineResult
-from ladcli.stages.run import PipelineOptions, run_pipeline
+from ladcli.stages.run import run_pipeline
 from tests.stages.tiny import (
     RECIPE,
     STEP,
@@ -51,6 +53,10 @@ def run_to_its_end(what: Pipeline, out: Path, **options: Any) -> PipelineResult:
 
 def run(what: Pipeline, out: Path, **options: Any) -> list[Measured]:
     return run_to_its_end(what, out, **options).measured
+
+
+def runs_in(out: Path) -> list[str]:
+    return sorted(path.name for path in out.iterdir() if path.is_dir())
 
 
 def seed_of(folder: Path) -> int:
@@ -330,6 +336,61 @@ class TestTwoNetworks:
         for name in ("a", "b"):
             file = f"duo/checkpoints/{name}/last.pt"
             assert_same_weights(tmp_path / "whole" / file, tmp_path / "out" / file)
+
+
+class TestSeeds:
+    """Stages that name a stage with several seeds: each run takes the run of its seed."""
+
+    STAGES: ClassVar[list[dict[str, Any]]] = [
+        {"name": "teacher", "run": "pretrain", "seeds": [0, 1]},
+        {"name": "cache", "run": "cache-teacher", "teacher": "teacher", "seeds": [0, 1]},
+        {"name": "student", "run": "distill", "cache": "cache", "seeds": [0, 1]},
+    ]
+
+    def one_by_one(self) -> list[dict[str, Any]]:
+        """The same runs, each as a stage of its own."""
+        stages = []
+        for seed, stage in product((0, 1), self.STAGES):
+            names = {key: stage[key] for key in ("name", "teacher", "cache") if key in stage}
+            named = {key: f"{name}-seed{seed}" for key, name in names.items()}
+            stages.append({**stage, **named, "seeds": [seed]})
+        return stages
+
+    def test_each_run_takes_the_run_of_its_seed(self, data: Path, tmp_path: Path) -> None:
+        out, flags = tmp_path / "out", {"data.dir": str(data)}
+        measured = run(pipeline(tmp_path, self.STAGES), out, flags=flags)
+        assert [m.run for m in measured] == [
+            "teacher-seed0", "teacher-seed1", "student-seed0", "student-seed1",
+        ]  # fmt: skip
+        for seed in (0, 1):
+            chosen = yaml.safe_load((out / f"student-seed{seed}/recipe.yaml").read_text())
+            assert chosen["distill"]["cache"] == str(out / f"cache-seed{seed}/teacher.h5")
+            assert chosen["distill"]["teacher"] == str(
+                out / f"teacher-seed{seed}/checkpoints/model/last.pt"
+            )
+
+    @pytest.mark.parametrize("first", ["one by one", "by stage"])
+    def test_runs_are_taken_over_however_the_file_names_them(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+    ) -> None:
+        files = [self.one_by_one(), self.STAGES]
+        if first == "by stage":
+            files.reverse()
+        out, flags = tmp_path / "out", {"data.dir": str(data)}
+        run(pipeline(tmp_path, files[0]), out, flags=flags)
+        before = {name: (out / name / "stage.json").read_text() for name in runs_in(out)}
+        steps = ctrl_c_at_call(monkeypatch, STEP, 0)  # only counts
+        run(pipeline(tmp_path, files[1]), out, flags=flags)
+        assert steps == []
+        assert len(before) == 6
+        assert {name: (out / name / "stage.json").read_text() for name in runs_in(out)} == before
+
+    def test_teacher_of_another_seed_is_another_run(self, data: Path, tmp_path: Path) -> None:
+        out, flags = tmp_path / "out", {"data.dir": str(data)}
+        run(pipeline(tmp_path, self.STAGES[:2]), out, flags=flags)
+        crossed = {**self.STAGES[1], "teacher": "teacher-seed0"}
+        with pytest.raises(UserError, match="cache-seed1: this stage was run with other options"):
+            run(pipeline(tmp_path, [self.STAGES[0], crossed]), out, flags=flags)
 
 
 class TestRefusedBeforeTheFirstStage:

@@ -1,0 +1,145 @@
+"""What `lad run` will do: every run of a pipeline with its folder, its recipe and its identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ladcli.data.folder import find_split
+from ladcli.engine.run_directory import FREE_KEYS
+from ladcli.errors import UserError
+from ladcli.fingerprint import fingerprint_plain
+from ladcli.recipe import load_recipe
+from ladcli.recipe.pipeline import Pipeline
+from ladcli.recipe.schema import Recipe
+from ladcli.stages.pipeline_results import PipelineRun
+
+
+@dataclass(frozen=True)
+class PipelineOptions:
+    """What the command line adds to a pipeline file."""
+
+    out: Path
+    flags: dict[str, Any]  # options by dotted key, for every stage; None where not given
+    overrides: Sequence[str] = ()
+    seed: int = 0  # added to every seed of the file
+    quiet: bool = False
+
+
+def plan_runs(
+    pipeline: Pipeline, name: str, options: PipelineOptions
+) -> tuple[list[PipelineRun], dict[str, Recipe]]:
+    """The runs of a pipeline in order, and the recipe of each by its name.
+
+    Args:
+        name: how messages call the pipeline file.
+
+    Raises:
+        UserError: an option that does not fit, no data folder, or a set to evaluate on is missing.
+    """
+    runs, recipes = list_runs(pipeline, name, options)
+    for run in runs:
+        if run.stage.trains and recipes[run.name].data.dir is None:
+            raise UserError(f"pipeline {name}: needs a data folder; name it with --data")
+    _check_sets(pipeline, runs, recipes)
+    return runs, recipes
+
+
+def list_runs(
+    pipeline: Pipeline, name: str, options: PipelineOptions
+) -> tuple[list[PipelineRun], dict[str, Recipe]]:
+    """As `plan_runs`, without a look at the data."""
+    runs = [
+        PipelineRun(
+            planned.stage,
+            planned.name,
+            planned.seed + options.seed,
+            options.out / planned.name,
+            planned.teacher,
+            planned.cache,
+        )
+        for planned in pipeline.runs()
+    ]
+    return runs, {run.name: _recipe_of(run, runs, pipeline, name, options) for run in runs}
+
+
+def trained_network(name: str, runs: list[PipelineRun]) -> Path:
+    """The checkpoint of a network that a stage names: RUN, or RUN/a."""
+    run_name, _, network = name.partition("/")
+    run = next(r for r in runs if r.name == run_name)
+    return run.checkpoint(network or run.stage.networks[0])
+
+
+def identity_of(run: PipelineRun, recipe: Recipe) -> str:
+    """Changes with everything that changes the result of a run.
+
+    Options at their defaults are left out: a run does not change when the program learns a new one.
+    """
+    plain = recipe.model_dump(exclude_defaults=True)
+    # What may differ between a run and its continuation is no difference here either.
+    for key in FREE_KEYS:
+        section, name = key.split(".")
+        plain.get(section, {}).pop(name, None)
+    # Files that the pipeline makes itself are known by the names of the runs that make them,
+    # however the file came to name them.
+    made = {"teacher": run.teacher, "cache": run.cache}
+    plain["distill"] = {**plain.get("distill", {}), **made}
+    folder = recipe.data.dir
+    if folder is not None:
+        inside = Path(folder).resolve().is_relative_to(run.folder.parent.resolve())
+        plain["data"]["dir"] = "synthetic" if inside else str(Path(folder).resolve())
+    # A stage that draws no images does not change when the synthetic set learns a new option.
+    synth = run.stage.synth.model_dump() if run.stage.run == "synth" else None
+    plain = {name: section for name, section in plain.items() if section}
+    return fingerprint_plain([run.stage.run, run.seed, synth, plain])
+
+
+def _recipe_of(
+    run: PipelineRun,
+    runs: list[PipelineRun],
+    pipeline: Pipeline,
+    name: str,
+    options: PipelineOptions,
+) -> Recipe:
+    """The recipe of one run: the pipeline's, then the stage's, then the command line's."""
+    synthetic = [r for r in runs if r.stage.run == "synth"]
+    # The seed comes last: options that were not given are there too, as None.
+    flags = {**options.flags, "train.seed": run.seed}
+    if flags.get("data.dir") is None and synthetic:
+        flags["data.dir"] = str(synthetic[0].folder / "data")
+    teacher = run.teacher
+    if run.cache is not None:
+        source = next(r for r in runs if r.name == run.cache)
+        flags["distill.cache"] = str(source.cache_file)
+        # The cache must be of the teacher that this pipeline trained: the stage compares them.
+        teacher = teacher or source.teacher
+    if run.stage.run == "distill":
+        flags["distill.teacher"] = str(trained_network(str(teacher), runs))
+    return load_recipe(
+        None,
+        layers=[
+            (f"pipeline {name}, recipe", pipeline.recipe),
+            (f"pipeline {name}, stage {run.stage.name}", run.stage.recipe),
+        ],
+        flags=flags,
+        overrides=options.overrides,
+    )
+
+
+def _check_sets(pipeline: Pipeline, runs: list[PipelineRun], recipes: dict[str, Recipe]) -> None:
+    """Refuse a set that is not there before the training, not after it.
+
+    A folder that this pipeline makes itself is not there yet.
+    """
+    for run in runs:
+        data = recipes[run.name].data
+        if not run.stage.trains or not Path(str(data.dir)).is_dir():
+            continue
+        for split in pipeline.evaluate:
+            if find_split(data, split) is None:
+                raise UserError(
+                    f"{data.dir}: has no {split} set, on which the pipeline evaluates; add it, or "
+                    "change 'evaluate' in a copy of the pipeline"
+                )
