@@ -19,7 +19,8 @@ schedule:
 ```
 
 Precedence: defaults < recipe file < options of the command line < `--set`. The resolved recipe is
-saved as `recipe.yaml` in the folder of the run and runs again from that file alone.
+saved as `recipe.yaml` in the folder of the run and runs again from that file alone. Values are read
+by the rules of YAML 1.2: only `true` and `false` are switches, `off` is a word, `010` is ten.
 """
 
 

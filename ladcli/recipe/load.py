@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from ladcli.errors import UserError
@@ -14,7 +13,7 @@ from ladcli.files import write_text
 from ladcli.recipe.messages import complaint, key_of, shown, unknown_key
 from ladcli.recipe.options import flat, option_keys, sections, takes_text
 from ladcli.recipe.schema import Recipe
-from ladcli.recipe.yaml_text import parse_yaml, read_yaml
+from ladcli.recipe.yaml_text import as_number, as_text, parse_yaml, read_yaml, write_yaml
 
 #: How messages call values that came by an option of the command line.
 FLAGS = "command line"
@@ -70,8 +69,7 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
     Raises:
         UserError: ``path`` cannot be written; an older file is then untouched.
     """
-    text = yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True, width=100)
-    write_text(path, text)
+    write_text(path, write_yaml(recipe.model_dump()))
 
 
 def update_recipe(recipe: Recipe, changes: Mapping[str, Any], *, source: str = FLAGS) -> Recipe:
@@ -121,7 +119,7 @@ def _leaves(content: Any, source: str) -> Iterator[tuple[str, Any]]:
         for name, value in body.items():
             key = f"{section}.{name}"
             _check_key(key, source)
-            yield key, value
+            yield key, as_text(value) if takes_text(key) else as_number(value)
 
 
 def _parse_override(text: str) -> tuple[str, Any]:
@@ -133,7 +131,7 @@ def _parse_override(text: str) -> tuple[str, Any]:
         raise UserError(f"{source}: must have the form KEY=VALUE, such as optim.lr=0.005")
     _check_key(key, "--set")
     if not takes_text(key):
-        return key, parse_yaml(raw, source)
+        return key, as_number(parse_yaml(raw, source))
     # Paths are often not what YAML makes of them (2024, no, C: drives): only null and quoted
     # text are YAML here.
     raw = raw.strip()

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ladcli.errors import UserError
-from ladcli.recipe import Recipe, flat, load_recipe, save_recipe, update_recipe
+from ladcli.recipe import DistillConfig, Recipe, flat, load_recipe, save_recipe, update_recipe
 from tests.refusals import refusal_of
 
 
@@ -61,6 +62,9 @@ class TestValues:
             ("optim.lr=1e-3", "optim.lr", 0.001),
             ("optim.lr=5", "optim.lr", 5.0),
             ("optim.lr = 0.5", "optim.lr", 0.5),
+            ("optim.warmup_steps=010", "optim.warmup_steps", 10),
+            ("optim.warmup_steps=0o10", "optim.warmup_steps", 8),
+            ("distill.switch=off", "distill.switch", "off"),
             ("data.short=[640, 800]", "data.short", [640, 800]),
             ("data.short=640", "data.short", [640]),
             ("schedule.decay_epochs=[]", "schedule.decay_epochs", []),
@@ -95,6 +99,20 @@ class TestValues:
         assert recipe.data.dir == "größe"
         assert recipe.model == Recipe().model
 
+    def test_file_is_read_by_the_rules_of_yaml_1_2(self, file: Path) -> None:
+        file.write_text(
+            "distill: {switch: off, teacher: yes, cache: 1e5}\n"
+            "optim: {lr: 1e-2, warmup_steps: 010}\nschedule: {decay_epochs: [0o7, 08]}\n"
+            "data: {short: 0x20, long: 0640, dir: 2024-13-45, images: 1:30}\n"
+        )
+        recipe = load_recipe(file)
+        assert recipe.distill == DistillConfig(teacher="yes", cache="1e5")
+        assert (recipe.optim.lr, recipe.optim.warmup_steps) == (0.01, 10)
+        assert recipe.schedule.decay_epochs == [7, 8]
+        assert (recipe.data.short, recipe.data.long) == ([32], 640)
+        assert (recipe.data.dir, recipe.data.images) == ("2024-13-45", "1:30")
+        assert {type(value) for value in recipe.schedule.decay_epochs} == {int}
+
     @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "null"])
     def test_an_empty_file_means_defaults(self, file: Path, text: str) -> None:
         file.write_text(text)
@@ -126,7 +144,10 @@ class TestWrongValues:
             ("train: {seed: 3000000000}", "train.seed must be at most 2147483647, got 3000000000"),
             ("data: {skip_empty: 1}", "data.skip_empty must be true or false, got 1"),
             ("data: {dir: 2024}", "data.dir must be text (put it in quotes), got 2024"),
-            ("data: {dir: no}", "data.dir must be text (put it in quotes), got false"),
+            ("data: {dir: true}", "data.dir must be text (put it in quotes), got true"),
+            ("data: {skip_empty: yes}", "data.skip_empty must be true or false, got 'yes'"),
+            ("train: {seed: 1_000}", "train.seed must be a whole number, got '1_000'"),
+            ("train: {seed: 1:30}", "train.seed must be a whole number, got '1:30'"),
             ("data: {short: []}", "data.short must have at least 1 item(s), got []"),
             ("data: {short: [1, 2, 3]}", "data.short must have at most 2 item(s), got [1, 2, 3]"),
             ("data: {short: [640, x]}", "data.short[1] must be a whole number, got 'x'"),
@@ -229,7 +250,7 @@ class TestBrokenInput:
             ("optim:\n  lr: 1\n  lr: 2\n", ["line 3, column 3", "'lr' stands twice"]),
             ("a: 1\n---\nb: 2\n", ["not valid YAML in line 2"]),
             ("data: !!python/object/apply:os.getcwd []\n", ["line 1, column 7"]),
-            ("data: {dir: 2024-13-45}\n", ["cannot be read", "put it in quotes"]),
+            ("data: {dir: !!timestamp 2024-01-01}\n", ["line 1, column 13", "!!timestamp"]),
             ("train: {seed: " + "9" * 5000 + "}", ["cannot be read"]),
             ("data: {dir: \x01}", ["line 1, column 13", "control character"]),
             ("- a\n- b\n", ["must hold sections", "['a', 'b']"]),
@@ -274,12 +295,22 @@ class TestSaving:
             [],
             ["optim.lr=1e-7", "data.short=[640, 800]", "optim.lr_batch=16", "train.seed=5"],
             ["data.dir=no", "data.images=1e-3", "model.weights='null'", "train.device=1:30"],
+            ["data.dir=0o17", "data.images=08", "data.train_json=-.5", "data.val_json=off"],
             ["data.dir=größe/ # x: y", f"data.images={'long name ' * 30}", "data.val_json='\ta'"],
         ],
     )
     def test_a_saved_recipe_loads_equal(self, file: Path, overrides: list[str]) -> None:
         recipe = load_recipe(None, overrides=overrides)
         save_recipe(recipe, file)
+        assert load_recipe(file) == recipe
+        assert Recipe.model_validate(yaml.safe_load(file.read_text())) == recipe  # YAML 1.1
+
+    @pytest.mark.parametrize("text", ["0o17", "08", "1e-3", "-.5", "1:30", "off", "1_000", "0x1F"])
+    def test_a_file_saved_by_a_writer_of_yaml_1_1_reads_the_same(
+        self, file: Path, text: str
+    ) -> None:
+        recipe = load_recipe(None, overrides=[f"data.dir={text}", "optim.lr=1e-7"])
+        file.write_text(yaml.safe_dump(recipe.model_dump(), sort_keys=False))
         assert load_recipe(file) == recipe
 
     def test_every_option_is_written(self, file: Path) -> None:
