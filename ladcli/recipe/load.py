@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ladcli.errors import UserError
 from ladcli.files import write_text
-from ladcli.recipe.messages import complaint, key_of, shown, unknown_key
+from ladcli.recipe.messages import complaint, key_of, key_text, shown, unknown_key
 from ladcli.recipe.options import flat, option_keys, sections, takes_text
 from ladcli.recipe.schema import Recipe
 from ladcli.recipe.yaml_text import as_number, as_text, parse_yaml, read_yaml, write_yaml
@@ -106,9 +106,9 @@ def _leaves(content: Any, source: str) -> Iterator[tuple[str, Any]]:
         )
     for section, body in content.items():
         if section not in sections():
-            key = str(section)
+            key = key_text(section)
             if isinstance(body, dict) and len(body) == 1:
-                key = f"{section}.{next(iter(body))}"
+                key = f"{key}.{key_text(next(iter(body)))}"
             raise UserError(f"{source}: {unknown_key(key)}")
         if body is None:
             continue
@@ -117,7 +117,7 @@ def _leaves(content: Any, source: str) -> Iterator[tuple[str, Any]]:
                 f"{source}: {section} is a section and needs keys below it, got {shown(body)}"
             )
         for name, value in body.items():
-            key = f"{section}.{name}"
+            key = f"{section}.{key_text(name)}"
             _check_key(key, source)
             yield key, as_text(value) if takes_text(key) else as_number(value)
 

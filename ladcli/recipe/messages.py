@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ladcli.recipe.options import option_keys, sections
+from ladcli.recipe.options import describe_options, option_keys, sections
 
-_SHORT = reprlib.Repr()
+
+class _Words(reprlib.Repr):
+    """Values on part of a line, with YAML's words for what Python calls True, False and None."""
+
+    def repr_bool(self, value: bool, level: int) -> str:
+        return "true" if value else "false"
+
+    def repr_NoneType(self, value: None, level: int) -> str:
+        return "null"
+
+
+_SHORT = _Words()
 _SHORT.maxstring = _SHORT.maxother = 80
 _SHORT.maxlist = _SHORT.maxdict = 6
 _SHORT.maxlevel = 2
@@ -29,22 +41,21 @@ _DEMANDS = {
     "float_parsing": "must be a number",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
-    "string_type": "must be text (put it in quotes)",
+    "string_type": "must be text",
     "string_unicode": "must be text that UTF-8 can hold",
     "list_type": "must be a list, such as [1, 2]",
-    "too_short": "must have at least {min_length} item(s)",
-    "too_long": "must have at most {max_length} item(s)",
     "literal_error": "must be {expected}",
 }
 
 
 def shown(value: Any) -> str:
     """``value`` as a message quotes it: YAML's words, and never more than a line."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
     return _SHORT.repr(value)
+
+
+def key_text(key: Any) -> str:
+    """A key of a file as messages write it; mostly text, but YAML allows any scalar."""
+    return key if isinstance(key, str) else shown(key)
 
 
 def key_of(location: tuple[str | int, ...]) -> str:
@@ -55,17 +66,58 @@ def key_of(location: tuple[str | int, ...]) -> str:
     return key.removeprefix(".")
 
 
-def complaint(error: Mapping[str, Any]) -> str:
-    """One error of pydantic's list as ``KEY must be …, got VALUE``."""
+def complaint(error: Mapping[str, Any], *, key: str | None = None, demand: str = "") -> str:
+    """One error of pydantic's list as ``KEY must be …, got VALUE``, in our own words throughout.
+
+    Args:
+        key: how to call the key, instead of by its whole location.
+        demand: what is expected, where the caller knows better than the kind of error tells.
+    """
     kind, context = error["type"], error.get("ctx", {})
     if kind == "value_error":
         # The schema's own checks across keys: their sentences name the keys themselves.
-        return str(context.get("error", error["msg"]))
-    demand = _DEMANDS.get(kind)
+        return str(context.get("error", "does not fit together"))
+    key = key_of(error["loc"]) if key is None else key
+    value = error["input"]
+    demand = demand or _demand(kind, context, value) or f"must be {_type_of(key)}"
+    remedy = _remedy(kind, context, value, whole=not key.endswith("]"))
+    return f"{key} {demand}, got {shown(value)}{remedy}"
+
+
+def _demand(kind: str, context: Mapping[str, Any], value: Any) -> str:
     # Limits of numbers come as floats: 0.0 reads better as 0.
     limits = {k: f"{v:g}" if isinstance(v, float) else v for k, v in context.items()}
-    text = error["msg"] if demand is None else demand.format(**limits)
-    return f"{key_of(error['loc'])} {text}, got {shown(error['input'])}"
+    if kind.endswith(("too_short", "too_long")):
+        short = kind.endswith("too_short")
+        number = limits["min_length" if short else "max_length"]
+        bound = "at least" if short else "at most"
+        what = "character" if isinstance(value, str) else "item"
+        return f"must have {bound} {number} {what}{'' if number == 1 else 's'}"
+    return _DEMANDS.get(kind, "").format(**limits)
+
+
+def _type_of(key: str) -> str:
+    """What an option takes, in words, for kinds of errors that have none here."""
+    name = key.split("[")[0]
+    return next((o.type_text for o in describe_options() if o.key == name), "something else")
+
+
+def _remedy(kind: str, context: Mapping[str, Any], value: Any, *, whole: bool) -> str:
+    """What to do, where the demand does not say it already; ``whole`` keys are no list's items."""
+    if value is None and whole:
+        return "; leave it out for the default"
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return "; put it in quotes"
+    if kind == "literal_error" and isinstance(value, str):
+        near = closest(value, re.findall("'([^']*)'", str(context.get("expected", ""))))
+        return f"; did you mean {near}?" if near else ""
+    return ""
+
+
+def closest(word: str, words: Iterable[str]) -> str | None:
+    """The one of ``words`` that ``word`` may have meant, if any is near."""
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return near[0] if near else None
 
 
 def unknown_key(key: str) -> str:

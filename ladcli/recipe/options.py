@@ -38,19 +38,25 @@ def describe_options() -> list[Option]:
 
 @lru_cache(maxsize=1)
 def _all_options() -> tuple[Option, ...]:
-    options = []
-    for section, model in sections().items():
-        properties = model.model_json_schema()["properties"]
-        for name, field in model.model_fields.items():
-            options.append(
-                Option(
-                    key=f"{section}.{name}",
-                    type_text=type_in_words(properties[name]),
-                    default=field.get_default(),
-                    description=field.description or "",
-                )
-            )
-    return tuple(options)
+    return tuple(
+        option
+        for section, model in sections().items()
+        for option in describe_keys(model, prefix=f"{section}.")
+    )
+
+
+def describe_keys(model: type[Section], *, prefix: str = "") -> list[Option]:
+    """The keys of one part of a file, in the order of its schema, with ``prefix`` before each."""
+    properties = model.model_json_schema()["properties"]
+    return [
+        Option(
+            key=f"{prefix}{name}",
+            type_text=type_in_words(properties[name]),
+            default=field.get_default(),
+            description=field.description or "",
+        )
+        for name, field in model.model_fields.items()
+    ]
 
 
 def option_keys() -> tuple[str, ...]:
@@ -92,7 +98,11 @@ def _one_type(schema: Mapping[str, Any]) -> str:
         return f"only {schema['const']}"
     if "enum" in schema:
         return "one of " + ", ".join(str(word) for word in schema["enum"])
+    if "$ref" in schema:
+        return "keys with values"
     kind = schema["type"]
+    if kind == "object":
+        return "sections with options"
     if kind == "boolean":
         return "true or false"
     if kind == "string":

@@ -7,48 +7,90 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from ladcli.errors import UserError
-from ladcli.recipe.messages import complaint
-from ladcli.recipe.schema import NonNegativeInt, PositiveInt, Section, Share
-from ladcli.recipe.yaml_text import read_yaml
+from ladcli.recipe.messages import shown
+from ladcli.recipe.pipeline_messages import pipeline_complaint
+from ladcli.recipe.schema import NonNegative, NonNegativeInt, PositiveInt, Section, Share
+from ladcli.recipe.yaml_text import as_text, read_yaml
 
 Split = Literal["train", "val", "test"]
-StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+Text = Annotated[str, BeforeValidator(as_text)]
+StageName = Annotated[Text, Field(pattern=_NAME, max_length=60)]
 #: A stage or one run of it, which has its seed behind the stage's name.
-RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=80)]
+RunName = Annotated[Text, Field(pattern=_NAME, max_length=80)]
 #: The same, or one of the two networks of a CoLAD stage or run: NAME/a, NAME/b.
-NetworkName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(/[ab])?$", max_length=82)]
+NetworkName = Annotated[Text, Field(pattern=_NAME.replace("$", "(/[ab])?$"), max_length=82)]
+
+
+def _nothing_is_empty(value: Any) -> Any:
+    """A section whose keys are all commented out."""
+    return {} if value is None else value
+
+
+RecipeLayer = Annotated[dict[Any, Any], BeforeValidator(_nothing_is_empty)]
 
 
 class SynthOptions(Section):
     """Options of the synthetic set; see `lad data synth`."""
 
-    train: PositiveInt = 240
-    val: NonNegativeInt = 60
-    test: NonNegativeInt = 60
-    width: PositiveInt = 320
-    height: PositiveInt = 240
-    classes: PositiveInt = 6
-    objects: list[NonNegativeInt] = Field(default=[1, 8], min_length=2, max_length=2)
-    sides: list[float] = Field(default=[0.05, 0.65], min_length=2, max_length=2)
-    clutter: Share = 1.0
+    train: PositiveInt = Field(default=240, description="training images")
+    val: NonNegativeInt = Field(default=60, description="validation images")
+    test: NonNegativeInt = Field(default=60, description="test images")
+    width: PositiveInt = Field(default=320, description="width of an image in pixels, from 32")
+    height: PositiveInt = Field(default=240, description="height of an image in pixels, from 32")
+    classes: PositiveInt = Field(default=6, description="kinds of shapes, up to 8")
+    objects: list[NonNegativeInt] = Field(
+        default=[1, 8],
+        min_length=2,
+        max_length=2,
+        description="least and most objects of an image",
+    )
+    sides: list[NonNegative] = Field(
+        default=[0.05, 0.65],
+        min_length=2,
+        max_length=2,
+        description="smallest and largest side of an object, as shares of the height",
+    )
+    clutter: Share = Field(default=1.0, description="how much distracts: strays, noise, faintness")
 
 
 class Stage(Section):
     """One stage.  With several seeds it stands for one run per seed, NAME-seed0 and so on."""
 
-    name: StageName
-    run: Literal["synth", "pretrain", "cache-teacher", "distill", "colad"]
-    title: str | None = None  # how the final table calls it
-    seeds: list[NonNegativeInt] = Field(default=[0], min_length=1)
-    # A network that an earlier stage trained; of a stage with several seeds, each run takes the
-    # one of its own seed.
-    teacher: NetworkName | None = None
-    cache: RunName | None = None  # an earlier cache-teacher stage, likewise
-    synth: SynthOptions = SynthOptions()
-    recipe: dict[str, Any] = Field(default={})  # on top of the pipeline's own
+    name: StageName = Field(
+        description="how the stage is called: its folder, and what other stages refer to"
+    )
+    run: Literal["synth", "pretrain", "cache-teacher", "distill", "colad"] = Field(
+        description="what the stage does: draw the synthetic set, or run the command of this name"
+    )
+    title: Text | None = Field(
+        default=None, description="how tables and pages call it; by default its name"
+    )
+    seeds: list[NonNegativeInt] = Field(
+        default=[0],
+        min_length=1,
+        description="one run per seed; with several, the runs are called NAME-seed0 and so on",
+    )
+    teacher: NetworkName | None = Field(
+        default=None,
+        description="cache-teacher, distill: the stage before it whose network teaches (NAME/a or "
+        "NAME/b of a colad stage); of several seeds each run takes its own, or name one run, "
+        "NAME-seed0",
+    )
+    cache: RunName | None = Field(
+        default=None,
+        description="distill: the cache-teacher stage before it whose cache is used; seeds as with "
+        "teacher",
+    )
+    synth: Annotated[SynthOptions, BeforeValidator(_nothing_is_empty)] = Field(
+        default=SynthOptions(), description="synth: what to draw"
+    )
+    recipe: RecipeLayer = Field(
+        default={}, description="options of this stage, on top of the pipeline's"
+    )
 
     @property
     def trains(self) -> bool:
@@ -80,13 +122,19 @@ class Stage(Section):
 class Pipeline(Section):
     """A whole pipeline file."""
 
-    description: str = ""
-    recipe: dict[str, Any] = Field(default={})  # shared by all stages
-    stages: list[Stage] = Field(min_length=1)
+    description: Text = Field(default="", description="what the pipeline is for, for readers")
+    recipe: RecipeLayer = Field(
+        default={}, description="options of all stages, written as in a recipe file"
+    )
+    stages: list[Stage] = Field(min_length=1, description="what is run, in this order")
     evaluate: list[Split] = Field(
-        default=["val"]
-    )  # sets on which every trained network is measured
-    baseline: NetworkName | None = None  # the stage that the table compares the others with
+        default=["val"], description="sets on which every trained network is measured"
+    )
+    baseline: NetworkName | None = Field(
+        default=None,
+        description="the stage that tables and pages compare the others with (NAME/a or NAME/b "
+        "of a colad stage)",
+    )
 
     @model_validator(mode="after")
     def _runs_fit_together(self) -> Pipeline:
@@ -138,6 +186,10 @@ class PlannedRun:
     cache: str | None  # RUN
 
 
+#: The models of a file's parts, as messages and documentation call them.
+PARTS: dict[str, type[Section]] = {"pipeline": Pipeline, "stage": Stage, "synth": SynthOptions}
+
+
 def load_pipeline(path: Path) -> Pipeline:
     """Read a pipeline file.
 
@@ -148,15 +200,15 @@ def load_pipeline(path: Path) -> Pipeline:
     source = f"pipeline {path}"
     content = read_yaml(path, source)
     if not isinstance(content, dict):
-        raise UserError(f"{source}: must hold 'stages:' with a list below it")
+        raise UserError(f"{source}: must hold 'stages:' with a list below it, got {shown(content)}")
     try:
         return Pipeline.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        if first["type"] == "extra_forbidden":
-            place = ".".join(str(part) for part in first["loc"])
-            raise UserError(f"{source}: unknown key {place!r}; remove it") from error
-        raise UserError(f"{source}: {complaint(first)}") from error
+        problems = error.errors(include_url=False)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UserError(
+            f"{source}{pipeline_complaint(problems[0], content, PARTS)}{more}"
+        ) from error
 
 
 def find_pipeline(name: str) -> Path:
@@ -200,11 +252,11 @@ def _check_needs(stage: Stage) -> None:
     takes = {"cache-teacher": ("teacher",), "distill": ("teacher", "cache")}.get(stage.run, ())
     for key in ("teacher", "cache"):
         if getattr(stage, key) is not None and key not in takes:
-            raise ValueError(f"stage {stage.name!r} ({stage.run}) takes no {key}")
+            raise ValueError(f"stage {stage.name!r} ({stage.run}) takes no {key}; remove the key")
     if stage.run == "cache-teacher" and stage.teacher is None:
-        raise ValueError(f"stage {stage.name!r} needs a teacher")
+        raise ValueError(f"stage {stage.name!r} needs a teacher; name the stage that trains it")
     if stage.run == "distill" and stage.teacher is None and stage.cache is None:
-        raise ValueError(f"stage {stage.name!r} needs a teacher or a cache")
+        raise ValueError(f"stage {stage.name!r} needs a teacher or a cache; name the stage that makes it")
 
 
 def _resolved(

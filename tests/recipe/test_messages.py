@@ -26,7 +26,10 @@ def complaint_about(**sections: Any) -> str:
         ({"data": {"flip": "often"}}, "data.flip must be a number, got 'often'"),
         ({"data": {"short": [800, "x"]}}, "data.short[1] must be a whole number, got 'x'"),
         ({"data": {"skip_empty": 1}}, "data.skip_empty must be true or false, got 1"),
-        ({"model": {"backbone": None}}, "model.backbone must be text (put it in quotes), got null"),
+        (
+            {"model": {"backbone": None}},
+            "model.backbone must be text, got null; leave it out for the default",
+        ),
     ],
 )
 def test_a_sentence_names_key_demand_and_value(sections: Any, sentence: str) -> None:

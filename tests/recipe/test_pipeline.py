@@ -27,11 +27,14 @@ def file(tmp_path: Path) -> Path:
 
 
 def refusal(file: Path, content: Any) -> str:
-    """The message about a pipeline file, without the file's name, which it must begin with."""
+    """The message about a pipeline file, without the file's name, which it must begin with.
+
+    Where the message is about a stage, that stands first: ``, stage NAME: ``.
+    """
     file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
     message = refusal_of(load_pipeline, file)
-    assert message.startswith(f"pipeline {file}: ")
-    return message.removeprefix(f"pipeline {file}: ")
+    assert message.startswith((f"pipeline {file}: ", f"pipeline {file}, stage "))
+    return message.removeprefix(f"pipeline {file}").removeprefix(": ")
 
 
 class TestShipped:
@@ -152,7 +155,7 @@ class TestTwoNetworks:
     @pytest.mark.parametrize(("key", "name"), [("teacher", "teacher"), ("cache", "cache")])
     def test_they_teach_each_other_and_need_nobody(self, file: Path, key: str, name: str) -> None:
         message = refusal(file, {"stages": [TEACHER, CACHE, {**DUO, key: name}]})
-        assert message == f"stage 'duo' (colad) takes no {key}"
+        assert message == f"stage 'duo' (colad) takes no {key}; remove the key"
 
     def test_networks_of_other_stages_have_no_letter(self, file: Path) -> None:
         message = refusal(file, {"stages": [TEACHER, {**CACHE, "teacher": "teacher/a"}]})
@@ -186,9 +189,13 @@ class TestReferences:
 
     def test_stage_without_what_it_needs(self, file: Path) -> None:
         lone = {"name": "cache", "run": "cache-teacher"}
-        assert refusal(file, {"stages": [lone]}) == "stage 'cache' needs a teacher"
+        assert refusal(file, {"stages": [lone]}) == (
+            "stage 'cache' needs a teacher; name the stage that trains it"
+        )
         lone = {"name": "s", "run": "distill"}
-        assert refusal(file, {"stages": [lone]}) == "stage 's' needs a teacher or a cache"
+        assert refusal(file, {"stages": [lone]}) == (
+            "stage 's' needs a teacher or a cache; name the stage that makes it"
+        )
 
     @pytest.mark.parametrize(
         ("stage", "key"),
@@ -203,7 +210,7 @@ class TestReferences:
         self, file: Path, stage: dict[str, Any], key: str
     ) -> None:
         message = refusal(file, {"stages": [TEACHER, CACHE, stage]})
-        assert message == f"stage 'x' ({stage['run']}) takes no {key}"
+        assert message == f"stage 'x' ({stage['run']}) takes no {key}; remove the key"
 
 
 class TestSeeds:
@@ -298,7 +305,8 @@ class TestNames:
     @pytest.mark.parametrize("name", ["", "a b", "../x", "a/b", "-x", "x" * 61, ".x"])
     def test_name_that_is_no_folder(self, file: Path, name: str) -> None:
         message = refusal(file, {"stages": [{"name": name, "run": "pretrain"}]})
-        assert message.startswith("stages[0].name ")
+        assert message.startswith(", stage number 1: name must ")
+        assert message.endswith(f"got {name!r}")
 
     def test_baseline_that_is_no_stage(self, file: Path) -> None:
         message = refusal(file, {"stages": [TEACHER], "baseline": "paa"})
@@ -317,53 +325,187 @@ class TestNames:
 
 
 class TestForm:
-    @pytest.mark.parametrize("text", ["", "[]", "3", "hello"])
-    def test_no_table_of_keys(self, file: Path, text: str) -> None:
-        assert refusal(file, text) == "must hold 'stages:' with a list below it"
+    @pytest.mark.parametrize(
+        ("text", "got"), [("", "null"), ("[]", "[]"), ("3", "3"), ("hello", "'hello'")]
+    )
+    def test_no_table_of_keys(self, file: Path, text: str, got: str) -> None:
+        assert refusal(file, text) == f"must hold 'stages:' with a list below it, got {got}"
 
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            ({"stages": []}, "stages must have at least 1 item(s), got []"),
-            ({"stages": 3}, "stages must be a list, such as [1, 2], got 3"),
-            ({"stages": [TEACHER], "evalute": ["val"]}, "unknown key 'evalute'; remove it"),
+            ({"stages": []}, "stages must have at least 1 item, got []"),
             (
-                {"stages": [{**TEACHER, "epochs": 3}]},
-                "unknown key 'stages.0.epochs'; remove it",
+                {"stages": 3},
+                "stages must be a list of stages, each with '- name:' and 'run:', got 3",
             ),
             (
-                {"stages": [{**IMAGES, "synth": {"trains": 3}}]},
-                "unknown key 'stages.0.synth.trains'; remove it",
+                {"stages": {"paa": {"run": "pretrain"}}},
+                "stages must be a list of stages, each with '- name:' and 'run:', got "
+                "{'paa': {'run': 'pretrain'}}",
+            ),
+            (
+                {"stages": ["paa"]},
+                ", stage number 1: must have keys such as 'name:' and 'run:' below it, got 'paa'",
             ),
             (
                 {"stages": [{**TEACHER, "run": "train"}]},
-                "stages[0].run must be 'synth', 'pretrain', 'cache-teacher', 'distill' or 'colad', "
-                "got 'train'",
+                ", stage teacher: run must be 'synth', 'pretrain', 'cache-teacher', 'distill' or "
+                "'colad', got 'train'; did you mean pretrain?",
             ),
             (
                 {"stages": [{**TEACHER, "seeds": []}]},
-                "stages[0].seeds must have at least 1 item(s), got []",
+                ", stage teacher: seeds must have at least 1 item, got []",
             ),
             (
-                {"stages": [{**TEACHER, "seeds": [-1]}]},
-                "stages[0].seeds[0] must be at least 0, got -1",
+                {"stages": [{**TEACHER, "seeds": "0, 1"}]},
+                ", stage teacher: seeds must be a list of whole numbers, such as [0, 1, 2], got "
+                "'0, 1'",
+            ),
+            (
+                {"stages": [TEACHER, {**CACHE, "seeds": [-1]}]},
+                ", stage cache: seeds[0] must be at least 0, got -1",
+            ),
+            (
+                {"stages": [{**TEACHER, "teacher": 3}]},
+                ", stage teacher: teacher must name a stage or a run, such as paa or paa-seed0, or "
+                "a network of CoLAD, duo/a, got 3; put it in quotes",
+            ),
+            (
+                {"stages": [{**TEACHER, "recipe": ["optim"]}]},
+                ", stage teacher: recipe must hold sections such as 'optim:' with keys below them, "
+                "got ['optim']",
             ),
             (
                 {"stages": [{**IMAGES, "synth": {"train": 0}}]},
-                "stages[0].synth.train must be at least 1, got 0",
+                ", stage images: synth.train must be at least 1, got 0",
+            ),
+            (
+                {"stages": [{**IMAGES, "synth": {"objects": [1, 2, 3]}}]},
+                ", stage images: synth.objects must have at most 2 items, got [1, 2, 3]",
+            ),
+            (
+                {"stages": [{**IMAGES, "synth": 8}]},
+                ", stage images: synth must hold keys of the synthetic set, such as 'train: 240', "
+                "got 8",
+            ),
+            (
+                {"stages": [TEACHER], "evaluate": "val"},
+                "evaluate must be a list of sets, such as [val, test], got 'val'",
             ),
             (
                 {"stages": [TEACHER], "evaluate": ["dev"]},
                 "evaluate[0] must be 'train', 'val' or 'test', got 'dev'",
+            ),
+            (
+                {"stages": [TEACHER], "baseline": "a b"},
+                "baseline must name a stage, or a network of CoLAD, such as duo/a, got 'a b'",
+            ),
+            (
+                {"stages": [{**TEACHER, "name": "ab" * 31}], "evaluate": 3},
+                f", stage number 1: name must have at most 60 characters, got '{'ab' * 31}' "
+                "(and 1 more)",
             ),
         ],
     )
     def test_values_that_do_not_fit(self, file: Path, content: Any, message: str) -> None:
         assert refusal(file, content) == message
 
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ({"evalute": ["val"]}, "evalute; did you mean evaluate?"),
+            ({"optim": {"lr": 1}}, "optim; options stand below recipe: write recipe: {optim: …}"),
+            (
+                {"optim.lr": 1},
+                "optim.lr; options stand below recipe: write recipe: {optim: {lr: …}}",
+            ),
+            (
+                {"epochs": 3},
+                "epochs; options stand below recipe: write recipe: {schedule: {epochs: …}}",
+            ),
+            ({"seeds": [0]}, "seeds; it is a key of a stage"),
+            (
+                {"qqq": 1},
+                "qqq; a pipeline has the keys description, recipe, stages, evaluate, baseline",
+            ),
+            ({1: 2}, "1; a pipeline has the keys description, recipe, stages, evaluate, baseline"),
+        ],
+    )
+    def test_unknown_keys_of_a_file(self, file: Path, content: Any, message: str) -> None:
+        assert refusal(file, {"stages": [TEACHER], **content}) == f"unknown key {message}"
+
+    @pytest.mark.parametrize(
+        ("stage", "message"),
+        [
+            ({**TEACHER, "seed": 3}, "teacher: unknown key seed; did you mean seeds?"),
+            (
+                {**TEACHER, "epochs": 3},
+                "teacher: unknown key epochs; options stand below the stage's recipe: write "
+                "recipe: {schedule: {epochs: …}}",
+            ),
+            (
+                {**TEACHER, "evaluate": ["val"]},
+                "teacher: unknown key evaluate; it is a key of the file, beside 'stages'",
+            ),
+            (
+                {**IMAGES, "clutter": 0},
+                "images: unknown key clutter; it is an option of the synthetic set: write synth: "
+                "{clutter: …}",
+            ),
+            (
+                {**IMAGES, "synth": {"trains": 3}},
+                "images: unknown key synth.trains; did you mean train?",
+            ),
+            (
+                {**IMAGES, "synth": {"zzz": 3}},
+                "images: unknown key synth.zzz; synth has the keys train, val, test, width, "
+                "height, classes, objects, sides, clutter",
+            ),
+            (
+                {**TEACHER, 7: 3},
+                "teacher: unknown key 7; a stage has the keys name, run, title, seeds, teacher, "
+                "cache, synth, recipe",
+            ),
+        ],
+    )
+    def test_unknown_keys_of_a_stage(self, file: Path, stage: Any, message: str) -> None:
+        assert refusal(file, {"stages": [stage]}) == f", stage {message}"
+
     def test_missing_keys(self, file: Path) -> None:
-        assert refusal(file, {"description": "x"}).startswith("stages ")
-        assert refusal(file, {"stages": [{"run": "pretrain"}]}).startswith("stages[0].name ")
+        stages = "holds the list of stages, each with '- name:' and 'run:'"
+        assert refusal(file, {"description": "x"}) == f"the key stages is missing; it {stages}"
+        assert refusal(file, {"stages": None}) == f"the key stages has no value; it {stages}"
+        assert refusal(file, {"stages": [{"run": "pretrain"}]}) == (
+            ", stage number 1: the key name is missing; it says how the stage and its folder are "
+            "called, such as paa"
+        )
+        assert refusal(file, {"stages": [TEACHER, {"name": "b", "rum": "distill"}]}) == (
+            ", stage b: the key run is missing; it says what the stage does: synth, pretrain, "
+            "cache-teacher, distill or colad; there is 'rum', did you mean that? (and 1 more)"
+        )
+
+    def test_sections_whose_keys_are_commented_out_are_empty(self, file: Path) -> None:
+        file.write_text("recipe:\nstages:\n- {name: a, run: synth, recipe: , synth: }\n")
+        pipeline = load_pipeline(file)
+        assert pipeline.recipe == pipeline.stages[0].recipe == {}
+        assert pipeline.stages[0].synth.train == 240
+
+    def test_numbers_and_texts_by_the_rules_of_yaml_1_2(self, file: Path) -> None:
+        file.write_text(
+            "description: 1:30\nevaluate: [val]\nbaseline: 0o7\nstages:\n"
+            "- {name: 0o7, run: pretrain, title: 1e5, seeds: [010, 0o10]}\n"
+            "- {name: off, run: cache-teacher, teacher: 0o7, seeds: [8]}\n"
+            "- {name: x, run: synth, synth: {train: 012, clutter: 1e-1, sides: [1e-1, .5]}}\n"
+        )
+        first, second, images = load_pipeline(file).stages
+        assert (first.name, first.title, first.seeds) == ("0o7", "1e5", [10, 8])
+        assert (second.name, second.teacher) == ("off", "0o7")
+        assert (images.synth.train, images.synth.clutter, images.synth.sides) == (
+            12,
+            0.1,
+            [0.1, 0.5],
+        )
 
     def test_broken_yaml(self, file: Path) -> None:
         assert refusal(file, "stages: [").startswith("not valid YAML in line 1")
