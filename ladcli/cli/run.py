@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
+from ladcli.errors import UserError
 from ladcli.terminal import print_line
+
+if TYPE_CHECKING:
+    from ladcli.recipe.pipeline import Pipeline
+    from ladcli.stages.pipeline_plan import PipelineOptions
 
 
 @friendly
@@ -37,6 +42,14 @@ def run(
         ),
     ] = 0,
     device: o.Device = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what would be run, with which settings, and what is missing; write nothing.",
+            rich_help_panel=o.RUN,
+        ),
+    ] = False,
     quiet: o.Quiet = False,
     as_json: o.AsJson = False,
     debug: o.Debug = False,
@@ -68,6 +81,9 @@ def run(
         device=device,
     )
     options = PipelineOptions(folder, flags, sets or [], seed, quiet)
+    if dry_run:
+        _show_forecast(loaded, str(path), options, as_json=as_json)
+        return
     result = run_pipeline(loaded, str(path), options)
     if as_json:
         rows = [
@@ -92,3 +108,28 @@ def run(
     print_line(f"everything is in {folder}, all numbers in {folder / 'summary.json'}")
     for page in result.pages:
         print_line(f"comparison in {page}, its numbers in {page.with_suffix('.json')}")
+
+
+def _show_forecast(
+    pipeline: Pipeline, name: str, options: PipelineOptions, *, as_json: bool
+) -> None:
+    """Print what would be done; what is missing ends the command as bad input does."""
+    from ladcli.cli.dry_run import forecast_lines
+    from ladcli.stages.dry_run import forecast_pipeline
+
+    forecasts = forecast_pipeline(pipeline, name, options)
+    missing = list(dict.fromkeys(sentence for f in forecasts for sentence in f.missing))
+    if as_json:
+        plan = {
+            "pipeline": name,
+            "out": str(options.out),
+            "evaluate": pipeline.evaluate,
+            "runs": [forecast.to_json() for forecast in forecasts],
+            "missing": missing,
+        }
+        print(json.dumps(plan))
+    else:
+        print("\n".join(forecast_lines(pipeline, name, options.out, forecasts)))
+    if missing:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise UserError(f"{missing[0]}{more}")

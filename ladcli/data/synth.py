@@ -56,7 +56,7 @@ def write_synthetic(
     """
     counts = {"train": train, "val": val, "test": test}
     style = SceneStyle(size, classes, objects, sides, clutter)
-    _check(counts, seed, style)
+    check_synthetic(counts, seed, style)
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: exists and is not empty; choose another folder or overwrite it")
     with writing_to(out), temporary_neighbor(out) as temporary:
@@ -68,7 +68,12 @@ def write_synthetic(
         _replace(temporary, out)
 
 
-def _check(counts: dict[str, int], seed: int, style: SceneStyle) -> None:
+def check_synthetic(counts: dict[str, int], seed: int, style: SceneStyle) -> None:
+    """Refuse options of `write_synthetic` that are out of range.
+
+    Raises:
+        UserError: names the option and its range.
+    """
     size, objects, sides = style.size, style.objects, style.sides
     for split, count in counts.items():
         if count < 0:

@@ -256,7 +256,9 @@ def _check_needs(stage: Stage) -> None:
     if stage.run == "cache-teacher" and stage.teacher is None:
         raise ValueError(f"stage {stage.name!r} needs a teacher; name the stage that trains it")
     if stage.run == "distill" and stage.teacher is None and stage.cache is None:
-        raise ValueError(f"stage {stage.name!r} needs a teacher or a cache; name the stage that makes it")
+        raise ValueError(
+            f"stage {stage.name!r} needs a teacher or a cache; name the stage that makes it"
+        )
 
 
 def _resolved(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ladcli.data.folder import find_split
+from ladcli.data.synth import check_synthetic
+from ladcli.data.synth_scene import SceneStyle
 from ladcli.engine.run_directory import FREE_KEYS
 from ladcli.errors import UserError
 from ladcli.fingerprint import fingerprint_plain
@@ -44,6 +47,8 @@ def plan_runs(
         if run.stage.trains and recipes[run.name].data.dir is None:
             raise UserError(f"pipeline {name}: needs a data folder; name it with --data")
     _check_sets(pipeline, runs, recipes)
+    for run in runs:
+        check_drawing(run, name)
     return runs, recipes
 
 
@@ -63,6 +68,49 @@ def list_runs(
         for planned in pipeline.runs()
     ]
     return runs, {run.name: _recipe_of(run, runs, pipeline, name, options) for run in runs}
+
+
+def finished_before(run: PipelineRun, recipe: Recipe) -> bool:
+    """Whether the run is finished.
+
+    Raises:
+        UserError: it was finished under other options, or its label is damaged.
+    """
+    if not run.label.exists():
+        return False
+    remedy = "choose another --out, or remove the folder to run it anew"
+    try:
+        label = json.loads(run.label.read_text(encoding="utf-8"))
+        stored = label["identity"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise UserError(f"{run.label}: is damaged; {remedy}") from error
+    if stored != identity_of(run, recipe):
+        raise UserError(f"{run.folder}: this stage was run with other options; {remedy}")
+    return True
+
+
+def drawing(run: PipelineRun) -> tuple[dict[str, int], SceneStyle]:
+    """What a synth stage draws: images per set, and how they look."""
+    synth = run.stage.synth
+    style = SceneStyle(
+        (synth.width, synth.height),
+        synth.classes,
+        (synth.objects[0], synth.objects[1]),
+        (synth.sides[0], synth.sides[1]),
+        synth.clutter,
+    )
+    return {"train": synth.train, "val": synth.val, "test": synth.test}, style
+
+
+def check_drawing(run: PipelineRun, name: str) -> None:
+    """Refuse options of the synthetic set that are out of range."""
+    if run.stage.run != "synth":
+        return
+    try:
+        counts, style = drawing(run)
+        check_synthetic(counts, run.seed, style)
+    except UserError as error:
+        raise UserError(f"pipeline {name}, stage {run.stage.name}: {error}") from error
 
 
 def trained_network(name: str, runs: list[PipelineRun]) -> Path:

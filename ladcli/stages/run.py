@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from ladcli.data.synth import write_synthetic
 from ladcli.engine.interrupt import wishes_inside
 from ladcli.engine.progress import announce, clock, part_of
 from ladcli.engine.run_directory import RunDirectory
-from ladcli.errors import Interrupted, UserError
+from ladcli.errors import Interrupted
 from ladcli.files import write_json
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import Recipe
@@ -17,6 +15,7 @@ from ladcli.stages.colad import colad
 from ladcli.stages.distill import distill
 from ladcli.stages.pipeline_plan import (
     PipelineOptions,
+    finished_before,
     identity_of,
     plan_runs,
     trained_network,
@@ -91,13 +90,7 @@ def _run_once(
     Args:
         said: notes that were shown before; those of this stage are added.
     """
-    identity = identity_of(run, recipe)
-    if run.label.exists():
-        if json.loads(run.label.read_text(encoding="utf-8")).get("identity") != identity:
-            raise UserError(
-                f"{run.folder}: this stage was run with other options; choose another --out, or "
-                "remove the folder to run it anew"
-            )
+    if finished_before(run, recipe):
         announce(f"{headline}: finished before", quiet=options.quiet)
         times.found_done()
         return
@@ -123,6 +116,7 @@ def _run_once(
                 stage(recipe, train_options)
             except Interrupted:
                 raise Interrupted from None  # a pipeline goes on without --resume
+    identity = identity_of(run, recipe)
     write_json(run.label, {"identity": identity, "stage": run.stage.name, "seed": run.seed})
 
 
