@@ -33,7 +33,7 @@ def recipe_page() -> str:
             section = here
             lines += [f"## {section}", "", "| option | type | default | meaning |"]
             lines.append("|---|---|---|---|")
-        cells = (f"`{option.key}`", option.type_text, _code(option.default), option.description)
+        cells = (f"`{option.key}`", option.type_text, as_code(option.default), option.description)
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
     text = "\n".join(lines)
     for name in dict.fromkeys(option.key.split(".")[0] for option in describe_options()):
@@ -41,7 +41,8 @@ def recipe_page() -> str:
     return text + "\n"
 
 
-def _code(default: object) -> str:
+def as_code(default: object) -> str:
+    """A default as tables show it."""
     if default is None:
         return "none"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"

@@ -12,6 +12,7 @@ import typer
 from typer.main import get_command
 
 from ladcli.cli import app
+from ladcli.recipe.pipeline import PARTS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -23,6 +24,19 @@ def test_the_table_of_options_is_current(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8") == recipe_page()
     sys.modules.pop("make_recipe_table")
+
+
+def test_the_tables_of_a_pipeline_s_keys_are_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    from make_pipeline_tables import PAGE, with_tables
+
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == with_tables(page)
+    for model in PARTS.values():
+        for key in model.model_fields:
+            assert f"| `{key}` |" in page
+    for module in ("make_pipeline_tables", "make_recipe_table"):
+        sys.modules.pop(module)
 
 
 def commands_of(page: Path) -> list[str]:

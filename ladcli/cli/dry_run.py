@@ -77,7 +77,7 @@ def _work(forecast: Forecast) -> str:
     if forecast.views is not None:
         parts.append(f"{counted(forecast.views, 'view')} of each")
     if forecast.batches is not None:
-        what = counted(forecast.batches, "batch").replace("batchs", "batches")
+        what = f"{forecast.batches} batch{'' if forecast.batches == 1 else 'es'}"
         parts.append(what if forecast.epochs is None else f"{what} an epoch")
     if forecast.epochs is not None:
         steps = "" if forecast.steps is None else f"{counted(forecast.steps, 'step')} in "

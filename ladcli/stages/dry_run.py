@@ -14,6 +14,7 @@ from ladcli.engine.device import choose_device
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.engine.tensorboard import require_tensorboard
 from ladcli.errors import UserError
+from ladcli.files import require_writable
 from ladcli.recipe import flat, load_recipe, update_recipe
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import DataConfig, Recipe
@@ -78,6 +79,8 @@ def _forecast(
     recipe = recipes[run.name]
     needs = _Needs()
     state: Literal["new", "to be resumed", "finished"] = "new"
+    with needs:
+        require_writable(run.folder)
     with needs:
         state = _state(run, recipe)
     images = None

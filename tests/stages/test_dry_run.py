@@ -180,6 +180,12 @@ class TestMissing:
         (message,) = found["teacher-seed0"].missing
         assert message.startswith(f"{tmp_path}/out/teacher-seed0: holds other files")
 
+    def test_place_that_cannot_be_written(self, data: Path, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        found = forecast(pipeline(tmp_path, STAGES[:1]), options(tmp_path / "file", data))
+        assert [len(f.missing) for f in found.values()] == [1, 1]
+        assert "is no folder); choose another place" in found["teacher-seed0"].missing[0]
+
     def test_damaged_label(self, data: Path, tmp_path: Path) -> None:
         (tmp_path / "out/teacher-seed0").mkdir(parents=True)
         for text in ("{", "[]", '{"a": 1}'):
