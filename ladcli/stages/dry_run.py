@@ -15,7 +15,7 @@ from ladcli.engine.run_directory import RunDirectory
 from ladcli.engine.tensorboard import require_tensorboard
 from ladcli.errors import UserError
 from ladcli.files import require_writable
-from ladcli.recipe import flat, load_recipe, update_recipe
+from ladcli.recipe import flat, load_recipe
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import DataConfig, Recipe
 from ladcli.stages.datasets import open_training_set
@@ -27,6 +27,7 @@ from ladcli.stages.pipeline_plan import (
     list_runs,
 )
 from ladcli.stages.pipeline_results import PipelineRun
+from ladcli.stages.resolve import keep_resolved, resolve, resolve_preset
 
 #: What a run shows in other words than as an option.
 _SHOWN_ELSEWHERE = ("data.dir", "train.seed", "distill.teacher", "distill.cache")
@@ -44,7 +45,7 @@ class Forecast:
     state: Literal["new", "to be resumed", "finished"]
     teacher: str | None  # the run, or RUN/a, that its teacher comes from
     cache: str | None  # the run that its cache comes from
-    settings: dict[str, Any]  # options by dotted key that are not at their default
+    settings: dict[str, Any]  # options by dotted key that are not at their default, resolved
     data: str | None  # the folder, or the run that draws the images
     images: int | None = None  # to train on, to look at, or to draw
     views: int | None = None  # of every image, for a cache
@@ -100,6 +101,7 @@ def _forecast(
         with needs:
             index = sets.open(recipe.data)
             images = len(index)
+            recipe = _resolved(run, recipe, index)
             counts = _counts(run, recipe, index)
         if run.stage.trains:
             _check_sets(recipe.data, pipeline.evaluate, needs)
@@ -193,12 +195,30 @@ def _state(run: PipelineRun, recipe: Recipe) -> Literal["new", "to be resumed", 
     if not resumed:
         return "new"
     folder.check_same_stage(run.stage.run)
-    if folder.recipe.exists():
-        saved = load_recipe(folder.recipe)
-        # What the recipe leaves open was resolved when the run started.
-        given = {k: v for k, v in flat(recipe).items() if v != flat(Recipe())[k]}
-        folder.check_same_recipe(update_recipe(saved, given), saved)
     return "to be resumed"
+
+
+def _resolved(run: PipelineRun, recipe: Recipe, index: CocoIndex) -> Recipe:
+    """The recipe with what it leaves open, as the stage will fill it in.
+
+    Raises:
+        UserError: the run was started with other options.
+    """
+    if not run.stage.trains:
+        return resolve_preset(recipe, index, sections=("data",))[0]
+    folder = RunDirectory(run.folder)
+    saved = load_recipe(folder.recipe) if folder.recipe.exists() else None
+    if saved is not None:
+        recipe = keep_resolved(recipe, saved, folder.read_notes())
+    recipe = resolve(
+        recipe,
+        index,
+        stage=run.stage.run,
+        count_steps=lambda recipe: _batches(recipe, index),
+    ).recipe
+    if saved is not None and not run.label.exists():
+        folder.check_same_recipe(recipe, saved)
+    return recipe
 
 
 def _drawn_by(data: DataConfig, runs: list[PipelineRun]) -> PipelineRun | None:
@@ -214,6 +234,11 @@ def _counts(run: PipelineRun, recipe: Recipe, index: CocoIndex) -> dict[str, int
     if run.stage.run == "cache-teacher":
         plan = plan_views(index, recipe.data, batch_size=recipe.inference.batch_size)
         return {"views": ViewGrid.from_config(recipe.data).num_views, "batches": len(plan)}
+    return _training_counts(recipe, _batches(recipe, index))
+
+
+def _batches(recipe: Recipe, index: CocoIndex) -> int:
+    """Batches of the first epoch; with several scales others may differ by a few."""
     plan = plan_epoch(
         index,
         recipe.data,
@@ -221,11 +246,13 @@ def _counts(run: PipelineRun, recipe: Recipe, index: CocoIndex) -> dict[str, int
         seed=recipe.train.seed,
         epoch=0,
     )
-    return _training_counts(recipe, len(plan))
+    return len(plan)
 
 
 def _counts_of_drawn(run: PipelineRun, recipe: Recipe, images: int) -> dict[str, int]:
     """The same for images that will be drawn, which have one size and so one canvas a view."""
+    if recipe.train.preset is not None:
+        return {}  # it sets sizes and epochs once the images are there
     if run.stage.run == "cache-teacher":
         views = ViewGrid.from_config(recipe.data).num_views
         scales = len(ViewGrid.from_config(recipe.data).shorts)
