@@ -1,4 +1,4 @@
-# make demo   installs into .venv, then runs the whole chain on synthetic images
+# make demo   installs into .venv, then runs the whole chain on real photos
 # make test   installs into .venv, then runs the tests
 # make lint   style and types
 
@@ -14,12 +14,11 @@ install: $(VENV)/installed
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet -e ".[dev]"
+	$(BIN)/pip install --quiet -e ".[dev,demo]"
 	touch $@
 
-# The demo's networks are tiny: a second thread would only wait for the first.
 demo: install
-	OMP_NUM_THREADS=1 $(BIN)/lad run demo --out runs/demo
+	$(BIN)/lad run demo --out runs/demo
 
 test: install
 	$(BIN)/python -m pytest
