@@ -123,6 +123,9 @@ class Pipeline(Section):
     """A whole pipeline file."""
 
     description: Text = Field(default="", description="what the pipeline is for, for readers")
+    data: Literal["demo"] | None = Field(
+        default=None, description="photos that come with the program, where --data names no folder"
+    )
     recipe: RecipeLayer = Field(
         default={}, description="options of all stages, written as in a recipe file"
     )

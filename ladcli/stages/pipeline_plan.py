@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ladcli.data.folder import find_split
+from ladcli.data.shipped import shipped_photos
 from ladcli.data.synth import check_synthetic
 from ladcli.data.synth_scene import SceneStyle
 from ladcli.engine.run_directory import FREE_KEYS
@@ -136,12 +137,20 @@ def identity_of(run: PipelineRun, recipe: Recipe) -> str:
     plain["distill"] = {**plain.get("distill", {}), **made}
     folder = recipe.data.dir
     if folder is not None:
-        inside = Path(folder).resolve().is_relative_to(run.folder.parent.resolve())
-        plain["data"]["dir"] = "synthetic" if inside else str(Path(folder).resolve())
+        plain["data"]["dir"] = _name_of_data(Path(folder).resolve(), run)
     # A stage that draws no images does not change when the synthetic set learns a new option.
     synth = run.stage.synth.model_dump() if run.stage.run == "synth" else None
     plain = {name: section for name, section in plain.items() if section}
     return fingerprint_plain([run.stage.run, run.seed, synth, plain])
+
+
+def _name_of_data(folder: Path, run: PipelineRun) -> str:
+    """A data folder as identities have it: what the program brings or makes may lie anywhere."""
+    if folder == shipped_photos("demo"):
+        return "shipped demo"
+    if folder.is_relative_to(run.folder.parent.resolve()):
+        return "synthetic"
+    return str(folder)
 
 
 def _recipe_of(
@@ -157,6 +166,8 @@ def _recipe_of(
     flags = {**options.flags, "train.seed": run.seed}
     if flags.get("data.dir") is None and synthetic:
         flags["data.dir"] = str(synthetic[0].folder / "data")
+    if flags.get("data.dir") is None and pipeline.data is not None:
+        flags["data.dir"] = str(shipped_photos(pipeline.data))
     teacher = run.teacher
     if run.cache is not None:
         source = next(r for r in runs if r.name == run.cache)

@@ -39,7 +39,7 @@ def refusal(file: Path, content: Any) -> str:
 
 class TestShipped:
     def test_names(self) -> None:
-        assert [file.stem for file in SHIPPED] == ["bccd-small", "bccd", "demo"]
+        assert [file.stem for file in SHIPPED] == ["bccd-cost", "bccd-small", "bccd", "demo"]
 
     @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
     def test_every_pipeline_loads_and_every_recipe_in_it_resolves(self, path: Path) -> None:
@@ -60,8 +60,8 @@ class TestShipped:
 
     def test_student_and_baseline_of_the_demo_train_alike(self) -> None:
         stages = {s.name: s for s in load_pipeline(find_pipeline("demo")).stages}
-        assert stages["student"].recipe == stages["baseline"].recipe
-        assert stages["student"].seeds == stages["baseline"].seeds
+        assert stages["lad"].recipe == stages["paa"].recipe
+        assert stages["lad"].seeds == stages["paa"].seeds
 
 
 class TestFind:
@@ -82,7 +82,7 @@ class TestFind:
         with pytest.raises(UserError) as caught:
             find_pipeline(name)
         assert str(caught.value) == (
-            f"{name}: no such pipeline file; shipped with the program are bccd, bccd-small, demo"
+            f"{name}: no such pipeline file; shipped with the program are bccd, bccd-cost, bccd-small, demo"
         )
 
 
