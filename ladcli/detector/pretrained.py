@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ladcli.detector.backbone import Backbone, spellings
 from ladcli.detector.hub import hub_weights
+from ladcli.detector.packaged_weights import PACKAGE_PREFIX, packaged_weights
 from ladcli.detector.safe_load import load_tensors
 from ladcli.detector.weight_names import to_timm_names
 from ladcli.errors import UserError
@@ -20,13 +21,14 @@ def load_backbone_weights(backbone: Backbone, source: str) -> None:
 
     Args:
         source: a ``.safetensors`` or ``.pth`` file in timm's names (or, for EfficientNet-Lite, in
-            those of its PyTorch port), or ``timm`` to ask timm's hub.
+            those of its PyTorch port), ``package:NAME`` for the one in an installed package, or
+            ``timm`` to ask timm's hub.
 
     Raises:
         UserError: the file is missing, unreadable or belongs to another network, or the hub
             cannot be reached.
     """
-    state = hub_weights(backbone.name) if source == "timm" else _read_weights(Path(source))
+    state = hub_weights(backbone.name) if source == "timm" else _read_weights(_file_of(source))
     own = backbone.net.state_dict()
     state = to_timm_names(state, own, backbone.name, source)
     renamed = {_feature_name(key, own): value for key, value in state.items()}
@@ -48,6 +50,13 @@ def load_backbone_weights(backbone: Backbone, source: str) -> None:
 def _feature_name(key: str, own: dict[str, Tensor]) -> str:
     """``key`` of a full network under the name that the feature extractor has for it."""
     return next((spelling for spelling in spellings(key) if spelling in own), key)
+
+
+def _file_of(source: str) -> Path:
+    """The file that ``source`` names, by its path or by the package that holds it."""
+    if source.startswith(PACKAGE_PREFIX):
+        return packaged_weights(source.removeprefix(PACKAGE_PREFIX))
+    return Path(source)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

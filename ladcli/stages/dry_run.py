@@ -10,6 +10,7 @@ from ladcli.data.folder import Split, find_split
 from ladcli.data.index import CocoIndex
 from ladcli.data.plan import plan_epoch, plan_views
 from ladcli.data.views import ViewGrid
+from ladcli.detector.packaged_weights import PACKAGE_PREFIX, packaged_weights
 from ladcli.engine.device import choose_device
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.engine.tensorboard import require_tensorboard
@@ -290,7 +291,10 @@ def _check_programs(run: PipelineRun, recipe: Recipe, needs: _Needs) -> None:
         for side, network in (("net_a", recipe.net_a), ("net_b", recipe.net_b)):
             sources |= {f"{side}.weights": network.weights, f"{side}.init": network.init}
     for key, source in sources.items():
-        # A word before a colon, such as package:NAME, is no path; nor is timm's hub.
-        if source in (None, "timm") or ":" in str(source) or Path(str(source)).is_file():
+        if source in (None, "timm") or Path(str(source)).is_file():
+            continue
+        if str(source).startswith(PACKAGE_PREFIX):
+            with needs:
+                packaged_weights(str(source).removeprefix(PACKAGE_PREFIX))
             continue
         needs.missing.append(f"{source}: no such weights file; give {key} a file that exists")

@@ -40,7 +40,8 @@ def test_a_missing_package_is_answered_with_the_command_that_installs_it() -> No
 
 
 @pytest.mark.parametrize(
-    ("files", "held"), [((), "0 weights files (none)"), (("a.pth", "b.safetensors"), "a.pth, b.saf")]
+    ("files", "held"),
+    [((), "0 weights files (none)"), (("a.pth", "b.safetensors"), "a.pth, b.saf")],
 )
 def test_not_exactly_one_file_is_refused(site: Path, files: tuple[str, ...], held: str) -> None:
     name = f"lad_test_weights_{len(files)}"
