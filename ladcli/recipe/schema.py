@@ -148,8 +148,9 @@ class ModelConfig(Section):
     )
     weights: str | None = Field(
         default=None,
-        description="backbone weights: a .safetensors or .pth file, package:NAME for the file in an "
-        "installed Python package, 'timm' for timm's own hub, or none to start from random weights",
+        description="backbone weights: a .safetensors or .pth file, package:NAME for the file "
+        "in an installed Python package, 'timm' for timm's own hub, or none to start from random "
+        "weights",
     )
     pixel_mean: list[Number] | None = Field(
         default=None,

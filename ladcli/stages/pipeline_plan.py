@@ -16,6 +16,7 @@ from ladcli.engine.run_directory import FREE_KEYS
 from ladcli.errors import UserError
 from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe import load_recipe
+from ladcli.recipe.learning_rate import follow_batch
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.pipeline_results import PipelineRun
@@ -126,7 +127,12 @@ def identity_of(run: PipelineRun, recipe: Recipe) -> str:
 
     Options at their defaults are left out: a run does not change when the program learns a new one.
     """
-    plain = recipe.model_dump(exclude_defaults=True)
+    if recipe.train.preset is None:
+        # A rate that follows the batch is not the default, which others were given.
+        plain = follow_batch(recipe).model_dump(exclude_defaults=True)
+    else:
+        # What a preset leaves alone is known by having been given, at its default too.
+        plain = recipe.model_dump(exclude_unset=True)
     # What may differ between a run and its continuation is no difference here either.
     for key in FREE_KEYS:
         section, name = key.split(".")

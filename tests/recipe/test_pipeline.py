@@ -427,9 +427,12 @@ class TestForm:
             ({"seeds": [0]}, "seeds; it is a key of a stage"),
             (
                 {"qqq": 1},
-                "qqq; a pipeline has the keys description, recipe, stages, evaluate, baseline",
+                "qqq; a pipeline has the keys description, data, recipe, stages, evaluate, baseline",
             ),
-            ({1: 2}, "1; a pipeline has the keys description, recipe, stages, evaluate, baseline"),
+            (
+                {1: 2},
+                "1; a pipeline has the keys description, data, recipe, stages, evaluate, baseline",
+            ),
         ],
     )
     def test_unknown_keys_of_a_file(self, file: Path, content: Any, message: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
+from ladcli.data.shipped import shipped_photos
 from ladcli.recipe.pipeline import load_pipeline
 from ladcli.stages.pipeline_plan import PipelineOptions, identity_of, plan_runs
 
@@ -29,3 +31,39 @@ def test_identities_of_earlier_versions_hold(tmp_path: Path) -> None:
         "cache": "5131543a79652cad673255c37ec5bdf579bda8bb9eb4b3de70069d0f7a7d9c2f",
         "lad": "e061a60d12212eb16f597654e247dc029cb860d1832e192685e8bdb650f26eeb",
     }
+
+
+def identity(folder: Path, recipe: dict[str, Any], **keys: Any) -> tuple[str, str]:
+    """The identity of a lone training under ``recipe``, and the data folder that it takes."""
+    file = folder / "p.yaml"
+    stages = [{"name": "net", "run": "pretrain"}]
+    file.write_text(yaml.safe_dump({"recipe": recipe, "stages": stages, "data": "demo", **keys}))
+    runs, recipes = plan_runs(load_pipeline(file), "p", PipelineOptions(folder / "out", {}))
+    return identity_of(runs[0], recipes["net"]), str(recipes["net"].data.dir)
+
+
+def test_shipped_photos_stand_in_for_a_data_folder_and_may_lie_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, folder = identity(tmp_path, {})
+    assert folder == str(shipped_photos("demo"))
+    elsewhere = tmp_path / "installed" / "demo"
+    elsewhere.parent.mkdir()
+    elsewhere.symlink_to(shipped_photos("demo"))
+    monkeypatch.setattr("ladcli.stages.pipeline_plan.shipped_photos", lambda name: elsewhere)
+    monkeypatch.setattr(Path, "resolve", Path.absolute)
+    assert identity(tmp_path, {}) == (here, str(elsewhere))
+
+
+def test_rate_that_follows_the_batch_is_not_the_default_that_was_given(tmp_path: Path) -> None:
+    given, _ = identity(tmp_path, {"train": {"batch_size": 8}, "optim": {"lr": 0.01}})
+    followed, _ = identity(tmp_path, {"train": {"batch_size": 8}})
+    same, _ = identity(tmp_path, {"train": {"batch_size": 8}, "optim": {"lr": 0.005}})
+    assert followed == same != given
+    assert identity(tmp_path, {"optim": {"lr": 0.01}}) == identity(tmp_path, {})
+
+
+def test_what_a_preset_leaves_alone_tells_runs_apart(tmp_path: Path) -> None:
+    small = {"train": {"preset": "small"}}
+    twelve, _ = identity(tmp_path, {**small, "schedule": {"epochs": 12}})
+    assert twelve != identity(tmp_path, small)[0]
