@@ -18,6 +18,7 @@ TEACHER: dict[str, Any] = {"name": "teacher", "run": "pretrain"}
 CACHE: dict[str, Any] = {"name": "cache", "run": "cache-teacher", "teacher": "teacher"}
 STUDENT: dict[str, Any] = {"name": "student", "run": "distill", "cache": "cache"}
 DUO: dict[str, Any] = {"name": "duo", "run": "colad"}
+KEYS = "a pipeline has the keys description, data, recipe, stages, evaluate, baseline"
 IMAGES: dict[str, Any] = {"name": "images", "run": "synth"}
 
 
@@ -82,7 +83,8 @@ class TestFind:
         with pytest.raises(UserError) as caught:
             find_pipeline(name)
         assert str(caught.value) == (
-            f"{name}: no such pipeline file; shipped with the program are bccd, bccd-cost, bccd-small, demo"
+            f"{name}: no such pipeline file; shipped with the program are bccd, bccd-cost, "
+            "bccd-small, demo"
         )
 
 
@@ -425,14 +427,8 @@ class TestForm:
                 "epochs; options stand below recipe: write recipe: {schedule: {epochs: …}}",
             ),
             ({"seeds": [0]}, "seeds; it is a key of a stage"),
-            (
-                {"qqq": 1},
-                "qqq; a pipeline has the keys description, data, recipe, stages, evaluate, baseline",
-            ),
-            (
-                {1: 2},
-                "1; a pipeline has the keys description, data, recipe, stages, evaluate, baseline",
-            ),
+            ({"qqq": 1}, f"qqq; {KEYS}"),
+            ({1: 2}, f"1; {KEYS}"),
         ],
     )
     def test_unknown_keys_of_a_file(self, file: Path, content: Any, message: str) -> None:
