@@ -307,8 +307,8 @@ class TrainConfig(Section):
 
     preset: Literal["small"] | None = Field(
         default=None,
-        description="values for what the recipe leaves open; small: sizes, batch, learning rate "
-        "and epochs for 50 to 2,000 images (see --help)",
+        description="values for what the recipe leaves open; small: sizes, network, batch, "
+        "learning rate and epochs for 50 to 2,000 images (see --help)",
     )
     batch_size: PositiveInt = Field(default=16, description="images per optimizer step")
     precision: Literal["fp32", "bf16", "fp16"] = Field(

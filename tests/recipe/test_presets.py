@@ -8,7 +8,7 @@ import pytest
 
 from ladcli.cli.options import PRESET_HELP, PresetName
 from ladcli.recipe import Recipe, TrainConfig, flat, load_recipe
-from ladcli.recipe.presets import PRESETS, TrainingFacts, apply_preset, decays
+from ladcli.recipe.presets import PRESETS, TrainingFacts, apply_preset, decays, small_epochs
 
 FACTS = TrainingFacts(num_images=200, median_hw=(480, 640))
 
@@ -72,6 +72,14 @@ def test_falls_of_any_length(epochs: int, falls: list[int]) -> None:
     assert decays(epochs) == falls
 
 
+@pytest.mark.parametrize(
+    ("num_images", "epochs"),
+    [(1, 96), (50, 96), (96, 60), (114, 48), (199, 36), (200, 24), (205, 24), (2000, 24)],
+)
+def test_few_images_are_seen_more_often(num_images: int, epochs: int) -> None:
+    assert small_epochs(num_images) == epochs
+
+
 def test_names_are_the_same_everywhere() -> None:
     (literal, _) = get_args(TrainConfig.model_fields["preset"].annotation)
     assert list(PRESETS) == list(get_args(literal)) == [name.value for name in PresetName]
@@ -82,8 +90,9 @@ def test_help_says_what_it_sets() -> None:
     for words in (
         f"short side {values['data.short'][-1]}, ",
         f"long side up to {values['data.long']}, ",
+        f"{values['model.backbone']} with {values['model.channels']} channels, ",
         f"batch {values['train.batch_size']}, ",
         f"lr {values['optim.lr']:g}, ",
-        f"{values['schedule.epochs']} epochs, ",
+        f"{values['schedule.epochs']} epochs (of fewer than 200 images up to 96), ",
     ):
         assert words in PRESET_HELP
