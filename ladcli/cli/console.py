@@ -102,5 +102,5 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 def counted(number: int, what: str) -> str:
-    """``1 image``, ``2 images``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    """``1 image``, ``2 images``, ``1,200 images``."""
+    return f"{number} {what}" if number == 1 else f"{number:,} {what}s"

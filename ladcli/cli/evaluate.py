@@ -215,3 +215,5 @@ def _show(evaluation: Evaluation, *, per_class: bool, as_json: bool, csv: Path |
         print_table(tide_table(evaluation.tide))
     if evaluation.folder is not None:
         print_line(f"predictions and metrics in {evaluation.folder}")
+    if evaluation.stored_in is not None:
+        print_line(f"score thresholds for pictures stored in {evaluation.stored_in}")

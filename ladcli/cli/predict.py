@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 #: Panel of `lad predict --help`.
 PICTURES = "Pictures"
-#: What is drawn unless `--score` says otherwise.
-DRAWN_FROM = 0.3
 
 
 @friendly
@@ -43,13 +41,17 @@ def predict(
     ],
     flip: o.Flip = False,
     scales: o.Scales = None,
-    score: Annotated[
+    threshold: Annotated[
         float | None,
         typer.Option(
+            "--threshold",
+            "--score",
             metavar="X",
-            help="Draw detections from this score on. Changes the pictures and nothing else: "
-            "predictions.json holds everything above inference.score_threshold. "
-            f"Default: {DRAWN_FROM}.",
+            help="Draw detections of every class from this score on. Changes the pictures and "
+            "nothing else: predictions.json holds everything above inference.score_threshold. "
+            "Default: each class from its score of best F1 on the validation set, which "
+            "evaluations store in CKPT; a fixed score where it holds none.",
+            show_default=False,
             rich_help_panel=PICTURES,
         ),
     ] = None,
@@ -92,7 +94,7 @@ def predict(
         lad predict 'shots/**/*.png' --checkpoint last.pt --out found --flip --scales 480,640
     """
     if no_pictures:
-        for given, flag in ((score, "--score"), (limit, "--limit")):
+        for given, flag in ((threshold, "--threshold"), (limit, "--limit")):
             if given is not None:
                 raise UserError(f"{flag} changes what is drawn, so leave out --no-pictures")
     o.check_inference_only(sets, "lad predict")
@@ -104,12 +106,11 @@ def predict(
 
     flags = o.recipe_flags(workers=workers, precision=precision, device=device)
     recipe = load_recipe(None, flags=flags, overrides=sets or [])
-    drawing = PictureOptions(DRAWN_FROM if score is None else score, limit)
     prediction = predict_stage(
         inputs,
         checkpoint,
         out,
-        pictures=None if no_pictures else drawing,
+        pictures=None if no_pictures else PictureOptions(threshold, limit),
         views=views,
         overrides=sets or [],
         device=recipe.train.device,
@@ -133,6 +134,11 @@ def _show(prediction: Prediction, *, as_json: bool) -> None:
         return
     found = counted(prediction.num_detections, "detection")
     print_line(f"{found} in {counted(prediction.num_images, 'image')}")
+    drawn = prediction.drawn
+    if drawn is not None:
+        where = " in these pictures" if drawn.num_pictures < prediction.num_images else ""
+        of = counted(drawn.num_detections, "detection")
+        print_line(f"drew {drawn.num_drawn:,} of {of}{where} ({drawn.rule})")
     print_line(
         f"predictions and {counted(prediction.num_pictures, 'picture')} in {prediction.folder}"
     )

@@ -5,6 +5,9 @@ A checkpoint is read with ``weights_only=True``, so a file from elsewhere can ne
 
 from __future__ import annotations
 
+import shutil
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +41,23 @@ class Checkpoint:
     input_rule: InputRule
     training: dict[str, Any]  # epoch, recipe and the like: information, not needed for use
     path: Path
+    #: Scores to show detections from, as the evaluation that found them writes them; None where
+    #: there are none.  They take part in nothing else.
+    thresholds: dict[str, Any] | None = None
 
 
 def save_checkpoint(
-    path: Path, detector: Detector, input_rule: InputRule, training: dict[str, Any]
+    path: Path,
+    detector: Detector,
+    input_rule: InputRule,
+    training: dict[str, Any],
+    *,
+    thresholds: dict[str, Any] | None = None,
 ) -> None:
     """Write an inference checkpoint atomically.
+
+    Args:
+        thresholds: plain values, see `Checkpoint`.
 
     Raises:
         UserError: the file cannot be written.
@@ -57,7 +71,57 @@ def save_checkpoint(
         "training": training,
         "model": {k: v.detach().cpu() for k, v in detector.state_dict().items()},
     }
+    if thresholds is not None:
+        content["thresholds"] = thresholds
     write_plain_file(path, content)
+
+
+def store_thresholds(path: Path, detector: Detector, thresholds: dict[str, Any]) -> None:
+    """Add thresholds to a checkpoint, atomically; all else in it stays, tensors bit for bit.
+
+    A file that holds them already is not written.
+
+    Args:
+        detector: the network that the thresholds are of; whatever device it is on.
+
+    Raises:
+        UserError: the file may not be written, is no checkpoint, or holds another network by now.
+    """
+    path = path.resolve()  # the file, where it is a link
+    before = _state_of(path)
+    content = read_plain_file(path, FORMAT, (VERSION,), what="checkpoint")
+    if not _holds(content.get("model"), detector):
+        raise UserError(f"{path}: holds another network by now")
+    if content.get("thresholds") == thresholds:
+        return
+    if not path.stat().st_mode & stat.S_IWUSR:  # a write beside it would not ask
+        raise UserError(f"{path}: is marked read-only")
+
+    def unchanged(temporary: Path) -> None:
+        # A training that goes on replaces its checkpoints.
+        if _state_of(path) != before:
+            raise UserError(f"{path}: holds another network by now")
+        shutil.copymode(path, temporary)
+
+    write_plain_file(path, {**content, "thresholds": thresholds}, before_replacing=unchanged)
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    """Changes with every atomic write of ``path``; None where there is no such file."""
+    if not path.exists():
+        return None
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
+
+
+def _holds(state: Any, detector: Detector) -> bool:
+    own = detector.state_dict()
+    if not isinstance(state, dict) or architecture_difference(detector, state):
+        return False
+    return all(
+        state[name].dtype == tensor.dtype and torch.equal(state[name], tensor.cpu())
+        for name, tensor in own.items()
+    )
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -75,6 +139,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         detector = Detector(architecture, classes)
         problem = architecture_difference(detector, state)
         training = dict(content.get("training", {}))
+        thresholds = content.get("thresholds")
+        if thresholds is not None and not isinstance(thresholds, dict):
+            raise TypeError("its thresholds are no table")
     except UserError as error:
         raise UserError(f"{path}: its network cannot be built here ({error})") from error
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -85,7 +152,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if problem:
         raise UserError(f"{path}: its weights do not fit its own architecture ({problem})")
     detector.load_state_dict(state)
-    return Checkpoint(detector.eval(), rule, training, path)
+    return Checkpoint(detector.eval(), rule, training, path, thresholds)
 
 
 def load_training(path: Path) -> dict[str, Any]:
@@ -120,20 +187,31 @@ def teacher_fingerprint(detector: Detector) -> str:
     return fingerprint_tensors(state, plain)
 
 
-def write_plain_file(path: Path, content: dict[str, Any]) -> None:
+def write_plain_file(
+    path: Path,
+    content: dict[str, Any],
+    *,
+    before_replacing: Callable[[Path], None] = lambda temporary: None,
+) -> None:
     """Write tensors and plain values atomically.
+
+    Args:
+        before_replacing: called with the finished file before it takes the name ``path``; if it
+            raises, the older file stays.
 
     Raises:
         UserError: the file cannot be written, or the disk is full; an older file stays.
     """
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path) as temporary:
         try:
-            torch.save(content, file)
+            with temporary.open("wb") as file:
+                torch.save(content, file)
         except RuntimeError as error:
             # Torch's writer hides the system's error behind one of its own.
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
+        before_replacing(temporary)
 
 
 def read_plain_file(

@@ -55,22 +55,19 @@ def class_colors(num: int) -> list[Color]:
     return [wheel[position % len(wheel)] for position in range(num)]
 
 
-def draw_detections(
-    image: Image.Image, found: Detections, classes: ClassTable, *, min_score: float = 0.0
-) -> Image.Image:
-    """A copy of ``image`` with the detections of at least ``min_score``, each named and scored.
+def draw_detections(image: Image.Image, found: Detections, classes: ClassTable) -> Image.Image:
+    """A copy of ``image`` with detections, each named and scored.
 
     Args:
-        found: boxes in pixels of ``image``.
+        found: boxes in pixels of ``image``, best first.
         classes: of the network.
     """
     colors = class_colors(len(classes))
-    scores = [score for score in found.scores.tolist() if score >= min_score]  # best first
-    labels = found.labels.tolist()[: len(scores)]
-    pairs = zip(labels, scores, strict=True)
+    labels = found.labels.tolist()
+    pairs = zip(labels, found.scores.tolist(), strict=True)
     return draw_boxes(
         image,
-        found.boxes.tolist()[: len(scores)],
+        found.boxes.tolist(),
         [f"{_class_text(classes, label)} {score:.2f}" for label, score in pairs],
         [colors[label] for label in labels],
     )

@@ -43,6 +43,7 @@ class Matching:
     class_start: np.ndarray  # [C + 1] int64, class c has detections class_start[c:c + 2]
     image: np.ndarray  # [D] int64, position of the image among ascending ids
     rank: np.ndarray  # [D] int64, better detections of the same image and class
+    score: np.ndarray  # [D] float64
     verdict: np.ndarray  # [S, T, D] uint8: WRONG, RIGHT or IGNORED
     gt_class: np.ndarray  # [G] int64
     gt_image: np.ndarray  # [G] int64, as ``image``
@@ -83,6 +84,7 @@ def match(ground_truth: CocoFile, results: Results) -> Matching:
         class_start=np.searchsorted(class_row, np.arange(num_classes + 1)),
         image=image,
         rank=rank,
+        score=results.scores[order],
         verdict=_verdicts(
             pairs, _of_sizes(boxes[:, 2] * boxes[:, 3]), gt_counts, ground_truth.crowd
         ),

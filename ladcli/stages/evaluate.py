@@ -14,14 +14,17 @@ from ladcli.detector.model import Detector
 from ladcli.engine.device import choose_device
 from ladcli.engine.inference import detect_all
 from ladcli.errors import UserError
-from ladcli.evaluate.coco import coco_metrics
+from ladcli.evaluate.coco import metrics_of
+from ladcli.evaluate.matching import match
 from ladcli.evaluate.results import detections_to_results, load_results, save_results
+from ladcli.evaluate.thresholds import VALIDATION, score_thresholds
 from ladcli.evaluate.tide import TideOptions, tide_errors
 from ladcli.files import require_writable, write_json
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import InferenceConfig
 from ladcli.stages.datasets import EvaluationSet, require_same_classes
 from ladcli.stages.evaluate_results import Evaluation
+from ladcli.stages.thresholds import keep_thresholds, run_of, same_scoring
 
 
 def evaluate_checkpoint(
@@ -41,6 +44,9 @@ def evaluate_checkpoint(
 ) -> Evaluation:
     """Run a checkpoint over a set and measure it.
 
+    Score thresholds that a validation gives are stored in the checkpoint too, see
+    `ladcli.stages.thresholds.keep_thresholds`.
+
     Args:
         inference: how raw outputs become detections; by default as the network's own run did it,
             changed by ``overrides`` (``inference.KEY=VALUE``).
@@ -58,11 +64,12 @@ def evaluate_checkpoint(
     )
     chosen = choose_device(device)
     folder = out or default_folder(checkpoint, where.name)
-    return evaluate_detector(
+    inference = inference or own_inference(loaded, overrides)
+    evaluation = evaluate_detector(
         loaded.detector.to(chosen),
         where,
         input_rule=loaded.input_rule,
-        inference=inference or own_inference(loaded, overrides),
+        inference=inference,
         device=chosen,
         folder=folder,
         precision=precision,
@@ -71,6 +78,15 @@ def evaluate_checkpoint(
         views=views,
         quiet=quiet,
         tide=tide,
+    )
+    own_folder = run_of(checkpoint) is not None and (
+        folder.resolve() == default_folder(checkpoint, where.name).resolve()
+    )
+    return keep_thresholds(
+        loaded,
+        evaluation,
+        own_folder=own_folder,
+        own_scoring=same_scoring(views, inference, own_inference(loaded, ())),
     )
 
 
@@ -98,7 +114,10 @@ def evaluate_detector(
     quiet: bool = False,
     tide: TideOptions | None = None,
 ) -> Evaluation:
-    """Run a network over a set; write ``predictions.json`` and ``metrics.json`` to ``folder``."""
+    """Run a network over a set; write ``predictions.json`` and ``metrics.json`` to ``folder``.
+
+    Score thresholds are derived on the validation set alone: on others they would flatter.
+    """
     require_writable(folder)
     image_ids, detections = detect_all(
         detector,
@@ -117,11 +136,13 @@ def evaluate_detector(
     save_results(file, detections_to_results(detections, image_ids, where.truth.classes))
     # Measured from the file, so that anyone who measures the file finds the same numbers.
     results = load_results(file, where.truth)
+    matching = match(where.truth, results)
     evaluation = Evaluation(
-        coco_metrics(where.truth, results),
+        metrics_of(matching),
         folder,
         where.index.notes + _unread_notes(where, image_ids),
         tide_errors(where.truth, results, tide) if tide else None,
+        score_thresholds(matching) if where.name == VALIDATION else None,
     )
     write_json(folder / "metrics.json", evaluation.to_json())
     return evaluation
@@ -143,7 +164,7 @@ def default_folder(checkpoint: Path, split: str) -> Path:
     Raises:
         UserError: the checkpoint lies in no run, so there is no natural place.
     """
-    net, checkpoints = checkpoint.absolute().parent, checkpoint.absolute().parent.parent
-    if checkpoints.name != "checkpoints":
+    run = run_of(checkpoint)
+    if run is None:
         raise UserError(f"{checkpoint}: lies in no run folder, so say where results go with --out")
-    return checkpoints.parent / "eval" / net.name / split
+    return run.evaluation(split, checkpoint.absolute().parent.name)

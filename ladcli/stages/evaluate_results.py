@@ -9,6 +9,7 @@ from typing import Any
 from ladcli.data.coco_json import read_coco
 from ladcli.evaluate.coco import CocoMetrics, coco_metrics
 from ladcli.evaluate.results import load_results
+from ladcli.evaluate.thresholds import ScoreThresholds
 from ladcli.evaluate.tide import TideOptions, TideReport, tide_errors
 
 
@@ -20,11 +21,14 @@ class Evaluation:
     folder: Path | None
     notes: tuple[str, ...] = ()
     tide: TideReport | None = None  # where it was asked for
+    thresholds: ScoreThresholds | None = None  # of the validation set, and of no other
+    stored_in: Path | None = None  # the checkpoint that took these thresholds
 
     def to_json(self) -> dict[str, Any]:
         """The content of metrics.json."""
         tide = self.tide.to_json() if self.tide else {}
-        return {**self.metrics.to_json(), **tide}
+        thresholds = {"thresholds": self.thresholds.to_plain()} if self.thresholds else {}
+        return {**self.metrics.to_json(), **tide, **thresholds}
 
 
 def evaluate_results(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from ladcli.classes import ClassTable
@@ -25,9 +26,10 @@ from ladcli.engine.interrupt import stop_on_signal
 from ladcli.engine.progress import progress
 from ladcli.errors import Interrupted, UserError
 from ladcli.evaluate.drawing import draw_detections
-from ladcli.evaluate.results import detections_to_results, save_results
+from ladcli.evaluate.results import SCORE_DECIMALS, detections_to_results, save_results
 from ladcli.files import atomic_path, write_json, writing_to
 from ladcli.stages.evaluate import own_inference
+from ladcli.stages.thresholds import ShownFrom, shown_from
 from ladcli.structures import Detections
 
 PREDICTIONS, IMAGES, PICTURES = "predictions.json", "images.json", "pictures"
@@ -44,14 +46,25 @@ _MAX_NAME = 200
 class PictureOptions:
     """What is drawn; nothing else depends on it."""
 
-    min_score: float = 0.3
+    min_score: float | None = None  # of every class; None: what the validation found
     limit: int | None = None  # at most so many pictures, the first ones; None is all
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_score <= 1:
+        if self.min_score is not None and not 0 <= self.min_score <= 1:
             raise UserError(f"the score to draw from must be 0 to 1, got {self.min_score:g}")
         if self.limit is not None and self.limit < 1:
             raise UserError(f"the limit of pictures must be at least 1, got {self.limit}")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Which detections the pictures show."""
+
+    num_pictures: int
+    num_detections: int  # in the images of these pictures
+    num_drawn: int
+    scores: dict[str, float]  # from which on, by class
+    rule: str  # where these come from, in words
 
 
 @dataclass(frozen=True)
@@ -62,17 +75,25 @@ class Prediction:
     num_images: int
     num_skipped: int
     num_detections: int
-    num_pictures: int
+    drawn: Drawn | None  # None where no pictures were wanted
     notes: tuple[str, ...] = ()
+
+    @property
+    def num_pictures(self) -> int:
+        return self.drawn.num_pictures if self.drawn else 0
 
     def to_json(self) -> dict[str, Any]:
         """Counts and places, for ``--json``."""
+        drawn: dict[str, Any] = {}
+        if self.drawn:
+            drawn = {"drawn": self.drawn.num_drawn, "drawn_from": self.drawn.scores}
         return {
             "folder": str(self.folder),
             "images": self.num_images,
             "skipped": self.num_skipped,
             "detections": self.num_detections,
             "pictures": self.num_pictures,
+            **drawn,
         }
 
 
@@ -108,6 +129,15 @@ def predict(
     _check_free(out, found, overwrite=overwrite)
     loaded = load_checkpoint(checkpoint)
     inference = own_inference(loaded, overrides)
+    shown = None
+    if pictures is not None:
+        shown = shown_from(
+            loaded,
+            given=pictures.min_score,
+            views=views,
+            inference=inference,
+            own_inference=own_inference(loaded, ()),
+        )
     chosen = choose_device(device)
     opened = index_images(found, loaded.detector.classes, skip_bad=skip_bad_images)
     try:
@@ -131,13 +161,18 @@ def predict(
         raise UserError(f"{describe_bad(bad, len(found))}; choose image files")
     result = _Result.of(opened.index, found, image_ids, detections)
     _write(out, result)
+    notes = [f"left out, {describe_bad(bad, len(found))}"] if bad else []
+    drawn = None
+    if pictures is not None and shown is not None:
+        drawn = _draw_all(out, result, pictures, shown, quiet=quiet)
+        notes += shown.notes
     return Prediction(
         out,
         num_images=len(image_ids),
         num_skipped=len(bad),
         num_detections=sum(len(d.scores) for d in detections),
-        num_pictures=_draw_all(out, result, pictures, quiet=quiet) if pictures else 0,
-        notes=(f"left out, {describe_bad(bad, len(found))}",) if bad else (),
+        drawn=drawn,
+        notes=tuple(notes),
     )
 
 
@@ -216,9 +251,12 @@ def _write(out: Path, result: _Result) -> None:
     )
 
 
-def _draw_all(out: Path, result: _Result, options: PictureOptions, *, quiet: bool) -> int:
-    """Draw the pictures and return their number."""
+def _draw_all(
+    out: Path, result: _Result, options: PictureOptions, shown: ShownFrom, *, quiet: bool
+) -> Drawn:
+    """Draw the pictures and count what they show."""
     index = result.index
+    kept = [_at_least(found, shown.scores) for found in result.detections]
     names = picture_names(index.image_ids.tolist(), result.names)[: options.limit]
     with (
         progress("draw", len(names), unit="pictures", quiet=quiet) as reporter,
@@ -231,24 +269,37 @@ def _draw_all(out: Path, result: _Result, options: PictureOptions, *, quiet: boo
                     f"the results in {out} are complete, the pictures are not; the same command "
                     "with --overwrite makes all of them"
                 )
-            picture = _drawn(
-                index.path(row), result.detections[row], index.classes, options.min_score
-            )
+            picture = _drawn(index.path(row), kept[row], index.classes)
             with atomic_path(out / PICTURES / name) as temporary:
                 picture.save(temporary, format="JPEG", quality=_JPEG_QUALITY)
             reporter.update(row + 1)
-    return len(names)
+    return Drawn(
+        len(names),
+        num_detections=sum(len(found.scores) for found in result.detections[: len(names)]),
+        num_drawn=sum(len(found.scores) for found in kept[: len(names)]),
+        scores=dict(zip(index.classes.names, shown.scores.tolist(), strict=True)),
+        rule=shown.rule,
+    )
 
 
-def _drawn(
-    path: Path, detections: Detections, classes: ClassTable, min_score: float
-) -> Image.Image:
+def _at_least(found: Detections, scores: np.ndarray) -> Detections:
+    """The detections of at least the score of their class, as `PREDICTIONS` holds them.
+
+    Args:
+        scores: [C] float64.
+    """
+    own = found.scores.cpu().numpy().astype(np.float64).round(SCORE_DECIMALS)
+    keep = torch.from_numpy(own >= scores[found.labels.cpu().numpy()])
+    return Detections(found.boxes[keep], found.scores[keep], found.labels[keep])
+
+
+def _drawn(path: Path, detections: Detections, classes: ClassTable) -> Image.Image:
     image = Image.fromarray(decode_image(path))
     zoom = min(_MAX_ZOOM, max(1, _SMALL // max(image.size)))
     if zoom > 1:
         image = image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
         detections = Detections(detections.boxes * zoom, detections.scores, detections.labels)
-    return draw_detections(image, detections, classes, min_score=min_score)
+    return draw_detections(image, detections, classes)
 
 
 def picture_names(image_ids: Sequence[int], file_names: Sequence[str]) -> list[str]:

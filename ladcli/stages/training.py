@@ -28,6 +28,7 @@ from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.engine.tensorboard import open_tensorboard, require_tensorboard
 from ladcli.errors import BadImageError, Interrupted
 from ladcli.evaluate.coco import CocoMetrics
+from ladcli.evaluate.thresholds import ScoreThresholds
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.datasets import (
@@ -412,7 +413,13 @@ class _EpochFinisher:
             for name in self.prepared.networks:
                 self._evaluate(name, validation, position)
 
-    def _save(self, network: str, name: str, position: Position) -> None:
+    def _save(
+        self,
+        network: str,
+        name: str,
+        position: Position,
+        thresholds: ScoreThresholds | None = None,
+    ) -> None:
         recipe = self.prepared.recipe
         save_checkpoint(
             self.run.checkpoint(name, network),
@@ -424,6 +431,7 @@ class _EpochFinisher:
                 "recipe": recipe.model_dump(),
                 "cost": cost_so_far(self.cost, network, position).to_plain(),
             },
+            thresholds=thresholds.to_plain() if thresholds else None,
         )
 
     def _evaluate(self, network: str, validation: EvaluationSet, position: Position) -> None:
@@ -438,6 +446,8 @@ class _EpochFinisher:
                 quiet=self.quiet,
             )
         self.metrics[network], self.notes = evaluation.metrics, evaluation.notes
+        # It was saved before, so that an evaluation that fails loses no epoch.
+        self._save(network, "last", position, evaluation.thresholds)
         stats = evaluation.metrics.stats
         named = {} if network == MODEL else {"network": network}
         self.log.write(
@@ -450,7 +460,7 @@ class _EpochFinisher:
         )
         if average > position.best.get(network, -1.0):
             position.best[network] = average
-            self._save(network, "best", position)
+            self._save(network, "best", position, evaluation.thresholds)
 
 
 def evaluate_network(

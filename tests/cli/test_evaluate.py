@@ -30,6 +30,8 @@ def test_results_file_as_json_is_exactly_one_object(
     shown = outcome.done()
     assert shown.count("\n") == 1
     stored = json.loads((teacher_run / "eval/model/val/metrics.json").read_text())
+    # A results file does not tell whether it is of the validation set.
+    assert set(stored.pop("thresholds")) == {"iou", "overall", "per_class"}
     assert json.loads(shown) == stored
     assert all(value is None or 0 <= value <= 1 for value in stored["coco"]["stats"])
 
@@ -198,6 +200,7 @@ def test_tide_of_a_checkpoint_is_stored_with_its_metrics(
         "eval", "--predictions", tmp_path / "e/predictions.json", "--annotations",
         data / "annotations/val.json", "--tide", "--json",
     ).done()  # fmt: skip
+    assert stored.pop("thresholds")["iou"] == 0.5
     assert stored == json.loads(measured)
     assert set(stored) == {"coco", "tide_definition", "tide"}
 

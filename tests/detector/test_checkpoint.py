@@ -17,6 +17,7 @@ from ladcli.detector.checkpoint import (
     load_checkpoint,
     read_plain_file,
     save_checkpoint,
+    store_thresholds,
     teacher_fingerprint,
 )
 from ladcli.detector.model import Detector
@@ -190,6 +191,87 @@ def test_a_value_in_place_of_a_tensor_is_refused(path: Path) -> None:
 def test_plain_files_are_called_what_the_caller_calls_them(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such training state"):
         read_plain_file(tmp_path / "a.pt", "x", (1,), what="training state")
+
+
+THRESHOLDS = {"iou": 0.5, "per_class": {"cup": {"threshold": 0.6, "f1": None}}}
+
+
+def bytes_of(path: Path) -> dict[str, bytes]:
+    content = torch.load(path, weights_only=True)["model"]
+    return {name: tensor.numpy().tobytes() for name, tensor in content.items()}
+
+
+def test_thresholds_come_back_and_are_part_of_nothing_else(path: Path, tmp_path: Path) -> None:
+    assert load_checkpoint(path).thresholds is None  # as in files of older programs
+    other = tmp_path / "with.pt"
+    save_checkpoint(other, tiny_detector(), RULE, TRAINING, thresholds=THRESHOLDS)
+    loaded = load_checkpoint(other)
+    assert loaded.thresholds == THRESHOLDS
+    assert loaded.training == TRAINING
+    assert teacher_fingerprint(loaded.detector) == teacher_fingerprint(tiny_detector())
+
+
+def test_thresholds_are_stored_beside_the_same_tensors(path: Path) -> None:
+    before, tensors = torch.load(path, weights_only=True), bytes_of(path)
+    path.chmod(0o640)
+    store_thresholds(path, load_checkpoint(path).detector, THRESHOLDS)
+    after = torch.load(path, weights_only=True)
+    assert bytes_of(path) == tensors
+    assert after.pop("thresholds") == THRESHOLDS
+    assert {**after, "model": 0} == {**before, "model": 0}
+    assert after["model"].keys() == before["model"].keys()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [entry.name for entry in path.parent.iterdir()] == ["last.pt"]
+    written = path.stat().st_mtime_ns
+    store_thresholds(path, load_checkpoint(path).detector, THRESHOLDS)
+    assert path.stat().st_mtime_ns == written
+
+
+def test_thresholds_go_into_the_file_that_a_link_names(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.pt").symlink_to(path)
+    store_thresholds(tmp_path / "link.pt", tiny_detector(), THRESHOLDS)
+    assert (tmp_path / "link.pt").is_symlink()
+    assert load_checkpoint(path).thresholds == THRESHOLDS
+
+
+def test_thresholds_of_another_network_are_refused(path: Path) -> None:
+    before = path.read_bytes()
+    message = refusal_of(store_thresholds, path, tiny_detector(1), THRESHOLDS)
+    assert message == f"{path}: holds another network by now"
+    assert path.read_bytes() == before
+
+
+def test_a_checkpoint_that_is_replaced_meanwhile_is_left_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = torch.save
+
+    def replaced(content: Any, file: BinaryIO) -> None:
+        save(content, file)
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "save", save)
+            save_checkpoint(path, tiny_detector(1), RULE, {})
+
+    monkeypatch.setattr(torch, "save", replaced)
+    message = refusal_of(store_thresholds, path, tiny_detector(), THRESHOLDS)
+    assert message == f"{path}: holds another network by now"
+    loaded = load_checkpoint(path)
+    assert loaded.thresholds is None
+    assert teacher_fingerprint(loaded.detector) == teacher_fingerprint(tiny_detector(1))
+    assert [entry.name for entry in path.parent.iterdir()] == ["last.pt"]
+
+
+def test_a_checkpoint_that_is_marked_read_only_is_left_alone(path: Path) -> None:
+    path.chmod(0o444)
+    before = path.read_bytes()
+    message = refusal_of(store_thresholds, path, tiny_detector(), THRESHOLDS)
+    assert message == f"{path}: is marked read-only"
+    assert path.read_bytes() == before
+
+
+def test_thresholds_that_are_no_table_are_damage(path: Path) -> None:
+    change(path, lambda content: content.update(thresholds=[0.5]))
+    assert "is damaged (TypeError: its thresholds are no table)" in refusal(path)
 
 
 def fingerprint(detector: Detector) -> str:

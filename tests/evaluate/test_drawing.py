@@ -242,8 +242,12 @@ class TestDetections:
         torch.tensor([0, 1, 0]),
     )
 
-    def test_detections_from_a_score_on_are_drawn_in_their_classs_color(self) -> None:
-        drawn = draw_detections(picture(), self.FOUND, self.CLASSES, min_score=0.5)
+    def best(self, count: int) -> Detections:
+        found = self.FOUND
+        return Detections(found.boxes[:count], found.scores[:count], found.labels[:count])
+
+    def test_detections_are_drawn_in_their_classs_color(self) -> None:
+        drawn = draw_detections(picture(), self.best(2), self.CLASSES)
         first, second = class_colors(2)
         assert pixels(drawn, first)[:, 10:61].any()
         assert pixels(drawn, second)[:, 80:121].any()
@@ -254,7 +258,7 @@ class TestDetections:
     def test_names_and_scores_are_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         seen = []
         monkeypatch.setattr(module, "draw_boxes", lambda *given: seen.append(given[1:]))
-        draw_detections(picture(), self.FOUND, self.CLASSES, min_score=0.4)
+        draw_detections(picture(), self.best(2), self.CLASSES)
         ((boxes, texts, colors),) = seen
         assert boxes == [[10, 40, 60, 90], [80, 40, 120, 90]]
         assert texts == ["cup 0.90", "class 7 0.50"]

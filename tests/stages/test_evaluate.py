@@ -47,7 +47,8 @@ def test_metrics_of_the_run_are_those_of_its_last_epoch(
     found = evaluate(teacher_run / "checkpoints/model/last.pt", data, out=tmp_path / "eval")
     assert found.folder == tmp_path / "eval"
     run = json.loads((teacher_run / "eval/model/val/metrics.json").read_text())
-    assert run == found.metrics.to_json()
+    assert run == found.to_json()
+    assert set(run) == {"coco", "thresholds"}
 
 
 def test_bad_image_is_named_and_nothing_is_written(

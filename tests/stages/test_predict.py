@@ -54,7 +54,9 @@ def test_results_name_images_and_classes(shots: Path, teacher: Path, tmp_path: P
     assert {r["category_id"] for r in records} <= {1, 3, 7}
     ids = [r["image_id"] for r in records]
     assert ids == sorted(ids)
-    assert found == Prediction(tmp_path / "found", 4, 0, len(records), 4)
+    assert found == Prediction(tmp_path / "found", 4, 0, len(records), found.drawn)
+    assert found.drawn is not None
+    assert (found.num_pictures, found.drawn.num_detections) == (4, len(records))
 
 
 def test_images_json_is_ground_truth_without_boxes(
@@ -99,6 +101,9 @@ def test_pictures_show_what_is_above_the_score(shots: Path, teacher: Path, tmp_p
     names = {"a.jpg", "b.jpg", "x.jpg", "x_4.jpg"}
     assert {p.name for p in (tmp_path / "all/pictures").iterdir()} == names
     assert found.num_detections == none.num_detections > 0
+    assert found.drawn is not None
+    assert none.drawn is not None
+    assert (found.drawn.num_drawn, none.drawn.num_drawn) == (found.num_detections, 0)
     for file in ("predictions.json", "images.json"):
         assert (tmp_path / "all" / file).read_bytes() == (tmp_path / "none" / file).read_bytes()
     # 128 pixels wide, and so enlarged to twice the size.

@@ -37,13 +37,18 @@ def changed_section(entries: Sequence[Entry], *, max_bytes: int) -> Html:
         return paragraph(words, class_="remark")
     count = max(1, min(_MOST, _PICTURES // (4 * len(pairs))))
     each = min(_PICTURE_BYTES, max_bytes // (4 * count * len(pairs)))
-    parts = [_changes(first, entry, count, each) for entry in pairs]
+    before, *others = (_judged(entry) for entry in (first, *pairs))
+    parts = [_changes(before, after, count, each) for after in others]
     aid = (
         "What an image loses is the share of its objects and detections without a partner, here "
         "in the first run of each method. Shown is where that fell most, and where it rose most. "
         + BOXES_AID
     )
-    return join([paragraph(aid, class_="lead"), *parts])
+    shown = (
+        f"Counted and drawn of {side.name}: {side.judged.shown()}." for side in (before, *others)
+    )
+    lead = (paragraph(words, class_="lead") for words in (aid, *shown))
+    return join([*lead, *parts])
 
 
 def _comparable(first: Entry, other: Entry) -> bool:
@@ -57,14 +62,13 @@ def _comparable(first: Entry, other: Entry) -> bool:
     )
 
 
-def _changes(first: Entry, other: Entry, count: int, max_bytes: int) -> Html:
-    before, after = _judged(first), _judged(other)
+def _changes(before: _Side, after: _Side, count: int, max_bytes: int) -> Html:
     # The same images, perhaps in another order.
     pairs = [(loss, after.losses[image_id]) for image_id, loss in before.losses.items()]
     parts: list[Html] = []
     for sign, words in ((-1, "less"), (1, "more")):
         kept = most_changed(pairs, sign, count)
-        title = f"Images in which {other.name} loses {words} than {first.name}"
+        title = f"Images in which {after.name} loses {words} than {before.name}"
         if not kept:
             parts.append(paragraph(f"{title}: none."))
             continue
@@ -99,9 +103,7 @@ def _truth(entry: Entry) -> Truth:
 
 
 def _judged(entry: Entry) -> _Side:
-    truth, detections = _truth(entry), entry.results[0].detections
-    assert detections is not None  # comparable entries have them
-    judged = judge(truth, detections)
+    truth, judged = _truth(entry), judge(entry.results[0])
     image_ids = truth.annotations.image_ids.tolist()
     losses = dict(zip(image_ids, image_losses(truth, judged), strict=True))
     return _Side(entry.name, truth, judged, losses)

@@ -14,6 +14,7 @@ from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.report.probes import Probe
 from ladcli.evaluate.results import Results
 from ladcli.evaluate.run_folders import ONLY_NETWORK
+from ladcli.evaluate.thresholds import ScoreThresholds
 from ladcli.evaluate.tide import TideErrors
 from ladcli.recipe.schema import Recipe
 from ladcli.training_cost import TrainingCost
@@ -39,6 +40,7 @@ class SetResult:
     truth: Truth | None = None  # None where it was not found: then the numbers are as recorded
     detections: Results | None = None
     remarks: tuple[str, ...] = ()
+    thresholds: ScoreThresholds | None = None  # of its network, whatever this set; None: none known
 
 
 @dataclass(frozen=True, eq=False)

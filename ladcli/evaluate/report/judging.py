@@ -1,4 +1,4 @@
-"""Which detections are right and which objects are found, as a user sees them: above a score."""
+"""Which detections are right and which objects are found, as a user sees them: from a score on."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ import numpy as np
 
 from ladcli.evaluate.greedy import UNMATCHED, match_greedily
 from ladcli.evaluate.overlaps import find_pairs
-from ladcli.evaluate.report.content import Truth
-from ladcli.evaluate.results import Results, rows_in
+from ladcli.evaluate.report.content import SetResult, Truth
+from ladcli.evaluate.results import rows_in
+from ladcli.evaluate.thresholds import (
+    DEFAULT_SCORE,
+    VALIDATION,
+    ScoreThresholds,
+    describe_thresholds,
+    least_scores,
+)
 
-#: Detections below this score are not looked at: a user would not see them either.
-MIN_SCORE = 0.3
 MIN_IOU = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Detections of at least `MIN_SCORE` beside the ground truth.  D detections, G boxes."""
+    """Detections of at least the score of their class beside the ground truth.
+
+    Those below are not looked at: a user would not see them either.  D detections, G boxes.
+    """
 
     image: np.ndarray  # [D] int64, row of the image
     label: np.ndarray  # [D] int64
@@ -27,6 +35,19 @@ class Judged:
     right: np.ndarray  # [D] bool
     ignored: np.ndarray  # [D] bool, over a crowd region
     found: np.ndarray  # [G] bool; of crowd regions it means nothing
+    num_all: int  # detections with those below
+    thresholds: ScoreThresholds | None  # where the scores come from; None: `DEFAULT_SCORE` of all
+
+    def shown(self) -> str:
+        """How many of the detections are looked at, and from which score on."""
+        count = f"{len(self.score):,} of {self.num_all:,} detections"
+        if self.thresholds is not None:
+            told = describe_thresholds(self.thresholds)
+            return f"{count}, those of at least the score of best F1 on {VALIDATION} ({told})"
+        return (
+            f"{count}, those with a score of at least {DEFAULT_SCORE:g} (no scores of best F1 are "
+            f"stored; lad eval --split {VALIDATION} stores them)"
+        )
 
 
 @dataclass(frozen=True)
@@ -45,12 +66,19 @@ class ImageLoss:
         return lost / max(lost + 2 * self.found, 1)
 
 
-def judge(truth: Truth, results: Results) -> Judged:
-    """Match confident detections to objects of their class by IoU 0.5, as COCO does."""
-    told = truth.annotations
+def judge(result: SetResult) -> Judged:
+    """Match confident detections to objects of their class by IoU 0.5, as COCO does.
+
+    Args:
+        result: with ground truth and detections.
+    """
+    assert result.truth is not None
+    assert result.detections is not None
+    told, results = result.truth.annotations, result.detections
     image, label = rows_in(told, results)
     order = np.argsort(-results.scores, kind="stable")
-    order = order[results.scores[order] >= MIN_SCORE]
+    least = least_scores(result.thresholds, told.classes.names)
+    order = order[results.scores[order] >= least[label[order]]]
     image, label, boxes = image[order], label[order], results.boxes[order]
     num_classes = len(told.classes)
     pairs = find_pairs(
@@ -68,7 +96,17 @@ def judge(truth: Truth, results: Results) -> Judged:
     ignored = matched & np.append(told.crowd, False)[taken]  # UNMATCHED reads the last
     found = np.zeros(len(told.boxes), dtype=bool)
     found[taken[matched]] = True
-    return Judged(image, label, results.scores[order], boxes, matched & ~ignored, ignored, found)
+    return Judged(
+        image,
+        label,
+        results.scores[order],
+        boxes,
+        matched & ~ignored,
+        ignored,
+        found,
+        len(results),
+        result.thresholds,
+    )
 
 
 def image_losses(truth: Truth, judged: Judged) -> list[ImageLoss]:

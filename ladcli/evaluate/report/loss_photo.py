@@ -12,7 +12,7 @@ from ladcli.errors import BadImageError
 from ladcli.evaluate.drawing import Color, draw_boxes
 from ladcli.evaluate.report.content import Truth
 from ladcli.evaluate.report.html import Html, paragraph, tag
-from ladcli.evaluate.report.judging import MIN_IOU, MIN_SCORE, ImageLoss, Judged
+from ladcli.evaluate.report.judging import MIN_IOU, ImageLoss, Judged
 from ladcli.evaluate.report.pictures import jpeg_uri, scaled
 
 #: Colors of what is right, of what is wrongly detected, and of what is missed; light enough for
@@ -23,9 +23,9 @@ MISSED_COLOR: Color = (255, 120, 200)
 #: Names in a picture; more would cover it.
 MAX_NAMES = 10
 BOXES_AID = (
-    f"Looked at are detections with a score of {MIN_SCORE} and more; partners overlap by an IoU of "
-    f"{MIN_IOU}. Solid orange is a wrong detection, dashed pink an object that was missed; solid "
-    f"blue is a right detection, dashed blue its object. At most {MAX_NAMES} losses are named."
+    f"Partners overlap by an IoU of {MIN_IOU}. Solid orange is a wrong detection, dashed pink an "
+    "object that was missed; solid blue is a right detection, dashed blue its object. At most "
+    f"{MAX_NAMES} losses are named."
 )
 #: Small images are enlarged to this longest side, or names would cover them.
 _MIN_SIDE = 480

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ladcli.evaluate.matching import match
 from ladcli.evaluate.report.content import SetResult, Truth
 from ladcli.evaluate.report.precision_recall import precision_curves
 from ladcli.evaluate.results import load_results
+from ladcli.evaluate.thresholds import VALIDATION, ScoreThresholds
 from ladcli.evaluate.tide import TideErrors, TideThresholds, tide_errors
 
 #: Names of the numbers that metrics.json lists without names.
@@ -42,6 +44,8 @@ def measure_set(
         ones, which have no curves; remarks say what is missing.
     """
     recorded, tide, remarks = _recorded(folder / "metrics.json")
+    # Whatever the set: no threshold is derived on what results are reported on.
+    thresholds = _stored_thresholds(folder.parent / VALIDATION / "metrics.json")
     detections = folder / "predictions.json"
     if truth is None:
         remarks.append(f"{split}: {why_not or 'no ground truth'}; the numbers are as recorded.")
@@ -49,10 +53,11 @@ def measure_set(
         remarks.append(f"{detections}: no such file; the numbers are as recorded.")
     else:
         try:
-            return _measured(detections, network, split, truth, recorded, remarks)
+            found = _measured(detections, network, split, truth, recorded, remarks)
+            return replace(found, thresholds=thresholds)
         except UserError as error:
             remarks.append(f"{error}. The numbers are as recorded.")
-    return SetResult(network, split, recorded, tide, remarks=tuple(remarks))
+    return SetResult(network, split, recorded, tide, remarks=tuple(remarks), thresholds=thresholds)
 
 
 def _measured(
@@ -109,6 +114,16 @@ def _recorded(path: Path) -> tuple[CocoMetrics | None, TideErrors | None, list[s
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return None, None, [f"{path}: is no metrics file; measure anew with lad eval."]
     return CocoMetrics(stats, per_class), tide, []
+
+
+def _stored_thresholds(path: Path) -> ScoreThresholds | None:
+    """The thresholds in a metrics.json; None where there are none that can be used."""
+    try:
+        content = read_json(path)
+        stored = content.get("thresholds") if isinstance(content, dict) else None
+        return ScoreThresholds.from_plain(stored) if stored is not None else None
+    except (UserError, ValueError):  # no such file, or a damaged one: pages say that there are none
+        return None
 
 
 def _recorded_tide(entries: list[dict[str, Any]]) -> TideErrors | None:

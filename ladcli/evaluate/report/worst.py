@@ -28,14 +28,20 @@ def worst_section(result: SetResult, *, count: int, max_bytes: int) -> Html:
     """
     if result.truth is None or result.detections is None:
         return Html("")
-    judged = judge(result.truth, result.detections)
+    judged = judge(result)
     losses = worst_images(result.truth, judged, count)
     if not losses:
-        return paragraph("Nothing is lost: every object is found, and every detection is right.")
+        words = "Nothing is lost: every object is found, and every detection is right."
+        return paragraph(f"{words} {_looked_at(judged)}")
     aid = "Images with the largest share of objects and detections without a partner. " + BOXES_AID
     names = result.truth.annotations.file_names
     photos = [
         loss_photo(result.truth, judged, loss, title=names[loss.row], max_bytes=max_bytes)
         for loss in losses
     ]
-    return join([paragraph(aid, class_="lead"), tag("div", *photos, class_="grid photos")])
+    lead = (paragraph(words, class_="lead") for words in (aid, _looked_at(judged)))
+    return join([*lead, tag("div", *photos, class_="grid photos")])
+
+
+def _looked_at(judged: Judged) -> str:
+    return f"Counted and drawn are {judged.shown()}."

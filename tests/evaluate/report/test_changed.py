@@ -12,6 +12,7 @@ from ladcli.evaluate.report.changed import changed_section, most_changed
 from ladcli.evaluate.report.entry import Entry
 from ladcli.evaluate.report.judging import ImageLoss
 from ladcli.evaluate.results import Results
+from ladcli.evaluate.thresholds import ScoreThresholds, Threshold
 from tests.evaluate.random_sets import RandomSet
 from tests.evaluate.report.markup import Node, parse
 from tests.evaluate.report.runs import measured_result, plain_result
@@ -78,6 +79,29 @@ def test_images_that_gained_and_lost_most_stand_in_pairs(truth: CocoFile, tmp_pa
         "14.jpg, LAD 1 missed, 0 wrong, 3 right: 14% lost",
     ]
     assert len(list(page.all("img"))) == 6
+    counted = [p.text for p in page.all("p") if p.text.startswith("Counted and drawn")]
+    rule = "those with a score of at least 0.3 (no scores of best F1 are stored; lad eval --split"
+    assert [words.partition(" val ")[0] for words in counted] == [
+        f"Counted and drawn of PAA: 14 of 14 detections, {rule}",
+        f"Counted and drawn of LAD: 16 of 16 detections, {rule}",
+    ]
+
+
+def test_every_method_has_the_thresholds_of_its_own_network(
+    truth: CocoFile, tmp_path: Path
+) -> None:
+    first = finding(truth, 4, 4, 4, 4, 4, folder=tmp_path, name="PAA", place=0)
+    second = finding(truth, 4, 4, 4, 4, 4, folder=tmp_path)
+    high = ScoreThresholds(Threshold(0.95, 0.5), {})  # above all scores
+    page = shown(first, replace(second, results=(replace(second.results[0], thresholds=high),)))
+    assert "Images in which LAD loses more than PAA" in titles(page)
+    assert captions(page)[:2] == [
+        "11.jpg, PAA 0 missed, 0 wrong, 4 right: 0% lost",
+        "11.jpg, LAD 4 missed, 0 wrong, 0 right: 100% lost",
+    ]
+    assert "Counted and drawn of LAD: 0 of 20 detections, those of at least the score of" in (
+        page.text
+    )
 
 
 def test_no_image_in_a_direction_is_told(truth: CocoFile, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.report import loss_photo as module
-from ladcli.evaluate.report.content import Truth
-from ladcli.evaluate.report.judging import MIN_SCORE, image_losses, judge
+from ladcli.evaluate.report.content import SetResult, Truth
+from ladcli.evaluate.report.judging import image_losses, judge
 from ladcli.evaluate.report.loss_photo import (
     FALSE_COLOR,
     MAX_NAMES,
@@ -21,6 +21,7 @@ from ladcli.evaluate.report.loss_photo import (
     loss_photo,
 )
 from ladcli.evaluate.results import Results
+from ladcli.evaluate.thresholds import DEFAULT_SCORE
 from tests.evaluate.report.markup import Node, parse
 from tests.evaluate.scenes import scene
 
@@ -39,7 +40,7 @@ def known(folder: Path, truth: CocoFile, size: tuple[int, int] = (SIDE, SIDE)) -
 
 
 def shown(truth: Truth, results: Results, *, max_bytes: int = 100_000, title: str = "one") -> Node:
-    judged = judge(truth, results)
+    judged = judge(SetResult("model", "val", None, truth=truth, detections=results))
     (loss,) = image_losses(truth, judged)
     return parse(loss_photo(truth, judged, loss, title=title, max_bytes=max_bytes))
 
@@ -141,4 +142,4 @@ def test_only_the_first_losses_carry_names(tmp_path: Path, monkeypatch: pytest.M
     assert drawn[:MAX_NAMES] == ["class 1", *false]
     assert set(drawn[MAX_NAMES:]) == {""}
     # Beside the missed object: those above the least score, and two boxes of what is right.
-    assert len(drawn) == 1 + int((results.scores[1:] >= MIN_SCORE).sum()) + 2
+    assert len(drawn) == 1 + int((results.scores[1:] >= DEFAULT_SCORE).sum()) + 2

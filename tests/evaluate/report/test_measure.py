@@ -11,8 +11,12 @@ from ladcli.data.coco_json import read_coco
 from ladcli.evaluate.report.content import SetResult, Truth
 from ladcli.evaluate.report.measure import STATS, measure_set
 from ladcli.evaluate.results import load_results
+from ladcli.evaluate.thresholds import ScoreThresholds, Threshold
 from ladcli.evaluate.tide import tide_errors
 from tests.evaluate.report.runs import write_evaluation
+from tests.stages.tiny import change_json
+
+THRESHOLDS = ScoreThresholds(Threshold(0.4, 0.7), {"disc": Threshold(0.5, 0.8)})
 
 
 @pytest.fixture
@@ -114,3 +118,33 @@ def test_damaged_metrics_are_a_remark(folder: Path, truth: Truth, content: str) 
     assert found.metrics is not None  # from the detections
     assert "metrics.json" in found.remarks[0]
     assert measure(folder, None).metrics is None
+
+
+def test_thresholds_are_those_of_the_validation_set_whatever_set_is_shown(
+    truth: Truth, tmp_path: Path
+) -> None:
+    for split in ("val", "test"):
+        write_evaluation(tmp_path / split, truth.annotations)
+        plain = ScoreThresholds(Threshold(0.9, 0.1), {}) if split == "test" else THRESHOLDS
+        change_json(
+            tmp_path / split / "metrics.json", lambda c, p=plain: c.update(thresholds=p.to_plain())
+        )
+    for known in (truth, None):
+        for split in ("val", "test"):
+            found = measure_set(tmp_path / split, network="model", split=split, truth=known)
+            assert found.thresholds == THRESHOLDS
+    (tmp_path / "val/metrics.json").unlink()
+    found = measure_set(tmp_path / "test", network="model", split="test", truth=truth)
+    assert found.thresholds is None
+    assert found.remarks == ()
+
+
+@pytest.mark.parametrize(
+    "stored", [None, 3, {"overall": 0.5}, {**THRESHOLDS.to_plain(), "overall": 2}]
+)
+def test_damaged_thresholds_are_none(truth: Truth, tmp_path: Path, stored: object) -> None:
+    write_evaluation(tmp_path / "val", truth.annotations)
+    change_json(tmp_path / "val/metrics.json", lambda c: c.update(thresholds=stored))
+    found = measure_set(tmp_path / "val", network="model", split="val", truth=truth)
+    assert found.thresholds is None
+    assert found.metrics is not None
