@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
+from ladcli.detector.checkpoint import load_checkpoint
 from ladcli.errors import BadImageError, Interrupted, UserError
 from ladcli.evaluate.summary import Measured, summary_table
 from ladcli.recipe.pipeline import Pipeline, load_pipeline
@@ -88,6 +89,9 @@ def test_every_network_is_measured_in_the_order_of_the_stages(
     assert [row["coco"] for row in summary] == [m.metrics.to_json()["coco"] for m in measured]
     for m in measured:
         stored = json.loads((out / m.run / "eval/model/val/metrics.json").read_text())
+        # Trained without evaluation, so it is this one's thresholds that the checkpoint holds.
+        checkpoint = out / m.run / "checkpoints/model/last.pt"
+        assert stored.pop("thresholds") == load_checkpoint(checkpoint).thresholds
         assert stored == m.metrics.to_json()
 
 
@@ -305,6 +309,8 @@ class TestTwoNetworks:
         ]
         for m in measured[:2]:
             stored = json.loads((out / "duo/eval" / m.run[-1] / "val/metrics.json").read_text())
+            checkpoint = out / f"duo/checkpoints/{m.run[-1]}/last.pt"
+            assert stored.pop("thresholds") == load_checkpoint(checkpoint).thresholds
             assert stored == m.metrics.to_json()
         teachers = {
             name: yaml.safe_load((out / name / "recipe.yaml").read_text())["distill"]["teacher"]
