@@ -1,4 +1,7 @@
-"""Writing files so that a reader sees either the old content or the new, never a part."""
+"""Writing files so that a reader sees either the old content or the new, never a part.
+
+What may be replaced is decided in `ladcli.outputs`.
+"""
 
 from __future__ import annotations
 
@@ -57,17 +60,40 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def expand_user(text: str) -> str:
+    """A path with a leading ``~`` or ``~user`` as a shell would read it; others as they are.
+
+    A home folder that is not known here stays as it was typed, and `require_writable` refuses it.
+    """
+    return os.path.expanduser(text)
+
+
 def require_writable(folder: Path) -> None:
     """Stop before long work whose results could not be written to ``folder``, which may not exist.
 
     Raises:
-        UserError: it is no folder, lies in none, or may not be written to.
+        UserError: it is no folder, lies in none, may not be written to, or would be named ``~``.
     """
+    require_plain_name(folder)
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not there.is_dir():
         raise UserError(f"{folder}: cannot be written ({there} is no folder); choose another place")
     if not os.access(there, os.W_OK | os.X_OK):
         raise UserError(f"{folder}: cannot be written (no permission); choose another place")
+
+
+def require_plain_name(path: Path) -> None:
+    """Refuse to make a folder or file whose name begins with ``~``: nobody wants a folder ``~``.
+
+    Raises:
+        UserError: naming the part; one that exists already is as good as any other.
+    """
+    for place in (path, *path.parents):
+        if place.name.startswith("~") and not os.path.lexists(place):
+            raise UserError(
+                f"{path}: would make {place.name!r}, and ~ at the beginning of a name stands for a "
+                "home folder, which is not known here; write the path out"
+            )
 
 
 @contextlib.contextmanager

@@ -351,10 +351,16 @@ def _text(path: Path | None) -> str | None:
 
 
 def check_table_name(path: Path | None) -> None:
-    """Refuse a name for --csv that may be that of another file: tables replace what is there.
+    """Refuse a name for --csv that may be that of another file: tables replace earlier tables.
 
     Raises:
-        UserError: the name does not end in .csv, or is a folder.
+        UserError: the name does not end in .csv, or is that of anything but such a table.
     """
-    if path is not None and (path.suffix.lower() != ".csv" or path.is_dir()):
+    if path is None:
+        return
+    if path.suffix.lower() != ".csv" or path.is_dir():
         raise UserError(f"--csv {path}: is no name for a table; name a file that ends in .csv")
+    from ladcli.outputs import require_replaceable
+    from ladcli.recognize import is_table
+
+    require_replaceable(path, is_table, "a table of this program", flag="--csv")

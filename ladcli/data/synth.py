@@ -7,7 +7,6 @@ are made awkward on purpose: category ids have gaps, image ids are not sorted.
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ import numpy as np
 from ladcli.data.synth_scene import SIDES, Scene, SceneStyle, draw_scene
 from ladcli.data.synth_shapes import CLASSES
 from ladcli.errors import UserError
-from ladcli.files import temporary_neighbor, writing_to
+from ladcli.outputs import Layout, replacing_folder, require_whole_folder
+from ladcli.recognize import is_jpeg, is_synthetic
 
 _CATEGORY_IDS = (1, 3, 7, 8, 13, 21, 34, 55)
 _SPLITS = ("train", "val", "test")
@@ -49,23 +49,44 @@ def write_synthetic(
         objects: least and most objects of a picture.
         sides: smallest and largest side of an object, as shares of the picture's height.
         clutter: 0 to 1, how much distracts: stray shapes and lines, faint contrasts, noise.
-        overwrite: replace ``out`` where it exists.
+        overwrite: replace ``out`` where it is a synthetic set and nothing else.
 
     Raises:
-        UserError: a value out of range, or ``out`` exists and is not empty.
+        UserError: a value out of range, or ``out`` exists and must not be replaced.
     """
     counts = {"train": train, "val": val, "test": test}
     style = SceneStyle(size, classes, objects, sides, clutter)
     check_synthetic(counts, seed, style)
-    if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: exists and is not empty; choose another folder or overwrite it")
-    with writing_to(out), temporary_neighbor(out) as temporary:
-        (temporary / "images").mkdir(parents=True)
-        (temporary / "annotations").mkdir()
+    layout = set_layout(out)
+    require_whole_folder(out, layout, "a synthetic set", overwrite=overwrite, flag="--out")
+    with replacing_folder(out, layout) as new:
+        (new / "images").mkdir()
+        (new / "annotations").mkdir()
         for split, count in counts.items():
             if count:
-                _write_split(temporary, split, count, seed, style)
-        _replace(temporary, out)
+                _write_split(new, split, count, seed, style)
+
+
+def set_layout(folder: Path) -> Layout:
+    """What this program wrote into ``folder``: its annotations, and the pictures that they name."""
+    files = {f"annotations/{split}.json": is_synthetic for split in _SPLITS}
+    pictures: set[str] = set()
+    for split in _SPLITS:
+        path = folder / "annotations" / f"{split}.json"
+        if is_synthetic(path):
+            pictures |= {_picture(split, number) for number in range(_num_images(path))}
+
+    def is_picture(path: Path) -> bool:
+        return path.name in pictures and is_jpeg(path)
+
+    return Layout({**files, **{f"images/{split}_*.jpg": is_picture for split in _SPLITS}})
+
+
+def _num_images(annotations: Path) -> int:
+    try:
+        return len(json.loads(annotations.read_bytes())["images"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0  # damaged: then its pictures are nobody's
 
 
 def check_synthetic(counts: dict[str, int], seed: int, style: SceneStyle) -> None:
@@ -113,7 +134,7 @@ def _write_split(root: Path, split: str, count: int, seed: int, style: SceneStyl
     for number, image_id in enumerate(ids.tolist()):
         rng = np.random.default_rng([seed, part, number])
         scene = draw_scene(rng, style)
-        name = f"{split}_{number:05d}.jpg"
+        name = _picture(split, number)
         scene.picture.save(root / "images" / name, quality=int(rng.integers(75, 93)))
         images.append({"id": image_id, "file_name": name, "width": width, "height": height})
         annotations.extend(_annotations(scene, image_id, first_id=len(annotations) + 1))
@@ -130,6 +151,10 @@ def _write_split(root: Path, split: str, count: int, seed: int, style: SceneStyl
     path.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
+def _picture(split: str, number: int) -> str:
+    return f"{split}_{number:05d}.jpg"
+
+
 def _annotations(scene: Scene, image_id: int, first_id: int) -> list[dict[str, Any]]:
     pairs = zip(scene.boxes.tolist(), scene.labels.tolist(), strict=True)
     return [
@@ -143,15 +168,3 @@ def _annotations(scene: Scene, image_id: int, first_id: int) -> list[dict[str, A
         }
         for k, (box, label) in enumerate(pairs)
     ]
-
-
-def _replace(temporary: Path, out: Path) -> None:
-    """Let ``temporary`` take the name of ``out``."""
-    old = temporary.with_suffix(".old")
-    if out.exists():
-        out.rename(old)
-    temporary.rename(out)
-    if old.is_dir():
-        shutil.rmtree(old)
-    else:
-        old.unlink(missing_ok=True)

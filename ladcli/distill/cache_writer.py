@@ -7,8 +7,8 @@ they are packed into the HDF5 file, which appears in one step, and the folder go
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,8 @@ from ladcli.distill.cache_format import FORMAT, TABLES, TABLES_OF, VERSION, Leve
 from ladcli.distill.cache_records import Rows
 from ladcli.errors import UserError
 from ladcli.files import atomic_path, write_json
+from ladcli.outputs import Layout
+from ladcli.recognize import is_cache_build, is_cache_part
 from ladcli.structures import Batch
 
 #: Bytes of a column that are compressed together.
@@ -28,6 +30,8 @@ CHUNK_BYTES = 32768
 #: How columns lie in the file.  The checksum notices every bit that changes; gzip's own misses
 #: those that do not change the numbers.
 _PACKED = {"compression": "gzip", "shuffle": True, "fletcher32": True}
+#: What lies in the folder of parts.
+PARTS = Layout({"build.json": is_cache_build, "[0-9][0-9][0-9][0-9][0-9][0-9].npz": is_cache_part})
 #: Rows of all images of a batch, by table.
 BatchRows = Mapping[str, list[Rows]]
 
@@ -102,7 +106,7 @@ class CacheWriter:
         self.view_ids = view_ids
         self.num_parts = num_parts
         self.num_classes = num_classes
-        self.folder = _parts_folder(path)
+        self.folder = parts_folder(path)
         self._part = _Part()
         self._check_folder()
 
@@ -130,7 +134,7 @@ class CacheWriter:
             h5py.File(temporary, "w", libver=versions) as file,
         ):
             self._pack(file)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        discard_parts(self.path)
 
     def _check_folder(self) -> None:
         label = self.folder / "build.json"
@@ -143,8 +147,7 @@ class CacheWriter:
             found = theirs["fingerprints"]
         except (ValueError, KeyError, TypeError):
             raise UserError(
-                f"{self.folder}: holds no build of a cache; move it away, or replace it with "
-                "--overwrite"
+                f"{self.folder}: holds no build of a cache; move it away, or choose another --out"
             ) from None
         try:
             require_match(self.path, found, self.attributes["fingerprints"])
@@ -200,10 +203,14 @@ class CacheWriter:
 
 def discard_parts(path: Path) -> None:
     """Forget an unfinished build of the cache ``path``."""
-    shutil.rmtree(_parts_folder(path), ignore_errors=True)
+    folder = parts_folder(path)
+    with contextlib.suppress(OSError):  # not there, or holds what others put there
+        PARTS.clear(folder)
+        folder.rmdir()
 
 
-def _parts_folder(path: Path) -> Path:
+def parts_folder(path: Path) -> Path:
+    """Where the parts of the cache ``path`` lie while it is built."""
     return path.with_name(f"{path.name}.parts")
 
 

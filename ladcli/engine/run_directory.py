@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -14,20 +13,39 @@ from typing import Any
 
 from ladcli.engine.interrupt import last_words
 from ladcli.errors import UserError
-from ladcli.files import write_json, writing_to
+from ladcli.files import require_writable, write_json, writing_to
+from ladcli.outputs import NO_INPUTS, Inputs, Layout
 from ladcli.recipe import flat, save_recipe
 from ladcli.recipe.schema import Recipe
+from ladcli.recognize import (
+    is_checkpoint,
+    is_event_log,
+    is_log,
+    is_metrics,
+    is_notes,
+    is_page,
+    is_probe,
+    is_recipe,
+    is_results,
+    is_stage_label,
+)
 
 #: What a run may hold; `--overwrite` removes these and nothing else.
-ENTRIES = (
-    "recipe.yaml",
-    "run.json",
-    "metrics.jsonl",
-    "checkpoints",
-    "eval",
-    "probes",
-    "tensorboard",
-    "report.html",
+LAYOUT = Layout(
+    {
+        "recipe.yaml": is_recipe,
+        "run.json": is_notes,
+        "stage.json": is_stage_label,
+        "metrics.jsonl": is_log,
+        "report.html": is_page,
+        "checkpoints/state.pt": is_checkpoint,
+        "checkpoints/*/last.pt": is_checkpoint,
+        "checkpoints/*/best.pt": is_checkpoint,
+        "eval/*/*/predictions.json": is_results,
+        "eval/*/*/metrics.json": is_metrics,
+        "probes/epoch_*.npz": is_probe,
+        "tensorboard/events.out.tfevents.*": is_event_log,
+    }
 )
 #: Options that may differ between a run and its continuation: they do not change the result, or
 #: (the last) are what a run that stopped at a bad image is told to go on with.
@@ -89,7 +107,7 @@ class RunDirectory:
             notes = json.loads(self.notes.read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise UserError(
-                f"{self.notes}: is damaged ({error}); start anew with --overwrite"
+                f"{self.notes}: is damaged ({error}); move it away, or choose another --out"
             ) from error
         return notes if isinstance(notes, dict) else {}
 
@@ -114,30 +132,54 @@ class RunDirectory:
         """True where a run was started here before."""
         return self.notes.exists() or self.recipe.exists()
 
-    def check_free(self, *, resume: bool, overwrite: bool) -> None:
+    def started_here(self) -> bool:
+        """True where this program started a run; somebody else's recipe.yaml is none."""
+        return is_notes(self.notes) or is_recipe(self.recipe)
+
+    def check_free(self, *, resume: bool, overwrite: bool, inputs: Inputs = NO_INPUTS) -> None:
         """Refuse a folder that holds something this run must not touch.  Writes nothing.
 
+        Args:
+            inputs: what the run reads, by the names that messages give it.
+
         Raises:
-            UserError: a run is there and neither flag is given, there is none to resume, or the
-                folder holds foreign files.
+            UserError: a run is there and neither flag is given, there is none to resume, the
+                folder holds foreign files, or an input would be replaced.
         """
         if resume and overwrite:
             raise UserError("--resume and --overwrite exclude each other; choose one")
         if self.root.exists() and not self.root.is_dir():
             raise UserError(f"{self.root}: is a file; choose another --out")
-        if self.holds_run():
+        require_writable(self.root)
+        if self.started_here():
             if not resume and not overwrite:
                 status = self.read_notes().get("status", "unknown")
                 raise UserError(
                     f"{self.root}: already holds a run ({status}); continue it with --resume, "
                     "replace it with --overwrite, or choose another --out"
                 )
+            if overwrite:
+                self._check_clearable(inputs)
             return
         if resume:
             raise UserError(f"{self.root}: holds no run to resume; leave --resume out")
         # A write that was killed leaves a hidden part behind, which is nobody's.
-        if self.root.exists() and any(e.suffix != ".part" for e in self.root.iterdir()):
-            raise UserError(f"{self.root}: holds other files; choose an empty folder as --out")
+        found = sorted(e.name for e in self._entries() if e.suffix != ".part")
+        if found:
+            raise UserError(
+                f"{self.root}: holds other files ({found[0]}); choose an empty folder as --out"
+            )
+
+    def _entries(self) -> list[Path]:
+        return list(self.root.iterdir()) if self.root.exists() else []
+
+    def _check_clearable(self, inputs: Inputs) -> None:
+        if self.root.is_symlink():
+            raise UserError(
+                f"{self.root}: is a link, and what it leads to is not replaced; name the folder "
+                "itself with --out"
+            )
+        LAYOUT.require_clearable(self.root, flag="--out", inputs=inputs)
 
     def check_same_stage(self, stage: str) -> None:
         """Refuse to continue a run as something else.
@@ -185,13 +227,7 @@ class RunDirectory:
 
     def _clear(self) -> None:
         with writing_to(self.root):
-            # What tells a run from foreign files goes last, in case this is cut short.
-            for name in reversed(ENTRIES):
-                entry = self.root / name
-                if entry.is_dir():
-                    shutil.rmtree(entry)
-                elif entry.exists():
-                    entry.unlink()
+            LAYOUT.clear(self.root)
 
 
 def _versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ladcli.recipe.schema import MAX_INT, Recipe, Section
+from ladcli.recipe.schema import MAX_INT, NAMES_FILE, Recipe, Section
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,17 @@ def flat(recipe: Recipe) -> dict[str, Any]:
         f"{section}.{name}": value
         for section, fields in recipe.model_dump().items()
         for name, value in fields.items()
+    }
+
+
+def read_files(recipe: Recipe) -> dict[str, str | None]:
+    """The files and folders that ``recipe`` names, by the dotted names of their options."""
+    values = flat(recipe)
+    return {
+        f"{section}.{name}": values[f"{section}.{name}"]
+        for section, model in sections().items()
+        for name, field in model.model_fields.items()
+        if NAMES_FILE in field.metadata
     }
 
 

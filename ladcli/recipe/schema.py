@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticKnownError
+
+from ladcli.files import expand_user
 
 #: Technical limit of every whole number, so that none overflows in a tensor or a seed.
 MAX_INT = 2**31 - 1
@@ -45,6 +48,15 @@ def _no_switch(value: Any) -> Any:
         raise PydanticKnownError("int_type")
     return value
 
+
+def _expanded(path: str | None) -> str | None:
+    """A path as a shell would have passed it, so that every way to give one means the same."""
+    return None if path is None else expand_user(path)
+
+
+#: Marks options that name a file or folder.  A recipe holds the path with its ``~`` expanded.
+NAMES_FILE = AfterValidator(_expanded)
+FileName = Annotated[str | None, NAMES_FILE]
 
 # Strict types: true is no number, 0 is no "false", and text is no whole number.
 PositiveInt = Annotated[int, Field(ge=1, le=MAX_INT, strict=True)]
@@ -85,16 +97,16 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Where the images are and how they are prepared."""
 
-    dir: str | None = Field(
+    dir: FileName = Field(
         default=None, description="COCO-layout folder with annotations/ and images/; see --data"
     )
-    train_json: str | None = Field(
+    train_json: FileName = Field(
         default=None, description="training annotations, instead of dir's own"
     )
-    val_json: str | None = Field(
+    val_json: FileName = Field(
         default=None, description="validation annotations, instead of dir's own"
     )
-    images: str | None = Field(default=None, description="image folder, instead of dir's own")
+    images: FileName = Field(default=None, description="image folder, instead of dir's own")
     short: IntList = Field(
         default=[800],
         description="short side in pixels after resizing: one number, or [low, high] for "
@@ -146,7 +158,7 @@ class ModelConfig(Section):
     backbone: str = Field(
         default="resnet50", description="name of a timm model that offers features_only"
     )
-    weights: str | None = Field(
+    weights: FileName = Field(
         default=None,
         description="backbone weights: a .safetensors or .pth file, package:NAME for the file "
         "in an installed Python package, 'timm' for timm's own hub, or none to start from random "
@@ -365,10 +377,8 @@ class DistillConfig(Section):
         description="lad: the teacher assigns the labels; soft: its outputs are targets beside "
         "the student's own labels; solad: both",
     )
-    teacher: str | None = Field(default=None, description="teacher checkpoint, run on every step")
-    cache: str | None = Field(
-        default=None, description="teacher cache (HDF5), instead of a teacher"
-    )
+    teacher: FileName = Field(default=None, description="teacher checkpoint, run on every step")
+    cache: FileName = Field(default=None, description="teacher cache (HDF5), instead of a teacher")
     switch: Literal["off", "std-mean", "fisher"] = Field(
         default="off",
         description="let the network whose costs tell good from bad candidates more clearly "
@@ -448,7 +458,7 @@ class NetworkConfig(Section):
     backbone: str | None = Field(
         default=None, description="name of a timm model; by default model.backbone"
     )
-    weights: str | None = Field(
+    weights: FileName = Field(
         default=None, description="backbone weights; by default model.weights"
     )
     head: Literal["paa", "iop", "cop"] | None = Field(
@@ -457,7 +467,7 @@ class NetworkConfig(Section):
     iou_branch: Switch | None = Field(
         default=None, description="predict IoUs; by default model.iou_branch"
     )
-    init: str | None = Field(
+    init: FileName = Field(
         default=None,
         description="trained checkpoint of the same architecture to start from, instead of "
         "backbone weights",

@@ -15,13 +15,16 @@ from ladcli.detector.model import Architecture
 from ladcli.distill.cache_contents import encode_opinion
 from ladcli.distill.cache_format import require_level, require_match
 from ladcli.distill.cache_reader import CacheInfo, read_cache_info
-from ladcli.distill.cache_writer import CacheWriter, discard_parts
+from ladcli.distill.cache_writer import PARTS, CacheWriter, discard_parts, parts_folder
 from ladcli.distill.teacher import OnlineTeacher
 from ladcli.engine.device import autocast, choose_device
 from ladcli.engine.interrupt import stop_on_signal
 from ladcli.engine.progress import announce, progress
 from ladcli.errors import Interrupted, UserError
+from ladcli.outputs import require_replaceable
+from ladcli.recipe.options import read_files
 from ladcli.recipe.schema import Recipe
+from ladcli.recognize import is_cache
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import open_training_set
 from ladcli.stages.input_boxes import input_boxes, reach_warning
@@ -64,10 +67,7 @@ def cache_teacher(
         UserError: bad input, or ``out`` exists already (unless ``overwrite``).
         Interrupted: stopped by the user; the next call goes on.
     """
-    if out.exists() and not overwrite and not keep:
-        raise UserError(f"{out}: exists; replace it with --overwrite, or choose another --out")
-    if out.is_dir():
-        raise UserError(f"{out}: is a folder; name a file")
+    _check_free(recipe, teacher, out, overwrite=overwrite, keep=keep)
     device = choose_device(recipe.train.device)
     input_fingerprint(recipe.data)  # refuses continuous scales before any work
     index = open_training_set(recipe.data)
@@ -113,6 +113,15 @@ def _warn(recipe: Recipe, index: CocoIndex, hints: list[str], said: set[str]) ->
         if note not in said:
             announce(f"note: {note}")
             said.add(note)
+
+
+def _check_free(recipe: Recipe, teacher: Path, out: Path, *, overwrite: bool, keep: bool) -> None:
+    """Refuse a place that must not be written to."""
+    inputs = {"--teacher": teacher, **read_files(recipe)}
+    require_replaceable(out, is_cache, "a teacher cache", flag="--out", inputs=inputs)
+    if out.exists() and not overwrite and not keep:
+        raise UserError(f"{out}: exists; replace it with --overwrite, or choose another --out")
+    PARTS.require_clearable(parts_folder(out), flag="--out")
 
 
 def _attributes(

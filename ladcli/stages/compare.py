@@ -92,7 +92,8 @@ def compare_methods(
     """The same of methods that are known already; at least two."""
     with_page = _runs_of(methods) if page is not None else []
     if page is not None:  # refused before the long part, not after it
-        page_target([folder for method in with_page for folder, _ in method.runs], page)
+        folders = [folder for method in with_page for folder, _ in method.runs]
+        page_target(folders, page, flag="--html")
     result = _compare(methods, options)
     if page is not None:
         written = compare_report(

@@ -19,9 +19,11 @@ from ladcli.evaluate.matching import match
 from ladcli.evaluate.results import detections_to_results, load_results, save_results
 from ladcli.evaluate.thresholds import VALIDATION, score_thresholds
 from ladcli.evaluate.tide import TideOptions, tide_errors
-from ladcli.files import require_writable, write_json
+from ladcli.files import write_json
+from ladcli.outputs import NO_INPUTS, Inputs, require_replaceable
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import InferenceConfig
+from ladcli.recognize import is_metrics, is_results
 from ladcli.stages.datasets import EvaluationSet, require_same_classes
 from ladcli.stages.evaluate_results import Evaluation
 from ladcli.stages.thresholds import keep_thresholds, run_of, same_scoring
@@ -62,8 +64,9 @@ def evaluate_checkpoint(
     require_same_classes(
         where.truth.classes, f"the set {where.truth.path}", loaded.detector.classes, checkpoint
     )
-    chosen = choose_device(device)
     folder = out or default_folder(checkpoint, where.name)
+    check_free(folder, {"--checkpoint": checkpoint, "--annotations": where.truth.path})
+    chosen = choose_device(device)
     inference = inference or own_inference(loaded, overrides)
     evaluation = evaluate_detector(
         loaded.detector.to(chosen),
@@ -118,7 +121,7 @@ def evaluate_detector(
 
     Score thresholds are derived on the validation set alone: on others they would flatter.
     """
-    require_writable(folder)
+    check_free(folder)
     image_ids, detections = detect_all(
         detector,
         where.index,
@@ -156,6 +159,20 @@ def _unread_notes(where: EvaluationSet, image_ids: list[int]) -> tuple[str, ...]
         f"{where.truth.path}: {len(unread)} image(s) could not be read, so whatever they show "
         f"counts as missed: {describe_some('image', unread)}",
     )
+
+
+def check_free(folder: Path, inputs: Inputs = NO_INPUTS) -> None:
+    """Refuse a folder in which results would replace anything but earlier ones.
+
+    Args:
+        inputs: what the command reads, by the names that messages give it.
+
+    Raises:
+        UserError: it cannot be written to, or a file in it has a name that results need.
+    """
+    for name, ours in (("predictions.json", is_results), ("metrics.json", is_metrics)):
+        what = "of an evaluation by this program"
+        require_replaceable(folder / name, ours, what, flag="--out", inputs=inputs)
 
 
 def default_folder(checkpoint: Path, split: str) -> Path:

@@ -16,8 +16,10 @@ from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.run_folders import MethodResults, ResultsOf
 from ladcli.evaluate.summary import Measured
 from ladcli.files import write_json
+from ladcli.outputs import require_replaceable
 from ladcli.recipe.pipeline import Pipeline, Split, Stage
 from ladcli.recipe.schema import Recipe
+from ladcli.recognize import is_comparison, is_page, is_stage_label, is_summary
 from ladcli.stages.compare import CompareOptions, compare_methods
 from ladcli.stages.datasets import EvaluationSet, open_evaluation_set
 from ladcli.stages.evaluate import evaluate_checkpoint
@@ -59,6 +61,25 @@ class PipelineResult:
     pages: list[Path]  # of the comparisons
 
 
+def check_outputs(pipeline: Pipeline, runs: Sequence[PipelineRun], out: Path) -> None:
+    """Refuse a folder in which results would replace anything but earlier ones.
+
+    Raises:
+        UserError: it cannot be written to, or a file in it has a name that results need.
+    """
+    files = [(out / "summary.json", is_summary), *((run.label, is_stage_label) for run in runs)]
+    for split in pipeline.evaluate:
+        page = comparison_page_of(out, split)
+        files += [(page, is_page), (page.with_suffix(".json"), is_comparison)]
+    for path, ours in files:
+        require_replaceable(path, ours, "of a pipeline run by this program", flag="--out")
+
+
+def comparison_page_of(out: Path, split: str) -> Path:
+    """The page that compares the methods on a set; its numbers lie beside it."""
+    return out / f"comparison-{split}.html"
+
+
 def measure_pipeline(
     pipeline: Pipeline,
     runs: Sequence[PipelineRun],
@@ -97,7 +118,7 @@ def measure_pipeline(
         methods = _methods(pipeline, runs, recipes, split)
         if len(methods) < 2:
             continue
-        page = out / f"comparison-{split}.html"
+        page = comparison_page_of(out, split)
         try:
             found = compare_methods(methods, CompareOptions(split=split, quiet=quiet), page=page)
         except UserError as error:  # stages with data of their own

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import contextlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,9 @@ from ladcli.engine.progress import progress
 from ladcli.errors import Interrupted, UserError
 from ladcli.evaluate.drawing import draw_detections
 from ladcli.evaluate.results import SCORE_DECIMALS, detections_to_results, save_results
-from ladcli.files import atomic_path, write_json, writing_to
+from ladcli.files import atomic_path, require_writable, write_json, writing_to
+from ladcli.outputs import Layout
+from ladcli.recognize import is_image_list, is_jpeg, is_results
 from ladcli.stages.evaluate import own_inference
 from ladcli.stages.thresholds import ShownFrom, shown_from
 from ladcli.structures import Detections
@@ -126,7 +128,7 @@ def predict(
         Interrupted: the user asked to stop.
     """
     found = find_images(inputs)
-    _check_free(out, found, overwrite=overwrite)
+    _check_free(out, found, checkpoint, overwrite=overwrite)
     loaded = load_checkpoint(checkpoint)
     inference = own_inference(loaded, overrides)
     shown = None
@@ -204,36 +206,60 @@ def _undecodable(index: CocoIndex, image_ids: Sequence[int]) -> list[str]:
     return [f"{index.path(row)}: cannot be decoded" for row in rows.tolist()]
 
 
-def _check_free(out: Path, found: Sequence[FoundImage], *, overwrite: bool) -> None:
+def _check_free(
+    out: Path, found: Sequence[FoundImage], checkpoint: Path, *, overwrite: bool
+) -> None:
     """Refuse a folder that holds anything, except an earlier prediction that may be replaced."""
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file; choose another --out")
-    place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    # Found out now and not after the work.
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise UserError(f"{out}: cannot be written; choose another --out")
+    require_writable(out)  # found out now and not after the work
+    layout = _layout(out)
+    survey = layout.survey(out)
     # A write that was killed leaves a hidden part behind, which is nobody's.
-    entries = {e.name for e in out.iterdir() if e.suffix != ".part"} if out.exists() else set()
-    if not entries:
+    strangers = [path for path in survey.strangers if path.suffix != ".part"]
+    if strangers:
+        first = strangers[0].relative_to(out)
+        raise UserError(f"{out}: holds other files ({first}); choose an empty folder as --out")
+    if not survey.ours:
         return
-    if entries - {PREDICTIONS, IMAGES, PICTURES} or not entries & {PREDICTIONS, IMAGES}:
-        raise UserError(f"{out}: holds other files; choose an empty folder as --out")
     if not overwrite:
         raise UserError(
             f"{out}: already holds predictions; replace them with --overwrite, or choose another "
+            "--out"
+        )
+    if out.is_symlink():
+        raise UserError(
+            f"{out}: is a link, and what it leads to is not replaced; name the folder itself with "
             "--out"
         )
     root = out.resolve()
     inside = [image.path for image in found if root in Path(image.path).resolve().parents]
     if inside:
         raise UserError(f"{inside[0]}: lies in --out, whose content goes; choose another --out")
+    inputs: dict[str, str | Path | None] = {image.path: image.path for image in found}
+    inputs["--checkpoint"] = checkpoint
+    layout.require_clearable(out, flag="--out", inputs=inputs)
+
+
+def _layout(out: Path) -> Layout:
+    """What an earlier prediction wrote into ``out``: the pictures are those of its images."""
+    names: set[str] = set()
+    if is_image_list(out / IMAGES):
+        listed = json.loads((out / IMAGES).read_bytes())["images"]
+        with contextlib.suppress(TypeError, KeyError):  # then its pictures are nobody's
+            ids = [image["id"] for image in listed]
+            names = set(picture_names(ids, [image["file_name"] for image in listed]))
+
+    def is_picture(path: Path) -> bool:
+        return path.name in names and is_jpeg(path)
+
+    return Layout({PREDICTIONS: is_results, IMAGES: is_image_list, f"{PICTURES}/*.jpg": is_picture})
 
 
 def _write(out: Path, result: _Result) -> None:
     """Both JSON files, in place of whatever an earlier prediction left."""
     with writing_to(out):
-        if (out / PICTURES).exists():
-            shutil.rmtree(out / PICTURES)
+        _layout(out).clear(out)
     index = result.index
     image_ids = index.image_ids.tolist()
     records = detections_to_results(result.detections, image_ids, index.classes)

@@ -15,6 +15,8 @@ from ladcli.evaluate.report.learning import logged_networks
 from ladcli.evaluate.report.method import Method, Part
 from ladcli.evaluate.report.run_page import run_page
 from ladcli.files import write_text
+from ladcli.outputs import require_replaceable
+from ladcli.recognize import is_page
 from ladcli.stages.run_records import evaluated_folders, read_runs
 from ladcli.stages.truths import Truths
 
@@ -124,11 +126,15 @@ def _all_remarks(record: RunRecord) -> Iterable[str]:
         yield from result.remarks
 
 
-def page_target(runs: Sequence[Path], out: Path | None) -> Path:
+def page_target(runs: Sequence[Path], out: Path | None, *, flag: str = "--out") -> Path:
     """The file that the page of ``runs`` is written to, checked before anything is computed.
 
+    Args:
+        flag: the option that names it.
+
     Raises:
-        UserError: a folder that holds no run, or a name that is none of a page.
+        UserError: a folder that holds no run, a name that is none of a page, or a file that this
+            program did not write.
     """
     for run in runs:
         if not RunDirectory(run).holds_run():
@@ -143,6 +149,7 @@ def page_target(runs: Sequence[Path], out: Path | None) -> Path:
     target = out or runs[0] / "report.html"
     if target.suffix.lower() not in (".html", ".htm") or target.is_dir():
         raise UserError(f"{target}: is no name for a page; name a file that ends in .html")
+    require_replaceable(target, is_page, "a page of this program", flag=flag)
     return target
 
 

@@ -23,6 +23,7 @@ from ladcli.stages.pipeline_plan import (
 from ladcli.stages.pipeline_results import (
     PipelineResult,
     PipelineRun,
+    check_outputs,
     measure_pipeline,
     measurements,
 )
@@ -46,6 +47,7 @@ def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> Pip
         Interrupted: stopped by the user; the next call goes on.
     """
     runs, recipes = plan_runs(pipeline, name, options)
+    check_outputs(pipeline, runs, options.out)
     times = _times(pipeline, runs, recipes)
     said: set[str] = set()
     with part_of(times.line), wishes_inside() as stop:
@@ -106,7 +108,7 @@ def _run_once(
         case _:
             train_options = RunOptions(
                 run.folder,
-                resume=RunDirectory(run.folder).holds_run(),
+                resume=RunDirectory(run.folder).started_here(),
                 quiet=options.quiet,
                 brief=True,
                 said=said,

@@ -30,6 +30,7 @@ from ladcli.errors import BadImageError, Interrupted
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.thresholds import ScoreThresholds
 from ladcli.recipe import load_recipe
+from ladcli.recipe.options import read_files
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.datasets import (
     EvaluationSet,
@@ -63,6 +64,8 @@ class RunOptions:
     quiet: bool = False
     brief: bool = False  # one line says what will happen, as in a pipeline
     said: set[str] = field(default_factory=set)  # notes of earlier stages, which are not repeated
+    recipe_file: Path | None = None  # that the recipe came from: it is never replaced
+    hints: tuple[str, ...] = ()  # what the command line wants the user to know
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,8 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
         Interrupted: stopped by the user, state saved.
     """
     run = RunDirectory(options.out)
-    run.check_free(resume=options.resume, overwrite=options.overwrite)
+    inputs = {"--recipe": options.recipe_file, **read_files(recipe)}
+    run.check_free(resume=options.resume, overwrite=options.overwrite, inputs=inputs)
     if options.resume:
         run.check_same_stage(method.stage)
     saved_notes = run.read_notes() if options.resume else {}
@@ -170,7 +174,7 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
         **method_notes,
     )
     if not options.quiet:
-        _say_what_will_happen(method, prepared, hints, options, position)
+        _say_what_will_happen(method, prepared, [*options.hints, *hints], options, position)
     log = _open_log(run, recipe, position)
     prober = Prober(
         recipe,

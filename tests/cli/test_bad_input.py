@@ -261,7 +261,10 @@ class TestOutputFolder:
         (tmp_path / "run").mkdir()
         write(tmp_path / "run/thesis.tex", "years of work")
         message = run(*more)
-        assert message == f"{tmp_path}/run: holds other files; choose an empty folder as --out"
+        assert (
+            message
+            == f"{tmp_path}/run: holds other files (thesis.tex); choose an empty folder as --out"
+        )
 
     def test_that_is_a_file(self, run: Callable[..., str], tmp_path: Path) -> None:
         write(tmp_path / "run", "a file")

@@ -34,13 +34,23 @@ def test_same_options_give_the_same_files(tmp_path: Path) -> None:
     assert contents(tmp_path / "a") != contents(tmp_path / "c")
 
 
-def test_folder_in_use_is_replaced_only_on_request(tmp_path: Path) -> None:
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set/thesis.tex").write_text("years of work")
+def test_earlier_set_is_replaced_only_on_request(tmp_path: Path) -> None:
+    lad(*synth(tmp_path / "set")).done()
     message = refused_untouched(tmp_path, *synth(tmp_path / "set"))
     assert message.startswith(f"{tmp_path}/set: exists and is not empty")
-    lad(*synth(tmp_path / "set", "--overwrite")).done()
+    lad(*synth(tmp_path / "set", "--seed", 1, "--overwrite")).done()
     assert {path.name for path in (tmp_path / "set").iterdir()} == {"annotations", "images"}
+
+
+def test_strangers_folder_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/thesis.tex").write_text("years of work")
+    for more in ((), ("--overwrite",)):
+        message = refused_untouched(tmp_path, *synth(tmp_path / "set", *more))
+        assert message == (
+            f"{tmp_path}/set: exists and is not empty: it holds thesis.tex, which is not of a "
+            "synthetic set; move it away, or choose another --out"
+        )
 
 
 @pytest.mark.parametrize(

@@ -66,18 +66,61 @@ def test_fewer_classes_are_the_first_ones(tmp_path: Path) -> None:
     assert {annotation["category_id"] for annotation in content["annotations"]} <= {1, 3}
 
 
-def test_existing_folder_is_kept_unless_told(tmp_path: Path) -> None:
+def test_earlier_set_is_replaced_only_on_request(tmp_path: Path) -> None:
     out = tmp_path / "s"
     out.mkdir()
     write_synthetic(out, **SMALL)  # an empty folder is in nobody's way
-    (out / "mine.txt").touch()
-    with pytest.raises(UserError, match="not empty"):
+    before = digests(out)
+    with pytest.raises(UserError, match="not empty: it holds a synthetic set; replace it with --o"):
         write_synthetic(out, **SMALL)
-    assert (out / "mine.txt").exists()
-    write_synthetic(out, **SMALL, overwrite=True)
-    assert not (out / "mine.txt").exists()
-    assert (out / "annotations/train.json").exists()
+    assert digests(out) == before
+    write_synthetic(out, **{**SMALL, "train": 2, "val": 0}, overwrite=True)
+    assert sorted(digests(out)) == [
+        "annotations/train.json", "images/train_00000.jpg", "images/train_00001.jpg",
+    ]  # fmt: skip
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+@pytest.mark.parametrize(
+    "name", ["mine.txt", "images/me.jpg", "images/train_00042.jpg", "annotations/mine.json", "x/y"]
+)
+def test_strangers_file_is_never_deleted(tmp_path: Path, name: str) -> None:
+    out = tmp_path / "s"
+    write_synthetic(out, **SMALL)
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).write_bytes(b"precious")
+    before = digests(out)
+    for overwrite in (False, True):
+        with pytest.raises(UserError) as caught:
+            write_synthetic(out, **SMALL, overwrite=overwrite)
+        assert f"it holds {name.removesuffix('/y')}, which is not of a synthetic" in str(
+            caught.value
+        )
+    assert digests(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_strangers_data_set_is_never_deleted(tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    write_synthetic(out, **SMALL)
+    path = out / "annotations" / "train.json"
+    path.write_text(path.read_text().replace("synthetic shapes", "my photos"))
+    before = digests(out)
+    with pytest.raises(UserError, match=r"it holds annotations/train\.json, which is not of a syn"):
+        write_synthetic(out, **SMALL, overwrite=True)
+    assert digests(out) == before
+
+
+def test_links_are_never_followed(tmp_path: Path) -> None:
+    write_synthetic(tmp_path / "s", **SMALL)
+    (tmp_path / "link").symlink_to(tmp_path / "s")
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t/images").symlink_to(tmp_path / "s/images")
+    before = digests(tmp_path / "s")
+    for name, words in (("link", "is a link"), ("t", "it holds images, which")):
+        with pytest.raises(UserError, match=words):
+            write_synthetic(tmp_path / name, **SMALL, overwrite=True)
+    assert digests(tmp_path / "s") == before
 
 
 @pytest.mark.parametrize(

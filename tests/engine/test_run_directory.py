@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from ladcli.engine.run_directory import ENTRIES, FREE_KEYS, RunDirectory
+from ladcli.engine.run_directory import FREE_KEYS, RunDirectory
 from ladcli.errors import UserError
 from ladcli.recipe import Recipe, flat, load_recipe, update_recipe
 from tests.refusals import refusal_of
@@ -97,36 +96,85 @@ def test_foreign_files_are_not_touched(tmp_path: Path) -> None:
 
 
 def test_overwriting_clears_its_own_entries_only(run: RunDirectory) -> None:
-    foreign = run.root / "notes.txt"
-    foreign.write_text("precious")
-    for name in ENTRIES:
-        entry = run.root / name
-        if "." not in name:
-            (entry / "deep").mkdir(parents=True)
-            (entry / "deep" / "old.bin").write_text("old")
-        else:
-            entry.write_text("old: 1")
+    for name in ("metrics.jsonl", "eval/model/val/predictions.json", "tensorboard/x"):
+        (run.root / name).parent.mkdir(parents=True, exist_ok=True)
+    run.metrics.write_text('{"kind": "train", "step": 1}\n')
+    (run.root / "eval/model/val/predictions.json").write_text("[]\n")
+    (run.root / "eval/model/val/metrics.json").write_text(
+        '{"coco": {"stats": [], "per_class": {}}}'
+    )
+    strangers = ("notes.txt", "checkpoints/model/mine.pt", "eval/model/errors.csv", "tensorboard/x")
+    for name in strangers:
+        (run.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (run.root / name).write_text("precious")
+    run.check_free(resume=False, overwrite=True)
     run.create(RECIPE, stage="distill", overwrite=True, resumed=False)
-    assert {entry.name for entry in run.root.iterdir()} == {"recipe.yaml", "run.json", "notes.txt"}
-    assert foreign.read_text() == "precious"
+    left = {p.relative_to(run.root).as_posix() for p in run.root.rglob("*") if p.is_file()}
+    assert left == {"recipe.yaml", "run.json", *strangers}
+    assert {(run.root / name).read_text() for name in strangers} == {"precious"}
     assert run.read_notes()["stage"] == "distill"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["recipe.yaml", "metrics.jsonl", "checkpoints/model/last.pt", "report.html", "eval"],
+)
+def test_a_strangers_file_with_a_name_of_ours_is_refused(run: RunDirectory, name: str) -> None:
+    file = run.root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("precious")
+    text = refusal(run, overwrite=True)
+    assert text == (
+        f"{file}: was not written by this program, so it is not replaced; move it away, or choose "
+        "another --out"
+    )
+    assert file.read_text() == "precious"
+
+
+def test_links_are_not_followed(run: RunDirectory, tmp_path: Path) -> None:
+    (tmp_path / "scratch/model").mkdir(parents=True)
+    (run.root / "checkpoints").symlink_to(tmp_path / "scratch")
+    assert f"{run.root}/checkpoints: is a link" in refusal(run, overwrite=True)
+    (run.root / "checkpoints").unlink()
+    (tmp_path / "link").symlink_to(run.root)
+    assert f"{tmp_path}/link: is a link" in refusal(RunDirectory(tmp_path / "link"), overwrite=True)
+    run.check_free(resume=False, overwrite=True)
+
+
+def test_a_recipe_that_somebody_wrote_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("optim:\n  lr: 0.1\n")
+    for flags in ({}, {"overwrite": True}):
+        assert "holds other files (recipe.yaml)" in refusal(RunDirectory(tmp_path), **flags)
+
+
+def test_what_is_read_is_not_replaced(run: RunDirectory, tmp_path: Path) -> None:
+    (tmp_path / "link.yaml").symlink_to(run.recipe)
+    for path in (run.recipe, run.root / ".." / "one" / "recipe.yaml", tmp_path / "link.yaml"):
+        with pytest.raises(UserError, match="would be replaced, and is what --recipe reads"):
+            run.check_free(resume=False, overwrite=True, inputs={"--recipe": path})
+    run.check_free(resume=True, overwrite=False, inputs={"--recipe": run.recipe})
 
 
 def test_overwriting_that_is_cut_short_still_leaves_a_run(
     run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (run.root / "checkpoints").mkdir()
+    run.metrics.touch()
+    remove, removed = Path.unlink, []
 
-    def killed(_: Path) -> None:
-        raise KeyboardInterrupt
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if removed:
+            raise KeyboardInterrupt
+        removed.append(path.name)
+        remove(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", killed)
+        patch.setattr(Path, "unlink", killed)
         with pytest.raises(KeyboardInterrupt):
             run.create(RECIPE, stage="pretrain", overwrite=True, resumed=False)
+    assert removed == ["metrics.jsonl"]
     run.check_free(resume=False, overwrite=True)
     run.create(RECIPE, stage="pretrain", overwrite=True, resumed=False)
-    assert not (run.root / "checkpoints").exists()
+    assert not run.metrics.exists()
 
 
 def test_resuming_keeps_everything(run: RunDirectory) -> None:

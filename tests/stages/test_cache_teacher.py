@@ -67,18 +67,52 @@ def test_stopped_build_is_not_mixed_with_another(
     assert info.num_images == 8
 
 
-def test_file_that_exists_is_kept_unless_it_may_be_replaced(
+def test_cache_that_exists_is_replaced_only_on_request(
     data: Path, teacher: Path, cache: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "t.h5"
-    out.write_bytes(b"something dear")
+    recipe = tiny_recipe(data)
+    cache_teacher(recipe, teacher, out, quiet=True)
     with pytest.raises(UserError, match=r"t\.h5: exists; replace it with --overwrite"):
-        cache_teacher(tiny_recipe(data), teacher, out, quiet=True)
-    assert out.read_bytes() == b"something dear"
-    cache_teacher(tiny_recipe(data), teacher, out, overwrite=True, quiet=True)
+        cache_teacher(recipe, teacher, out, quiet=True)
+    cache_teacher(recipe, teacher, out, overwrite=True, quiet=True)
     assert tables(out) == tables(cache)
     with pytest.raises(UserError, match="is a folder; name a file"):
-        cache_teacher(tiny_recipe(data), teacher, tmp_path, overwrite=True, quiet=True)
+        cache_teacher(recipe, teacher, tmp_path, overwrite=True, quiet=True)
+
+
+def test_nothing_else_is_ever_replaced(
+    data: Path, teacher: Path, cache: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "teacher.pt"
+    own.write_bytes(teacher.read_bytes())
+    (tmp_path / "dear.h5").write_bytes(b"something dear")
+    (tmp_path / "link.h5").symlink_to(cache)
+    (tmp_path / "link.pt").symlink_to(own)
+    before = contents(tmp_path)
+    for name, message in (
+        ("teacher.pt", "teacher.pt: would be replaced, and is what --teacher reads"),
+        ("link.pt", "link.pt: would be replaced, and is what --teacher reads"),
+        ("dear.h5", "dear.h5: exists and is not a teacher cache, so it is not replaced; move it"),
+        ("link.h5", "link.h5: is a link, which is not replaced"),
+    ):
+        for overwrite in (False, True):
+            with pytest.raises(UserError, match=message):
+                cache_teacher(
+                    tiny_recipe(data), own, tmp_path / name, overwrite=overwrite, quiet=True
+                )
+    assert contents(tmp_path) == before
+
+
+def test_strangers_among_the_parts_stay(data: Path, teacher: Path, tmp_path: Path) -> None:
+    out, parts = tmp_path / "t.h5", tmp_path / "t.h5.parts"
+    parts.mkdir()
+    (parts / "notes.txt").write_text("dear")
+    cache_teacher(tiny_recipe(data), teacher, out, overwrite=True, quiet=True)
+    assert contents(parts).keys() == {"notes.txt"}
+    (parts / "000000.npz").write_text("dear")
+    with pytest.raises(UserError, match=r"000000\.npz: was not written by this program"):
+        cache_teacher(tiny_recipe(data), teacher, out, overwrite=True, quiet=True)
 
 
 def test_kept_cache_must_fit(

@@ -216,10 +216,12 @@ class TestFolder:
     ) -> None:
         run = copy_of(teacher_run, tmp_path / "run")
         (run / "my notes.txt").write_text("keep me")
+        (run / "checkpoints/model/epoch 5.pt").write_bytes(b"keep me too")
         (run / "eval/model/test").mkdir()
         recipe = tiny_recipe(data, train__eval_every=0)
         pretrain(recipe, RunOptions(run, overwrite=True, quiet=True))
         assert (run / "my notes.txt").read_text() == "keep me"
+        assert (run / "checkpoints/model/epoch 5.pt").read_bytes() == b"keep me too"
         assert not (run / "eval").exists()
         assert not (run / BEST).exists()
         assert len(read_metrics(run / "metrics.jsonl")) == 2
@@ -233,12 +235,24 @@ class TestFolder:
             pretrain(tiny_recipe(tmp_path / "nowhere"), RunOptions(run, overwrite=True))
         assert contents(run) == before
 
+    def test_what_a_run_reads_is_not_replaced_by_it(
+        self, data: Path, teacher_run: Path, tmp_path: Path
+    ) -> None:
+        run = copy_of(teacher_run, tmp_path / "run")
+        before = contents(run)
+        (tmp_path / "link.pt").symlink_to(run / "checkpoints/model/last.pt")
+        for weights in (run / "checkpoints/model/last.pt", tmp_path / "link.pt"):
+            recipe = tiny_recipe(data, model__weights=str(weights))
+            with pytest.raises(UserError, match=r"last\.pt: would be replaced, and is what model"):
+                pretrain(recipe, RunOptions(run, overwrite=True, quiet=True))
+        assert contents(run) == before
+
     def test_foreign_files_are_refused_even_with_overwrite(
         self, data: Path, tmp_path: Path
     ) -> None:
         (tmp_path / "thesis.tex").write_text("years of work")
         for overwrite in (False, True):
-            with pytest.raises(UserError, match="holds other files; choose an empty folder"):
+            with pytest.raises(UserError, match=r"holds other files \(thesis\.tex\); choose an "):
                 pretrain(tiny_recipe(data), RunOptions(tmp_path, overwrite=overwrite))
         assert contents(tmp_path).keys() == {"thesis.tex"}
 
