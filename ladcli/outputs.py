@@ -1,9 +1,9 @@
 """What results may replace: files that this program wrote, and nothing else.
 
-Every command asks here before it computes anything, and only `Layout.clear` removes what exists.  The
-rule: a file is replaced if its content says that this program wrote it; a folder loses the entries
-that this program wrote, by name and content; a link is never followed into deletion; and no input
-is an output.  Anything else is refused with one line.
+Every command asks here before it computes anything, and only `Layout.clear` removes what exists.
+The rule: a file is replaced if its content says that this program wrote it; a folder loses the
+entries that this program wrote, by name and content; a link is never followed into deletion; and no
+input is an output.  Anything else is refused with one line.
 """
 
 from __future__ import annotations

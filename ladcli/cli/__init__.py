@@ -17,29 +17,32 @@ from ladcli.cli.compare import compare
 from ladcli.cli.data import app as data_app
 from ladcli.cli.distill import distill
 from ladcli.cli.evaluate import evaluate
+from ladcli.cli.help import Command
 from ladcli.cli.predict import predict
 from ladcli.cli.pretrain import pretrain
 from ladcli.cli.report import report
 from ladcli.cli.run import run
+from ladcli.cli.usage import Group
 from ladcli.engine.interrupt import listen
 
 app = typer.Typer(
     name="lad",
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("pretrain")(pretrain)
-app.command("cache-teacher")(cache_teacher)
-app.command("distill")(distill)
-app.command("colad")(colad)
-app.command("eval")(evaluate)
-app.command("compare")(compare)
-app.command("predict")(predict)
-app.command("run")(run)
-app.command("report")(report)
+app.command("pretrain", cls=Command)(pretrain)
+app.command("cache-teacher", cls=Command)(cache_teacher)
+app.command("distill", cls=Command)(distill)
+app.command("colad", cls=Command)(colad)
+app.command("eval", cls=Command)(evaluate)
+app.command("compare", cls=Command)(compare)
+app.command("predict", cls=Command)(predict)
+app.command("run", cls=Command)(run)
+app.command("report", cls=Command)(report)
 app.add_typer(data_app, name="data")
 
 

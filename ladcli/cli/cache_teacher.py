@@ -41,9 +41,10 @@ def cache_teacher(
     level: Annotated[
         LevelChoice | None,
         typer.Option(
+            metavar="LEVEL",
             help="assignments: positives, enough for --mode lad. costs: for --switch too. soft: "
             "for soft and solad. dense: all outputs in half precision, for small data. Default: "
-            "assignments."
+            "assignments.",
         ),
     ] = None,
     data: o.DataDir = None,
@@ -53,10 +54,18 @@ def cache_teacher(
     workers: o.Workers = None,
     recipe: o.RecipeFile = None,
     preset: o.PresetOption = None,
+    size: o.Size = None,
     precision: o.PrecisionOption = None,
     sets: o.Sets = None,
     device: o.Device = None,
-    overwrite: o.Overwrite = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace a teacher cache, and forget an unfinished one.",
+            rich_help_panel=o.RUN,
+        ),
+    ] = False,
     quiet: o.Quiet = False,
     as_json: o.AsJson = False,
     debug: o.Debug = False,
@@ -89,6 +98,7 @@ def cache_teacher(
         skip_bad_images=skip_bad_images,
         workers=workers,
         preset=preset,
+        size=size,
         precision=precision,
         device=device,
     )

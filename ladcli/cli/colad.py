@@ -32,7 +32,9 @@ def _backbone(network: str) -> Any:
 
 
 def _head(network: str) -> Any:
-    return typer.Option(help="Default: model.head.", rich_help_panel=network)
+    return typer.Option(
+        metavar="NAME", help="paa, iop or cop. Default: model.head.", rich_help_panel=network
+    )
 
 
 def _weights(network: str) -> Any:
@@ -71,14 +73,17 @@ def colad(
     switch: Annotated[
         o.Criterion | None,
         typer.Option(
-            help="Criterion that decides whose costs assign the labels. Default: std-mean.",
+            metavar="NAME",
+            help="Criterion that decides whose costs assign the labels: std-mean or fisher. "
+            "Default: std-mean.",
             rich_help_panel=SWITCH,
         ),
     ] = None,
     switch_scope: Annotated[
         o.Scope | None,
         typer.Option(
-            help="What one decision covers: a level of an object, an object, an image or a batch. "
+            metavar="SCOPE",
+            help="What one decision covers: level (of an object), object, image or batch. "
             "Default: level.",
             rich_help_panel=SWITCH,
         ),
@@ -86,8 +91,10 @@ def colad(
     first_teacher: Annotated[
         FirstTeacher | None,
         typer.Option(
-            help="Who wins a tie. auto: the trained network, of two such the one with the higher "
-            "AP on the validation set, else the one with more parameters. Default: auto.",
+            metavar="NAME",
+            help="Who wins a tie: auto, a or b. auto: the trained network, of two such the one "
+            "with the higher AP on the validation set, else the one with more parameters. Default: "
+            "auto.",
             rich_help_panel=SWITCH,
         ),
     ] = None,
@@ -107,6 +114,8 @@ def colad(
     recipe: o.RecipeFile = None,
     preset: o.PresetOption = None,
     schedule: o.ScheduleOption = None,
+    epochs: o.Epochs = None,
+    size: o.Size = None,
     batch_size: o.BatchSize = None,
     lr: o.LearningRate = None,
     precision: o.PrecisionOption = None,
@@ -131,7 +140,7 @@ def colad(
         lad colad --backbone-a resnet50 --backbone-b resnet18 --weights timm --data coco
         --out runs/colad
     """
-    from ladcli.cli.training import resolve_recipe, show_result
+    from ladcli.cli.training import resolve_recipe, show_result, with_hints
     from ladcli.stages.colad import colad as run
     from ladcli.stages.training import RunOptions
 
@@ -145,6 +154,8 @@ def colad(
         weights=weights,
         preset=preset,
         schedule=schedule,
+        epochs=epochs,
+        size=size,
         batch_size=batch_size,
         lr=lr,
         precision=precision,
@@ -168,5 +179,6 @@ def colad(
         "net_b.init": str(init_b) if init_b else None,
         "net_b.lr": lr_b,
     }
-    options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet)
-    show_result(run(resolve_recipe(recipe, flags, sets or [], options), options), as_json=as_json)
+    options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet, recipe_file=recipe)
+    resolved = resolve_recipe(recipe, flags, sets or [], options)
+    show_result(run(resolved, with_hints(options, flags, resolved)), as_json=as_json)

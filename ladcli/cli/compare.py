@@ -32,7 +32,7 @@ def compare(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Run folders or COCO results files, the baseline first; NAME=PATH gives a name.",
         ),
     ],

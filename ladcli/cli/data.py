@@ -9,12 +9,14 @@ import typer
 
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
+from ladcli.cli.help import Command
+from ladcli.cli.usage import Group
 from ladcli.terminal import print_line
 
-app = typer.Typer(no_args_is_help=True, help="Make and inspect data sets.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Make and inspect data sets.")
 
 
-@app.command("synth")
+@app.command("synth", cls=Command)
 @friendly
 def synth(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to make.")],
@@ -39,7 +41,10 @@ def synth(
         ),
     ] = 1.0,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of every random draw.")] = 0,
-    overwrite: o.Overwrite = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace a synthetic set; anything else is refused."),
+    ] = False,
     debug: o.Debug = False,
 ) -> None:
     """Draw a synthetic data set in COCO layout.

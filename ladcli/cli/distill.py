@@ -36,6 +36,7 @@ def distill(
     mode: Annotated[
         Mode | None,
         typer.Option(
+            metavar="NAME",
             help="lad: the teacher assigns the labels. soft: its outputs are targets beside the "
             "student's own labels. solad: both.",
             rich_help_panel=TEACHER,
@@ -44,16 +45,19 @@ def distill(
     switch: Annotated[
         SwitchChoice | None,
         typer.Option(
+            metavar="NAME",
             help="Of teacher and student, let the one whose costs tell candidates apart more "
-            "clearly assign the labels. Default: off, the teacher always does.",
+            "clearly assign the labels, by std-mean or fisher. Default: off, the teacher always "
+            "does.",
             rich_help_panel=TEACHER,
         ),
     ] = None,
     switch_scope: Annotated[
         o.Scope | None,
         typer.Option(
-            help="What one decision of the switch covers: a level of an object, an object, an "
-            "image or a batch. Default: level.",
+            metavar="SCOPE",
+            help="What one decision of the switch covers: level (of an object), object, image or "
+            "batch. Default: level.",
             rich_help_panel=TEACHER,
         ),
     ] = None,
@@ -85,6 +89,8 @@ def distill(
     recipe: o.RecipeFile = None,
     preset: o.PresetOption = None,
     schedule: o.ScheduleOption = None,
+    epochs: o.Epochs = None,
+    size: o.Size = None,
     batch_size: o.BatchSize = None,
     lr: o.LearningRate = None,
     precision: o.PrecisionOption = None,
@@ -111,7 +117,7 @@ def distill(
         lad distill --mode solad --teacher runs/teacher/checkpoints/model/last.pt --data coco
         --weights timm --out runs/solad
     """
-    from ladcli.cli.training import resolve_recipe, show_result
+    from ladcli.cli.training import resolve_recipe, show_result, with_hints
     from ladcli.stages.distill import distill as run
     from ladcli.stages.training import RunOptions
 
@@ -127,6 +133,8 @@ def distill(
         head=head,
         preset=preset,
         schedule=schedule,
+        epochs=epochs,
+        size=size,
         batch_size=batch_size,
         lr=lr,
         precision=precision,
@@ -141,5 +149,6 @@ def distill(
         "distill.switch": switch.value if switch else None,
         "distill.switch_scope": switch_scope.value if switch_scope else None,
     }
-    options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet)
-    show_result(run(resolve_recipe(recipe, flags, sets or [], options), options), as_json=as_json)
+    options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet, recipe_file=recipe)
+    resolved = resolve_recipe(recipe, flags, sets or [], options)
+    show_result(run(resolved, with_hints(options, flags, resolved)), as_json=as_json)

@@ -102,6 +102,9 @@ def evaluate(
 ) -> None:
     """COCO metrics and TIDE errors of a checkpoint, or of any COCO results file.
 
+    A checkpoint runs over the set first, and leaves predictions.json and metrics.json in its run
+    folder. Only what an earlier evaluation wrote is replaced.
+
     Examples:
 
         lad eval --checkpoint runs/student/checkpoints/model/last.pt --data coco --split val

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,7 +69,8 @@ DataDir = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="COCO-layout folder: annotations/{train,val,test}.json and images/.",
+        help="COCO-layout folder: annotations/ with train.json, val.json and test.json, and "
+        "images/.",
         rich_help_panel=DATA,
     ),
 ]
@@ -126,6 +128,7 @@ HeadOption = Annotated[
     Head | None,
     typer.Option(
         "--head",
+        metavar="NAME",
         help="paa: class logits. iop, cop: class probabilities with objectness of the anchor or of "
         "its neighborhood inside. Default: paa.",
         rich_help_panel=MODEL,
@@ -169,6 +172,28 @@ ScheduleOption = Annotated[
         rich_help_panel=TRAINING,
     ),
 ]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        "--epochs",
+        metavar="N",
+        help="Passes over the training images, instead of --schedule. The learning rate falls "
+        "after 2/3 and 11/12 of them, unless the recipe or --set schedule.decay_epochs=[...] says "
+        "when.",
+        rich_help_panel=TRAINING,
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="PX[xPX]",
+        help="Image size: images are scaled until their short side has the first number of "
+        "pixels, or their long side the second, whichever comes first. Alone, as in 480, the "
+        "limit of the long side is in proportion (800). Default: 800x1333.",
+        rich_help_panel=DATA,
+    ),
+]
 BatchSize = Annotated[
     int | None,
     typer.Option(
@@ -188,7 +213,10 @@ LearningRate = Annotated[
 PrecisionOption = Annotated[
     Precision | None,
     typer.Option(
-        "--precision", help="Precision of the network. Default: fp32.", rich_help_panel=TRAINING
+        "--precision",
+        metavar="NAME",
+        help="Precision of the network: fp32, bf16 or fp16. Default: fp32.",
+        rich_help_panel=TRAINING,
     ),
 ]
 TensorBoard = Annotated[
@@ -247,7 +275,11 @@ Resume = Annotated[
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace what --out holds.", rich_help_panel=RUN),
+    typer.Option(
+        "--overwrite",
+        help="Replace the run in --out. Other files in the folder stay.",
+        rich_help_panel=RUN,
+    ),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress display.", rich_help_panel=RUN)
@@ -312,6 +344,8 @@ def recipe_flags(
     head: Head | None = None,
     preset: PresetName | None = None,
     schedule: Schedule | None = None,
+    epochs: int | None = None,
+    size: str | None = None,
     batch_size: int | None = None,
     lr: float | None = None,
     precision: Precision | None = None,
@@ -333,6 +367,7 @@ def recipe_flags(
         "model.weights": weights,
         "model.head": head.value if head else None,
         "train.preset": preset.value if preset else None,
+        "schedule.epochs": epochs,
         "train.batch_size": batch_size,
         "optim.lr": lr,
         "train.precision": precision.value if precision else None,
@@ -340,10 +375,36 @@ def recipe_flags(
         "train.device": device,
         "train.tensorboard": tensorboard or None,
     }
+    if size is not None:
+        flags["data.short"], flags["data.long"] = image_size(size)
     if schedule is not None:
-        epochs, decays = SCHEDULES[schedule.value]
-        flags |= {"schedule.epochs": epochs, "schedule.decay_epochs": list(decays)}
+        if epochs is not None:
+            raise UserError("--schedule and --epochs both say how long to train; give one of them")
+        length, decays = SCHEDULES[schedule.value]
+        flags |= {"schedule.epochs": length, "schedule.decay_epochs": list(decays)}
     return flags
+
+
+def image_size(text: str) -> tuple[list[int], int]:
+    """``data.short`` and ``data.long`` of --size SHORT or SHORTxLONG.
+
+    Raises:
+        UserError: not of that form, or the long side is the shorter one.
+    """
+    from ladcli.recipe.schema import DataConfig
+
+    match = re.fullmatch(r"(\d{1,6})(?:[xX×](\d{1,6}))?", text.strip(), re.ASCII)
+    if match is None or int(match[1]) == 0:
+        raise UserError(
+            f"--size {text}: write the short side in pixels, or short x long, such as 480 or "
+            "480x640"
+        )
+    short = int(match[1])
+    usual = DataConfig()
+    long = int(match[2]) if match[2] else round(short * usual.long / usual.short[-1])
+    if long < short:
+        raise UserError(f"--size {text}: the short side comes first; write {long}x{short}")
+    return [short], long
 
 
 def _text(path: Path | None) -> str | None:

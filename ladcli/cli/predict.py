@@ -73,11 +73,19 @@ def predict(
     precision: Annotated[
         o.Precision | None,
         typer.Option(
-            "--precision", help="Precision of the network. Default: fp32.", rich_help_panel=o.RUN
+            "--precision",
+            metavar="NAME",
+            help="Precision of the network: fp32, bf16 or fp16. Default: fp32.",
+            rich_help_panel=o.RUN,
         ),
     ] = None,
     device: o.Device = None,
-    overwrite: o.Overwrite = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace the predictions in --out.", rich_help_panel=o.RUN
+        ),
+    ] = False,
     quiet: o.Quiet = False,
     as_json: o.AsJson = False,
     debug: o.Debug = False,

@@ -21,6 +21,8 @@ def pretrain(
     recipe: o.RecipeFile = None,
     preset: o.PresetOption = None,
     schedule: o.ScheduleOption = None,
+    epochs: o.Epochs = None,
+    size: o.Size = None,
     batch_size: o.BatchSize = None,
     lr: o.LearningRate = None,
     precision: o.PrecisionOption = None,
@@ -43,7 +45,7 @@ def pretrain(
 
         lad pretrain --data coco --weights timm --schedule 1x --out runs/teacher
     """
-    from ladcli.cli.training import resolve_recipe, show_result
+    from ladcli.cli.training import resolve_recipe, show_result, with_hints
     from ladcli.stages.pretrain import pretrain as run
     from ladcli.stages.training import RunOptions
 
@@ -59,6 +61,8 @@ def pretrain(
         head=head,
         preset=preset,
         schedule=schedule,
+        epochs=epochs,
+        size=size,
         batch_size=batch_size,
         lr=lr,
         precision=precision,
@@ -66,5 +70,6 @@ def pretrain(
         device=device,
         tensorboard=tensorboard,
     )
-    options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet)
-    show_result(run(resolve_recipe(recipe, flags, sets or [], options), options), as_json=as_json)
+    options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet, recipe_file=recipe)
+    resolved = resolve_recipe(recipe, flags, sets or [], options)
+    show_result(run(resolved, with_hints(options, flags, resolved)), as_json=as_json)

@@ -16,7 +16,7 @@ from ladcli.terminal import print_line
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Run folder; several are shown side by side."),
+        typer.Argument(metavar="RUN", help="Run folder; several are shown side by side."),
     ],
     data: Annotated[
         Path | None,

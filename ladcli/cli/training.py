@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ladcli.cli.console import print_notes, print_table
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.evaluate.table import metrics_table
 from ladcli.recipe import Recipe, load_recipe
+from ladcli.recipe.schema import usual_decays
 from ladcli.stages.training import RunOptions, TrainingResult
 from ladcli.terminal import print_line
 
@@ -20,13 +22,35 @@ def resolve_recipe(
 ) -> Recipe:
     """The recipe of a run; a resumed run starts from its own instead of the defaults.
 
+    Where the number of epochs is given as an option, and nothing says when the learning rate
+    falls, it falls at the usual shares of that number.
+
     Raises:
         UserError: a value that does not fit.
     """
     run = RunDirectory(options.out)
-    if not options.resume or not run.recipe.exists():
-        return load_recipe(path, flags=flags, overrides=sets)
-    return load_recipe(path or run.recipe, flags=flags, overrides=sets)
+    if options.resume and run.recipe.exists():
+        path = path or run.recipe
+    epochs = flags.get("schedule.epochs")
+    defaults = {} if epochs is None else {"schedule.decay_epochs": usual_decays(epochs)}
+    return load_recipe(path, defaults=defaults, flags=flags, overrides=sets)
+
+
+def with_hints(options: RunOptions, flags: Mapping[str, Any], recipe: Recipe) -> RunOptions:
+    """``options`` with what the user should know about ``recipe``, which ``flags`` led to."""
+    by_number = flags.get("schedule.decay_epochs") is None and flags.get("schedule.epochs")
+    return replace(options, hints=(_decay_hint(recipe),)) if by_number else options
+
+
+def _decay_hint(recipe: Recipe) -> str:
+    """When the learning rate falls, for those who gave the number of epochs alone."""
+    epochs, decays = recipe.schedule.epochs, recipe.schedule.decay_epochs
+    length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    change = "--set schedule.decay_epochs=[...] chooses others"
+    if not any(epoch < epochs for epoch in decays):
+        return f"{length}, in which the learning rate does not fall; {change}"
+    after = " and ".join(str(epoch) for epoch in decays)
+    return f"{length}, the learning rate falls after {after}; {change}"
 
 
 def show_result(result: TrainingResult, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ladcli.errors import UserError
+from ladcli.files import expand_user
 from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
@@ -113,7 +114,7 @@ def _split_name(text: str) -> tuple[str | None, Path]:
     name, equals, path = text.partition("=")
     # A path may hold "=" itself; then it exists as a whole.
     named = equals and name and path and not Path(text).exists()
-    return (name, Path(path)) if named else (None, Path(text))
+    return (name, Path(expand_user(path))) if named else (None, Path(expand_user(text)))
 
 
 def _network_of(run: Path, wanted: str | None) -> tuple[str, Path]:

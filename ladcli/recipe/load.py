@@ -22,6 +22,7 @@ FLAGS = "command line"
 def load_recipe(
     path: Path | None,
     *,
+    defaults: Mapping[str, Any] = {},
     layers: Sequence[tuple[str, Mapping[str, Any]]] = (),
     flags: Mapping[str, Any] = {},
     overrides: Sequence[str] = (),
@@ -30,6 +31,7 @@ def load_recipe(
 
     Args:
         path: recipe file (YAML, sections with their keys; empty means defaults), or None.
+        defaults: values by dotted key that hold where no other source says anything.
         layers: the same content from elsewhere, each with the name that messages give it.
         flags: values of command-line options by dotted key; None means "not given".
         overrides: ``KEY=VALUE`` texts of ``--set``, in order; VALUE is a YAML scalar or list, and
@@ -48,6 +50,7 @@ def load_recipe(
             sources.pop(key, None)  # so that the order of keys is the order of speaking
             sources[key] = source
 
+    add(FLAGS, defaults)
     if path is not None:
         source = f"recipe {path}"
         add(source, dict(_leaves(read_yaml(path, source), source)))

@@ -7,6 +7,7 @@ read them.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -75,6 +76,15 @@ SCHEDULES: dict[str, tuple[int, tuple[int, ...]]] = {
     "2x": (24, (16, 22)),
     "3x": (36, (27, 33)),
 }
+
+
+def usual_decays(epochs: int) -> list[int]:
+    """Epochs after which the learning rate falls by default: 2/3 and 11/12 of the length.
+
+    They are rounded, as in 8 and 11 of 12 epochs; what would fall after the end is left out.
+    """
+    wanted = {math.ceil(epochs * share - 0.5) for share in (2 / 3, 11 / 12)}
+    return sorted(epoch for epoch in wanted if 0 < epoch < epochs)
 
 
 class Section(BaseModel):

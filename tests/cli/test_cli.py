@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 import typer
 
 from ladcli import __version__
 from ladcli.cli import app
+from ladcli.cli.help import folded, unwrapped
 from tests.cli.invoke import ROOT, lad
 
 COMMANDS = (
@@ -70,7 +72,7 @@ def test_help_of_a_command_names_every_option_and_has_an_example(
     assert len(options) >= 4  # the fewest that any command has
     assert not [option for option in options if option not in words]
     assert "Example" in shown
-    assert f"lad {command} " in " ".join(shown.split())
+    assert f"    lad {command} " in shown
     assert max(len(line) for line in shown.splitlines()) <= columns
 
 
@@ -92,16 +94,86 @@ def test_version() -> None:
     assert lad("--version").done() == f"lad {__version__}\n"
 
 
+@pytest.mark.parametrize("columns", [50, 80, 120])
+@pytest.mark.parametrize("command", ["", "data", *COMMANDS])
+def test_paragraphs_are_wrapped_once(command: str, columns: int) -> None:
+    """No line ends early while the next word would have fitted, as it did when wrapped twice."""
+    shown = lad(*command.split(), "--help", columns=columns).done()
+    prose = shown.partition("╭")[0].splitlines()
+    lines = [line.strip() for line in prose]
+    for line, after in pairwise(lines[lines.index("") + 1 :] if "" in lines else lines):
+        if not line or not after or "lad " in line[:4] or "Usage:" in line or "\\" in line + after:
+            continue
+        if "OPTIONS" in line + after or "COMMAND" in line + after:
+            continue
+        assert len(line) + 1 + len(after.split()[0]) > columns - 2, (line, after)
+
+
+@pytest.mark.parametrize("command", ["", "data", *COMMANDS])
+def test_no_types_stand_behind_flags_and_arguments(command: str) -> None:
+    shown = lad(*command.split(), "--help").done()
+    assert "bool" not in shown
+    assert "<list" not in shown
+    assert "<str>" not in shown
+
+
+@pytest.mark.parametrize("width", [30, 46, 78])
+def test_examples_are_folded_as_a_shell_takes_them(width: int) -> None:
+    begin, end = (
+        "lad distill --teacher runs/teacher/last.pt",
+        "--weights timm 'a b' --out runs/x -q",
+    )
+    example = f"{begin} {end}"
+    text = unwrapped(f"""Do it.
+
+    On two
+    lines.
+
+        {begin}
+        {end}
+    """)
+    assert text == f"Do it.\n\nOn two lines.\n\n    {example}"
+    lines = folded(text, width).split("\n\n")[-1].splitlines()
+    assert max(map(len, lines)) <= width
+    assert " ".join(line.removesuffix("\\").strip() for line in lines) == example
+    assert all(line.endswith(" \\") for line in lines[:-1])
+    assert not any(line.rstrip(" \\").endswith(("--weights", "--out")) for line in lines)
+
+
 @pytest.mark.parametrize("arguments", [[], ["data"]])
 def test_no_command_shows_the_help(arguments: list[str]) -> None:
     outcome = lad(*arguments)
-    assert "Commands" in outcome.out + outcome.err
+    shown = outcome.out + outcome.err
+    assert "Commands" in shown
+    assert ("The way through: pretrain a teacher" in shown) == (not arguments)
+    assert outcome.code == 2
 
 
-def test_unknown_command_and_option_are_the_users_to_mend() -> None:
-    assert lad("pretrian").code == 2
-    assert lad("pretrain", "--out", "x", "--larning-rate", "1").code == 2
-    assert lad("pretrain").code == 2  # --out is required
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("pretrian", "no such command 'pretrian' (did you mean 'pretrain'?); lad --help shows"),
+        ("data sinth --out x", "data: no such command 'sinth'"),
+        ("pretrain --out x --larning-rate 1", "pretrain: no such option: --larning-rate"),
+        (
+            "eval --split nope",
+            "eval: invalid value for '--split': 'nope' is not one of 'train', 'v",
+        ),
+        ("pretrain", "pretrain: missing option '--out'; lad pretrain --help shows what there is"),
+        ("compare", "compare: missing argument 'RUN"),
+        ("pretrain --out", "option '--out' requires an argument"),
+        ("pretrain --out x --workers two", "pretrain: invalid value for '--workers': "),
+        ("compare a b --resamples 3", "compare: invalid value for '--resamples': "),
+        ("pretrain --out x --quiet=3", "option '--quiet' does not take a value"),
+        ("report a --out x --nothing", "report: no such option: --nothing"),
+    ],
+)
+def test_usage_errors_are_one_line(arguments: str, message: str) -> None:
+    line = lad(*arguments.split()).refused()
+    assert line.startswith(message), line
+    assert line.endswith(" --help shows what there is")
+    assert "Value error" not in line
+    assert "Input should" not in line
 
 
 def test_importing_the_command_line_imports_no_heavy_library() -> None:

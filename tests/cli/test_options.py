@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.cli.options import Precision, Schedule, inference_views, recipe_flags
+from ladcli.cli.options import (
+    Precision,
+    Schedule,
+    image_size,
+    inference_views,
+    recipe_flags,
+)
 from ladcli.data.views import InferenceViews
 from ladcli.errors import UserError
 from ladcli.recipe import SCHEDULES, load_recipe
@@ -79,3 +85,37 @@ def test_scales_are_a_list_without_repeats(scales: str | None, shorts: tuple[int
 def test_scales_that_are_no_list_of_whole_numbers_are_refused(scales: str) -> None:
     with pytest.raises(UserError, match=f"^--scales {scales}: write short sides in pixels"):
         inference_views(flip=False, scales=scales)
+
+
+@pytest.mark.parametrize(
+    ("text", "sides"),
+    [
+        ("800", ([800], 1333)), ("480", ([480], 800)), ("240x320", ([240], 320)),
+        ("320X320", ([320], 320)), (" 480×640 ", ([480], 640)),
+    ],
+)  # fmt: skip
+def test_sizes_are_a_short_side_and_the_limit_of_the_long(
+    text: str, sides: tuple[list[int], int]
+) -> None:
+    assert image_size(text) == sides
+    recipe = load_recipe(None, flags=recipe_flags(size=text))
+    assert (recipe.data.short, recipe.data.long) == sides
+
+
+@pytest.mark.parametrize(
+    "text", ["", "big", "0", "480x", "x640", "-480", "480,640", "4.5", "1x2x3"]
+)
+def test_sizes_of_another_form_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match=f"^--size {text}: write the short side in pixels"):
+        image_size(text)
+
+
+def test_a_long_side_that_is_shorter_is_refused() -> None:
+    with pytest.raises(UserError, match="640x480: the short side comes first; write 480x640"):
+        image_size("640x480")
+
+
+def test_epochs_and_schedule_exclude_each_other() -> None:
+    assert recipe_flags(epochs=5)["schedule.epochs"] == 5
+    with pytest.raises(UserError, match="--schedule and --epochs both say how long"):
+        recipe_flags(epochs=5, schedule=Schedule.x1)

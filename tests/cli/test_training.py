@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.cli.training import resolve_recipe, show_result
+from ladcli.cli.training import resolve_recipe, show_result, with_hints
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
 from ladcli.evaluate.coco import CocoMetrics
@@ -34,6 +34,40 @@ def test_named_recipe_wins_over_that_of_the_run(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("optim: {lr: 0.25}")
     options = RunOptions(tmp_path, resume=True)
     assert resolve_recipe(tmp_path / "mine.yaml", {}, [], options).optim.lr == 0.25
+
+
+@pytest.mark.parametrize(
+    ("epochs", "decays", "words"),
+    [
+        (12, [8, 11], "12 epochs, the learning rate falls after 8 and 11"),
+        (6, [4, 5], "6 epochs, the learning rate falls after 4 and 5"),
+        (4, [3], "4 epochs, the learning rate falls after 3"),
+        (2, [1], "2 epochs, the learning rate falls after 1"),
+        (1, [], "1 epoch, in which the learning rate does not fall"),
+    ],
+)
+def test_decays_follow_a_number_of_epochs(
+    tmp_path: Path, epochs: int, decays: list[int], words: str
+) -> None:
+    options, flags = RunOptions(tmp_path), {"schedule.epochs": epochs}
+    recipe = resolve_recipe(None, flags, [], options)
+    assert (recipe.schedule.epochs, recipe.schedule.decay_epochs) == (epochs, decays)
+    (hint,) = with_hints(options, flags, recipe).hints
+    assert hint == f"{words}; --set schedule.decay_epochs=[...] chooses others"
+
+
+def test_decays_that_were_given_are_used_as_they_are(tmp_path: Path) -> None:
+    options, flags = RunOptions(tmp_path), {"schedule.epochs": 6}
+    (tmp_path / "r.yaml").write_text("schedule: {decay_epochs: [2]}")
+    assert resolve_recipe(tmp_path / "r.yaml", flags, [], options).schedule.decay_epochs == [2]
+    sets = ["schedule.decay_epochs=[1, 3]"]
+    assert resolve_recipe(None, flags, sets, options).schedule.decay_epochs == [1, 3]
+    # Neither a recipe file nor --set that name the epochs alone mean anything new.
+    old = resolve_recipe(None, {}, ["schedule.epochs=6"], options)
+    assert old.schedule.decay_epochs == [8, 11]
+    assert with_hints(options, {}, old).hints == ()
+    flags = {"schedule.epochs": 24, "schedule.decay_epochs": [16, 22]}  # --schedule 2x
+    assert with_hints(options, flags, resolve_recipe(None, flags, [], options)).hints == ()
 
 
 def test_damaged_recipe_of_a_run_is_named(tmp_path: Path) -> None:
