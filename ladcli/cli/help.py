@@ -71,8 +71,10 @@ def _words(example: str, room: int) -> list[str]:
 
 
 def without_types(params: list[Any]) -> list[Any]:
-    """Take the types away that newer versions of typer show: <bool> of flags, <list[str]>."""
+    """Take away what versions of typer add: <bool> of flags, <list[str]>, [default: None]."""
     for param in params:
+        if param.default is None:
+            param.show_default = False
         if getattr(param, "is_flag", False):
             param.metavar = ""
         elif param.param_type_name == "argument" and hasattr(param, "display_type_rich"):

@@ -25,7 +25,7 @@ _WORDS = (
     (r"Input should be greater than or equal to (\S+)", r"must be at least \1"),
     (r"Input should be less than or equal to (\S+)", r"must be at most \1"),
     (r"\(Possible options: (.*)\)$", r"(did you mean \1?)"),
-    (r"\. Did you mean (.*)\?$", r" (did you mean \1?)"),
+    (r"\.? Did you mean (.*)\?$", r" (did you mean \1?)"),
 )
 
 

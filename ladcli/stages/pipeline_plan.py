@@ -19,7 +19,7 @@ from ladcli.recipe import load_recipe
 from ladcli.recipe.learning_rate import follow_batch
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import Recipe
-from ladcli.stages.pipeline_results import PipelineRun
+from ladcli.stages.pipeline_results import PipelineRun, check_outputs
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,11 @@ def plan_runs(
         name: how messages call the pipeline file.
 
     Raises:
-        UserError: an option that does not fit, no data folder, or a set to evaluate on is missing.
+        UserError: an option that does not fit, no data folder, a set to evaluate on is missing, or
+            something that this program did not write lies where results go.
     """
     runs, recipes = list_runs(pipeline, name, options)
+    check_outputs(pipeline, runs, options.out, options.flags.get("data.dir"))
     for run in runs:
         if run.stage.trains and recipes[run.name].data.dir is None:
             raise UserError(f"pipeline {name}: needs a data folder; name it with --data")
@@ -171,7 +173,7 @@ def _recipe_of(
     # The seed comes last: options that were not given are there too, as None.
     flags = {**options.flags, "train.seed": run.seed}
     if flags.get("data.dir") is None and synthetic:
-        flags["data.dir"] = str(synthetic[0].folder / "data")
+        flags["data.dir"] = str(synthetic[0].data_folder)
     if flags.get("data.dir") is None and pipeline.data is not None:
         flags["data.dir"] = str(shipped_photos(pipeline.data))
     teacher = run.teacher

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from ladcli.data.synth import set_layout
 from ladcli.engine.interrupt import wishes_inside
 from ladcli.engine.progress import announce
 from ladcli.engine.run_directory import RunDirectory
@@ -16,7 +17,7 @@ from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.run_folders import MethodResults, ResultsOf
 from ladcli.evaluate.summary import Measured
 from ladcli.files import write_json
-from ladcli.outputs import require_replaceable
+from ladcli.outputs import refuse_inputs, require_replaceable, require_whole_folder
 from ladcli.recipe.pipeline import Pipeline, Split, Stage
 from ladcli.recipe.schema import Recipe
 from ladcli.recognize import is_comparison, is_page, is_stage_label, is_summary
@@ -47,6 +48,11 @@ class PipelineRun:
         return self.folder / "teacher.h5"
 
     @property
+    def data_folder(self) -> Path:
+        """Where a stage that draws images puts them."""
+        return self.folder / "data"
+
+    @property
     def label(self) -> Path:
         """Says that the run is finished, and what it was."""
         return self.folder / "stage.json"
@@ -61,12 +67,24 @@ class PipelineResult:
     pages: list[Path]  # of the comparisons
 
 
-def check_outputs(pipeline: Pipeline, runs: Sequence[PipelineRun], out: Path) -> None:
+def check_outputs(
+    pipeline: Pipeline, runs: Sequence[PipelineRun], out: Path, data: str | None = None
+) -> None:
     """Refuse a folder in which results would replace anything but earlier ones.
 
+    Args:
+        data: the folder that the command line names, which no stage may draw anew.
+
     Raises:
-        UserError: it cannot be written to, or a file in it has a name that results need.
+        UserError: it cannot be written to, or something in it has a name that results need.
     """
+    for run in runs:
+        if run.stage.run == "synth" and not run.label.exists():
+            layout = set_layout(run.data_folder)
+            require_whole_folder(
+                run.data_folder, layout, "a synthetic set", overwrite=True, flag="--out"
+            )
+            refuse_inputs([run.data_folder], {"--data": data}, flag="--out")
     files = [(out / "summary.json", is_summary), *((run.label, is_stage_label) for run in runs)]
     for split in pipeline.evaluate:
         page = comparison_page_of(out, split)

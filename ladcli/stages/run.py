@@ -23,7 +23,6 @@ from ladcli.stages.pipeline_plan import (
 from ladcli.stages.pipeline_results import (
     PipelineResult,
     PipelineRun,
-    check_outputs,
     measure_pipeline,
     measurements,
 )
@@ -47,7 +46,6 @@ def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> Pip
         Interrupted: stopped by the user; the next call goes on.
     """
     runs, recipes = plan_runs(pipeline, name, options)
-    check_outputs(pipeline, runs, options.out)
     times = _times(pipeline, runs, recipes)
     said: set[str] = set()
     with part_of(times.line), wishes_inside() as stop:
@@ -125,7 +123,7 @@ def _run_once(
 def _write_data(run: PipelineRun) -> None:
     synth = run.stage.synth
     write_synthetic(
-        run.folder / "data",
+        run.data_folder,
         train=synth.train,
         val=synth.val,
         test=synth.test,

@@ -123,4 +123,4 @@ def test_unknown_pipeline_names_those_that_are_shipped(tmp_path: Path) -> None:
 def test_folder_that_cannot_be_made_is_named(folder: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     args = ("run", folder / "mine.yaml", "--data", data, "--out", tmp_path / "file", "-q")
-    assert refused_untouched(tmp_path, *args).startswith(f"{tmp_path}/file/paa-seed0: cannot be")
+    assert refused_untouched(tmp_path, *args).startswith(f"{tmp_path}/file: cannot be")

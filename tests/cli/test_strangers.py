@@ -126,10 +126,17 @@ def test_run_does_not_clear_the_folder_of_a_set(tiny: Path, tmp_path: Path) -> N
     file, mine = write_pipeline(tmp_path, tiny), tmp_path / "out/images/data/thesis.tex"
     mine.parent.mkdir(parents=True)
     mine.write_text(MINE)
-    outcome = lad("run", file, "--out", tmp_path / "out", "-q")
-    assert outcome.code == 2
-    assert "it holds thesis.tex, which is not of a synthetic set" in outcome.err
-    assert mine.read_text() == MINE
+    message = refused_untouched(tmp_path, "run", file, "--out", tmp_path / "out")
+    assert "it holds thesis.tex, which is not of a synthetic set" in message
+
+
+def test_run_does_not_draw_the_set_that_it_is_given_anew(tiny: Path, tmp_path: Path) -> None:
+    file, folder = write_pipeline(tmp_path, tiny), tmp_path / "out/images/data"
+    lad("data", "synth", "--out", folder, "--train", "2", "--val", "2").done()
+    message = refused_untouched(
+        tmp_path, "run", file, "--out", tmp_path / "out", "--data", folder / ".." / "data"
+    )
+    assert message.startswith(f"{folder}: would be replaced, and is what --data reads")
 
 
 def write_pipeline(folder: Path, tiny: Path) -> Path:
