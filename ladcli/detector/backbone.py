@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ladcli.detector.lone_values import let_batchnorm_meet_lone_values
+from ladcli.detector.narrow_convolutions import keep_narrow_inputs_channels_first
 from ladcli.errors import UserError
 
 FEATURE_STRIDES = (8, 16, 32)
@@ -43,6 +44,7 @@ class Backbone(nn.Module):
         self.name = name
         self.frozen_batchnorm = False
         let_batchnorm_meet_lone_values(self.net)
+        keep_narrow_inputs_channels_first(self.net)
         if checkpoint_gradients:
             _enable_checkpointing(self.net, name)
 

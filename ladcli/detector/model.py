@@ -17,6 +17,7 @@ from ladcli.detector.backbone import (
 )
 from ladcli.detector.fpn import FeaturePyramid
 from ladcli.detector.head import PaaHead
+from ladcli.detector.narrow_convolutions import is_narrow
 from ladcli.detector.pretrained import load_backbone_weights
 from ladcli.recipe.schema import ModelConfig
 from ladcli.structures import Predictions
@@ -122,10 +123,12 @@ class Detector(nn.Module):
         """Lay the weights of convolutions out channels-last, in place.
 
         Other than ``to(memory_format=torch.channels_last)``, this leaves weights of five axes as
-        they are: lambda networks have some, and torch refuses them.
+        they are: lambda networks have some, and torch refuses them.  Narrow convolutions keep
+        their layout, too.
         """
+        narrow = {id(module.weight) for module in self.modules() if is_narrow(module)}
         for tensor in itertools.chain(self.parameters(), self.buffers()):
-            if tensor.dim() == 4:
+            if tensor.dim() == 4 and id(tensor) not in narrow:
                 tensor.data = tensor.data.to(memory_format=torch.channels_last)
 
 
