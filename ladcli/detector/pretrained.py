@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -38,6 +39,13 @@ def load_backbone_weights(backbone: Backbone, source: str) -> None:
             f"{source}: holds no {missing[0]!r} (and {len(missing) - 1} more); these are not "
             f"weights of {backbone.name}, name the network they were made for in model.backbone"
         )
+    surplus = _surplus(renamed, own)
+    if surplus:
+        raise UserError(
+            f"{source}: holds {surplus[0]!r} (and {len(surplus) - 1} more), which {backbone.name} "
+            "lacks in the same block; these are weights of another network, name it in "
+            "model.backbone"
+        )
     for key, value in own.items():
         if key in renamed and renamed[key].shape != value.shape:
             raise UserError(
@@ -45,6 +53,24 @@ def load_backbone_weights(backbone: Backbone, source: str) -> None:
                 f"{list(value.shape)}; these are weights of another network"
             )
     backbone.net.load_state_dict({k: v for k, v in renamed.items() if k in own}, strict=False)
+
+
+def _surplus(state: Iterable[str], own: Iterable[str]) -> list[str]:
+    """Weights that stand in a block of the network, but that the network does not have.
+
+    EfficientNet has all that EfficientNet-Lite has, and squeeze-and-excite between.  What lies
+    outside the blocks, such as a classifier, is left out of a feature extractor on purpose.
+    """
+    own = set(own)
+    blocks = {_block(key) for key in own} - {None}
+    return [k for k in state if k not in own and k.endswith(".weight") and _block(k) in blocks]
+
+
+def _block(key: str) -> str | None:
+    """``key`` up to its last number, as ``blocks.2.0`` of ``blocks.2.0.conv.weight``."""
+    parts = key.split(".")
+    numbers = [position for position, part in enumerate(parts) if part.isdigit()]
+    return ".".join(parts[: numbers[-1] + 1]) if numbers else None
 
 
 def _feature_name(key: str, own: dict[str, Tensor]) -> str:

@@ -107,6 +107,15 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     assert f"not weights of {SMALL}" in text
 
 
+def test_weights_of_a_network_that_has_more_in_its_blocks_are_refused(tmp_path: Path) -> None:
+    """All that EfficientNet-Lite has is in EfficientNet, of the same shapes."""
+    path = tmp_path / "b0.pth"
+    torch.save(timm.create_model("tf_efficientnet_b0").state_dict(), path)
+    text = refusal_of(load_backbone_weights, Backbone("tf_efficientnet_lite0"), str(path))
+    assert text.startswith(f"{path}: holds 'blocks.0.0.se.conv_reduce.weight' (and 31 more)")
+    assert "which tf_efficientnet_lite0 lacks" in text
+
+
 def test_weights_of_another_width_are_refused_and_nothing_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     state = {k: v + 1 for k, v in timm.create_model(SMALL).state_dict().items()}
