@@ -69,7 +69,7 @@ def evaluate(
             "--tide-threshold",
             metavar="POS[:BG]",
             help="IoU from which a detection is right, and up to which nothing is there. "
-            "May be repeated.  [default: 0.5:0.1]",
+            "May be repeated. Default: 0.5:0.1.",
             show_default=False,
             rich_help_panel=TIDE,
         ),

@@ -227,7 +227,7 @@ def _drawn_by(data: DataConfig, runs: list[PipelineRun]) -> PipelineRun | None:
     if data.dir is None:
         return None
     drawing_runs = [run for run in runs if run.stage.run == "synth"]
-    return next((r for r in drawing_runs if str(r.folder / "data") == data.dir), None)
+    return next((r for r in drawing_runs if str(r.data_folder) == data.dir), None)
 
 
 def _counts(run: PipelineRun, recipe: Recipe, index: CocoIndex) -> dict[str, int]:
