@@ -8,6 +8,9 @@ def main() -> None:
 
     What `ladcli.cli` imports takes its time, and Ctrl-C is answered in it.
     """
+    # Threads of torch that wait for each other by spinning starve where other programs run: on two
+    # busy cores a step took six times as long. Read when torch is imported; the user's own wins.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         from ladcli.engine.interrupt import listen
 

@@ -47,6 +47,9 @@ def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> Pip
     """
     runs, recipes = plan_runs(pipeline, name, options)
     times = _times(pipeline, runs, recipes)
+    what = f"{pipeline.description}: " if pipeline.description else ""
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    announce(f"{what}{count} into {options.out}", quiet=options.quiet)
     said: set[str] = set()
     with part_of(times.line), wishes_inside() as stop:
         for number, run in enumerate(runs, start=1):
