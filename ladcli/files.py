@@ -68,18 +68,22 @@ def expand_user(text: str) -> str:
     return os.path.expanduser(text)
 
 
-def require_writable(folder: Path) -> None:
+def require_writable(folder: Path, *, named: Path | None = None) -> None:
     """Stop before long work whose results could not be written to ``folder``, which may not exist.
+
+    Args:
+        named: what messages name instead, such as a file to be written into the folder.
 
     Raises:
         UserError: it is no folder, lies in none, may not be written to, or would be named ``~``.
     """
-    require_plain_name(folder)
+    name = named or folder
+    require_plain_name(name)
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not there.is_dir():
-        raise UserError(f"{folder}: cannot be written ({there} is no folder); choose another place")
+        raise UserError(f"{name}: cannot be written ({there} is no folder); choose another place")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"{folder}: cannot be written (no permission); choose another place")
+        raise UserError(f"{name}: cannot be written (no permission); choose another place")
 
 
 def require_plain_name(path: Path) -> None:

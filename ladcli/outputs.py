@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ladcli.errors import UserError
-from ladcli.files import require_plain_name, require_writable, temporary_neighbor, writing_to
+from ladcli.files import require_writable, temporary_neighbor, writing_to
 from ladcli.recognize import Recognizer
 
 #: Inputs of a command: how messages call them, and where they lie.  None is not given.
@@ -45,8 +45,7 @@ def require_replaceable(
         UserError: the folder cannot be written to, or ``path`` is a folder, a link, an input, or a
             file that this program did not write.
     """
-    require_writable(path.parent)
-    require_plain_name(path)
+    require_writable(path.parent, named=path)
     refuse_inputs([path], inputs, flag=flag)
     if path.is_symlink():
         raise UserError(f"{path}: is a link, which is not replaced; name another file with {flag}")

@@ -16,7 +16,7 @@ from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.run_folders import MethodResults, ResultsOf
 from ladcli.evaluate.summary import Measured
-from ladcli.files import write_json
+from ladcli.files import require_writable, write_json
 from ladcli.outputs import refuse_inputs, require_replaceable, require_whole_folder
 from ladcli.recipe.pipeline import Pipeline, Split, Stage
 from ladcli.recipe.schema import Recipe
@@ -78,6 +78,7 @@ def check_outputs(
     Raises:
         UserError: it cannot be written to, or something in it has a name that results need.
     """
+    require_writable(out)
     for run in runs:
         if run.stage.run == "synth" and not run.label.exists():
             layout = set_layout(run.data_folder)
