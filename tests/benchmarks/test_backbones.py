@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,20 @@ def test_the_list_names_many_networks_of_timm_once() -> None:
     names = backbones.NAMES.read_text().split()
     assert len(names) == len(set(names)) >= 163
     assert [name for name in names if not timm.is_model(name)] == []
+
+
+def test_pages_claim_what_the_table_shows() -> None:
+    root = backbones.NAMES.parents[1]
+    page = (root / "docs/backbones.md").read_text()
+    shown = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert sorted(shown) == sorted(backbones.NAMES.read_text().split())
+    counts = re.search(
+        r"(\d+) networks tried on .+: (\d+) work .+, (\d+) are refused, 0 fail", page
+    )
+    assert counts is not None
+    tried, work, refused = counts.groups()
+    claim = f"of [{tried} tried](docs/backbones.md) {work} work, and {refused} are refused"
+    assert claim in (root / "README.md").read_text()
 
 
 def test_a_sound_network_passes_every_check() -> None:
