@@ -1,6 +1,14 @@
 """Typed configuration: the schema of a recipe, and how recipes are read, checked and written."""
 
-from ladcli.recipe.load import is_given, load_recipe, save_recipe, update_recipe
+from ladcli.recipe.load import (
+    AskedRecipe,
+    Given,
+    is_given,
+    load_recipe,
+    read_recipe,
+    save_recipe,
+    update_recipe,
+)
 from ladcli.recipe.options import Option, describe_options, flat
 from ladcli.recipe.schema import (
     SCHEDULES,
@@ -18,9 +26,11 @@ from ladcli.recipe.schema import (
 
 __all__ = [
     "SCHEDULES",
+    "AskedRecipe",
     "AssignConfig",
     "DataConfig",
     "DistillConfig",
+    "Given",
     "InferenceConfig",
     "LossConfig",
     "ModelConfig",
@@ -33,6 +43,7 @@ __all__ = [
     "flat",
     "is_given",
     "load_recipe",
+    "read_recipe",
     "save_recipe",
     "update_recipe",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,32 @@ from pydantic import ValidationError
 
 from ladcli.errors import UserError
 from ladcli.files import write_text
+from ladcli.recipe.flags import flag_of
 from ladcli.recipe.messages import complaint, key_of, key_text, shown, unknown_key
 from ladcli.recipe.options import flat, option_keys, sections, takes_text
 from ladcli.recipe.schema import Recipe
 from ladcli.recipe.yaml_text import as_number, as_text, parse_yaml, read_yaml, write_yaml
 
-#: How messages call values that came by an option of the command line.
-FLAGS = "command line"
+#: How messages call values that came by an option of the command line without a name of its own.
+COMMAND_LINE = "command line"
+#: … and those that follow from others.
+DERIVED = "by default"
+
+
+@dataclass(frozen=True)
+class Given:
+    """One option as somebody gave it."""
+
+    value: Any  # plain, as it was written
+    source: str  # who: ``recipe FILE``, ``--lr``, ``--set optim.lr=1``
+
+
+@dataclass(frozen=True)
+class AskedRecipe:
+    """A recipe, and which of its options were asked for by whom; all others are defaults."""
+
+    recipe: Recipe
+    given: Mapping[str, Given]  # by dotted key; whoever spoke last
 
 
 def load_recipe(
@@ -27,12 +47,28 @@ def load_recipe(
     flags: Mapping[str, Any] = {},
     overrides: Sequence[str] = (),
 ) -> Recipe:
+    """The recipe alone of `read_recipe`."""
+    return read_recipe(
+        path, defaults=defaults, layers=layers, flags=flags, overrides=overrides
+    ).recipe
+
+
+def read_recipe(
+    path: Path | None,
+    *,
+    base: tuple[str, Recipe] | None = None,
+    defaults: Mapping[str, Any] = {},
+    layers: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    flags: Mapping[str, Any] = {},
+    overrides: Sequence[str] = (),
+) -> AskedRecipe:
     """A recipe from all its sources; later sources win.
 
     Args:
         path: recipe file (YAML, sections with their keys; empty means defaults), or None.
+        base: a whole recipe that stands for the defaults, with the name that messages give it.
         defaults: values by dotted key that hold where no other source says anything.
-        layers: the same content from elsewhere, each with the name that messages give it.
+        layers: the same content as a file's from elsewhere, each likewise with its name.
         flags: values of command-line options by dotted key; None means "not given".
         overrides: ``KEY=VALUE`` texts of ``--set``, in order; VALUE is a YAML scalar or list, and
             for an option that holds text it is taken literally unless it is null or quoted.
@@ -41,29 +77,32 @@ def load_recipe(
         UserError: a file that cannot be read, an unknown key, or a value that does not fit; the
             message names the source, the key and the value.
     """
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}  # who set each key last, for messages
+    given: dict[str, Given] = {}
 
     def add(source: str, settings: Mapping[str, Any]) -> None:
-        values.update(settings)
-        for key in settings:
-            sources.pop(key, None)  # so that the order of keys is the order of speaking
-            sources[key] = source
+        for key, value in settings.items():
+            given.pop(key, None)  # so that the order of keys is the order of speaking
+            given[key] = Given(value, source)
 
-    add(FLAGS, defaults)
+    if base is None:
+        add(DERIVED, defaults)
     if path is not None:
         source = f"recipe {path}"
         add(source, dict(_leaves(read_yaml(path, source), source)))
     for source, content in layers:
         add(source, dict(_leaves(content, source)))
-    given = {key: value for key, value in flags.items() if value is not None}
-    for key in given:
-        _check_key(key, FLAGS)
-    add(FLAGS, given)
+    for key, value in flags.items():
+        if value is not None:
+            _check_key(key, COMMAND_LINE)
+            add(flag_of(key, flags) or COMMAND_LINE, {key: value})
     for text in overrides:
         key, value = _parse_override(text)
         add(_name_override(text), {key: value})
-    return _build(values, sources)
+    name, defaults = ("recipe", {}) if base is None else (base[0], flat(base[1]))
+    values = {**defaults, **{key: one.value for key, one in given.items()}}
+    sources = dict.fromkeys([key for key in defaults if key not in given], name)
+    sources |= {key: one.source for key, one in given.items()}
+    return AskedRecipe(_build(values, sources), given)
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
@@ -75,7 +114,7 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
     write_text(path, write_yaml(recipe.model_dump()))
 
 
-def update_recipe(recipe: Recipe, changes: Mapping[str, Any], *, source: str = FLAGS) -> Recipe:
+def update_recipe(recipe: Recipe, changes: Mapping[str, Any], *, source: str = COMMAND_LINE) -> Recipe:
     """``recipe`` with the values of ``changes`` by dotted key, checked like any other.
 
     What was left open and is not changed stays open (see `is_given`).

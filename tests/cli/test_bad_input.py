@@ -204,8 +204,8 @@ class TestOptions:
         [
             (("--set", "optmi.lr=1"), "--set: unknown key optmi.lr; did you mean optim.lr?"),
             (("--set", "lr"), "--set lr: must have the form KEY=VALUE"),
-            (("--lr", "-1"), "command line: optim.lr must be greater than 0, got -1.0"),
-            (("--seed", "-1"), "command line: train.seed must be at least 0, got -1"),
+            (("--lr", "-1"), "--lr: optim.lr must be greater than 0, got -1.0"),
+            (("--seed", "-1"), "--seed: train.seed must be at least 0, got -1"),
             (("--recipe", "none.yaml"), "recipe none.yaml: no such file; check the path"),
             (("--backbone", "resnet59"), "model.backbone 'resnet59' is no model that timm knows"),
             (

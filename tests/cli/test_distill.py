@@ -113,7 +113,7 @@ def test_cache_that_holds_too_little_names_level_and_command(
     [
         (
             ("--mode", "soft", "--switch", "std-mean"),
-            "command line: distill.switch chooses who assigns the labels, but with "
+            "--switch: distill.switch chooses who assigns the labels, but with "
             "distill.mode=soft that is the student alone; use distill.mode=solad, or "
             "distill.switch=off",
         ),

@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from ladcli.cli import app
 from ladcli.cli.options import (
     Precision,
     Schedule,
@@ -14,6 +16,7 @@ from ladcli.cli.options import (
 from ladcli.data.views import InferenceViews
 from ladcli.errors import UserError
 from ladcli.recipe import SCHEDULES, load_recipe
+from ladcli.recipe.flags import FLAGS
 from ladcli.recipe.schema import TrainConfig
 
 
@@ -119,3 +122,18 @@ def test_epochs_and_schedule_exclude_each_other() -> None:
     assert recipe_flags(epochs=5)["schedule.epochs"] == 5
     with pytest.raises(UserError, match="--schedule and --epochs both say how long"):
         recipe_flags(epochs=5, schedule=Schedule.x1)
+
+
+def test_messages_name_the_flags_that_commands_have() -> None:
+    declared: dict[str, set[str]] = {}
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        declared[name] = {flag for parameter in command.params for flag in parameter.opts}
+    shared = {FLAGS.get(key) for key in recipe_flags()}
+    assert None not in shared
+    assert shared <= declared["pretrain"]
+    for key, flag in FLAGS.items():
+        section = key.split(".")[0]
+        command = {"distill": "distill", "cache": "cache-teacher"}.get(section, "pretrain")
+        if section in ("colad", "net_a", "net_b"):
+            command = "colad"
+        assert flag in declared[command], key

@@ -9,7 +9,16 @@ import pytest
 import yaml
 
 from ladcli.errors import UserError
-from ladcli.recipe import DistillConfig, Recipe, flat, load_recipe, save_recipe, update_recipe
+from ladcli.recipe import (
+    DistillConfig,
+    Given,
+    Recipe,
+    flat,
+    load_recipe,
+    read_recipe,
+    save_recipe,
+    update_recipe,
+)
 from tests.refusals import refusal_of
 
 
@@ -191,7 +200,7 @@ class TestWrongValues:
         file.write_text("optim: {lr: 0.1}\ndata: {long: 900}")
         with pytest.raises(UserError, match=r"^--set optim\.lr=-1: optim\.lr must be greater"):
             load_recipe(file, overrides=["optim.lr=-1"])
-        with pytest.raises(UserError, match=r"^command line: optim\.lr must be greater"):
+        with pytest.raises(UserError, match=r"^--lr: optim\.lr must be greater"):
             load_recipe(file, flags={"optim.lr": -1})
         # A check over two keys blames who spoke last.
         with pytest.raises(UserError, match=r"^--set data\.short=1000: data\.long \(900\) must"):
@@ -342,3 +351,31 @@ class TestSaving:
         (tmp_path / "x").write_text("")
         with pytest.raises(UserError, match="cannot be written"):
             save_recipe(Recipe(), tmp_path / "x" / "recipe.yaml")
+
+
+class TestGiven:
+    def test_every_option_that_was_given_is_listed_with_who_gave_it_last(self, file: Path) -> None:
+        file.write_text("optim: {lr: 0.02, momentum: 0.8}\ndata: {short: 96}")
+        asked = read_recipe(
+            file,
+            layers=[("pipeline p", {"optim": {"momentum": 0.7}})],
+            flags={"optim.lr": 0.5, "train.batch_size": None, "assign.topk": 5},
+            overrides=["data.long=128", "data.long=160"],
+        )
+        assert asked.given == {
+            "data.short": Given(96, f"recipe {file}"),
+            "optim.momentum": Given(0.7, "pipeline p"),
+            "optim.lr": Given(0.5, "--lr"),
+            "assign.topk": Given(5, "command line"),
+            "data.long": Given(160, "--set data.long=160"),
+        }
+        assert (asked.recipe.optim.lr, asked.recipe.data.short) == (0.5, [96])
+
+    def test_a_base_stands_for_the_defaults_and_was_not_given(self, file: Path) -> None:
+        base = load_recipe(None, flags={"optim.lr": 0.5, "data.long": 1000})
+        asked = read_recipe(None, base=("recipe of r", base), overrides=["optim.momentum=0.5"])
+        assert list(asked.given) == ["optim.momentum"]
+        assert (asked.recipe.optim.lr, asked.recipe.optim.momentum) == (0.5, 0.5)
+        # A check over two keys blames who spoke, and not the base.
+        with pytest.raises(UserError, match=r"^--set data\.long=700: data\.long \(700\) must"):
+            read_recipe(None, base=("recipe of r", base), overrides=["data.long=700"])

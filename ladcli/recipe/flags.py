@@ -1,0 +1,88 @@
+"""Options of the recipe by the flags that set them on the command line, for messages.
+
+A person who typed ``--backbone resnet5`` looks for that in a message, and whoever writes recipes
+for ``model.backbone``; so messages name both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: Flags by dotted key, as the commands declare them; all other keys are set with --set.
+FLAGS: dict[str, str] = {
+    "data.dir": "--data",
+    "data.train_json": "--train-json",
+    "data.val_json": "--val-json",
+    "data.images": "--images",
+    "data.short": "--size",
+    "data.long": "--size",
+    "data.skip_bad_images": "--skip-bad-images",
+    "data.workers": "--workers",
+    "model.backbone": "--backbone",
+    "model.weights": "--weights",
+    "model.head": "--head",
+    "optim.lr": "--lr",
+    "schedule.epochs": "--epochs",
+    "schedule.decay_epochs": "--schedule",
+    "train.preset": "--preset",
+    "train.batch_size": "--batch-size",
+    "train.precision": "--precision",
+    "train.seed": "--seed",
+    "train.device": "--device",
+    "train.tensorboard": "--tensorboard",
+    "distill.mode": "--mode",
+    "distill.teacher": "--teacher",
+    "distill.cache": "--cache",
+    "distill.switch": "--switch",
+    "distill.switch_scope": "--switch-scope",
+    "cache.level": "--level",
+    "colad.switch": "--switch",
+    "colad.switch_scope": "--switch-scope",
+    "colad.first_teacher": "--first-teacher",
+    "colad.soft": "--soft",
+    **{
+        f"net_{network}.{name}": f"--{name}-{network}"
+        for network in "ab"
+        for name in ("backbone", "weights", "head", "init", "lr")
+    },
+}
+#: Flags that take no value, and those whose value is not the option's.
+_WITHOUT_VALUE = ("--skip-bad-images", "--tensorboard", "--soft")
+_OTHER_VALUE = ("--schedule", "--size")
+
+
+def flag_of(key: str, flags: Mapping[str, Any]) -> str | None:
+    """The flag that set ``key``, or None where there is none.
+
+    Args:
+        flags: what was given on the command line, by dotted key; --schedule sets two keys.
+    """
+    if key == "schedule.epochs" and flags.get("schedule.decay_epochs") is not None:
+        return FLAGS["schedule.decay_epochs"]
+    return FLAGS.get(key)
+
+
+def option_name(key: str) -> str:
+    """``--backbone (model.backbone)``, or ``--set assign.topk`` where no flag exists."""
+    flag = FLAGS.get(key)
+    return f"--set {key}" if flag is None else f"{flag} ({key})"
+
+
+def option_value(key: str, value: Any) -> str:
+    """How one would set ``key`` to ``value``: ``--lr 0.02 (optim.lr)``, ``--set assign.topk=5``."""
+    flag = FLAGS.get(key)
+    if flag is None or flag in _OTHER_VALUE or value is None:
+        return f"--set {key}={shown_value(value)}"
+    if flag in _WITHOUT_VALUE:
+        return f"{flag} ({key})" if value else f"no {flag} ({key})"
+    return f"{flag} {shown_value(value)} ({key})"
+
+
+def shown_value(value: Any) -> str:
+    """``value`` in YAML's words, as ``--set`` takes it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
