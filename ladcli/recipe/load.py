@@ -114,7 +114,9 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
     write_text(path, write_yaml(recipe.model_dump()))
 
 
-def update_recipe(recipe: Recipe, changes: Mapping[str, Any], *, source: str = COMMAND_LINE) -> Recipe:
+def update_recipe(
+    recipe: Recipe, changes: Mapping[str, Any], *, source: str = COMMAND_LINE
+) -> Recipe:
     """``recipe`` with the values of ``changes`` by dotted key, checked like any other.
 
     What was left open and is not changed stays open (see `is_given`).
