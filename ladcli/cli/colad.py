@@ -140,7 +140,7 @@ def colad(
         lad colad --backbone-a resnet50 --backbone-b resnet18 --weights timm --data coco
         --out runs/colad
     """
-    from ladcli.cli.training import resolve_recipe, show_result, with_hints
+    from ladcli.cli.training import train
     from ladcli.stages.colad import colad as run
     from ladcli.stages.training import RunOptions
 
@@ -180,5 +180,4 @@ def colad(
         "net_b.lr": lr_b,
     }
     options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet, recipe_file=recipe)
-    resolved = resolve_recipe(recipe, flags, sets or [], options)
-    show_result(run(resolved, with_hints(options, flags, resolved)), as_json=as_json)
+    train(run, recipe, flags, sets or [], options, as_json=as_json)

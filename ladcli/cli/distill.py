@@ -117,7 +117,7 @@ def distill(
         lad distill --mode solad --teacher runs/teacher/checkpoints/model/last.pt --data coco
         --weights timm --out runs/solad
     """
-    from ladcli.cli.training import resolve_recipe, show_result, with_hints
+    from ladcli.cli.training import train
     from ladcli.stages.distill import distill as run
     from ladcli.stages.training import RunOptions
 
@@ -150,5 +150,4 @@ def distill(
         "distill.switch_scope": switch_scope.value if switch_scope else None,
     }
     options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet, recipe_file=recipe)
-    resolved = resolve_recipe(recipe, flags, sets or [], options)
-    show_result(run(resolved, with_hints(options, flags, resolved)), as_json=as_json)
+    train(run, recipe, flags, sets or [], options, as_json=as_json)

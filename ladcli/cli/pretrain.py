@@ -45,7 +45,7 @@ def pretrain(
 
         lad pretrain --data coco --weights timm --schedule 1x --out runs/teacher
     """
-    from ladcli.cli.training import resolve_recipe, show_result, with_hints
+    from ladcli.cli.training import train
     from ladcli.stages.pretrain import pretrain as run
     from ladcli.stages.training import RunOptions
 
@@ -71,5 +71,4 @@ def pretrain(
         tensorboard=tensorboard,
     )
     options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet, recipe_file=recipe)
-    resolved = resolve_recipe(recipe, flags, sets or [], options)
-    show_result(run(resolved, with_hints(options, flags, resolved)), as_json=as_json)
+    train(run, recipe, flags, sets or [], options, as_json=as_json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,35 @@ from typing import Any
 from ladcli.cli.console import print_notes, print_table
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.evaluate.table import metrics_table
-from ladcli.recipe import Recipe, load_recipe
+from ladcli.recipe import AskedRecipe, Recipe, load_recipe, read_recipe
 from ladcli.recipe.schema import usual_decays
 from ladcli.stages.training import RunOptions, TrainingResult
 from ladcli.terminal import print_line
 
 
+def train(
+    stage: Callable[[Recipe, RunOptions], TrainingResult],
+    path: Path | None,
+    flags: Mapping[str, Any],
+    sets: Sequence[str],
+    options: RunOptions,
+    *,
+    as_json: bool,
+) -> None:
+    """Run a stage under the recipe that the command line asks for, and show what came out.
+
+    Args:
+        stage: such as `ladcli.stages.pretrain.pretrain`.
+        path, flags, sets: see `ladcli.recipe.read_recipe`.
+    """
+    asked = resolve_recipe(path, flags, sets, options)
+    options = with_hints(replace(options, given=asked.given), flags, asked.recipe)
+    show_result(stage(asked.recipe, options), as_json=as_json)
+
+
 def resolve_recipe(
     path: Path | None, flags: Mapping[str, Any], sets: Sequence[str], options: RunOptions
-) -> Recipe:
+) -> AskedRecipe:
     """The recipe of a run; a resumed run starts from its own instead of the defaults.
 
     Where the number of epochs is given as an option, and nothing says when the learning rate
@@ -29,11 +49,12 @@ def resolve_recipe(
         UserError: a value that does not fit.
     """
     run = RunDirectory(options.out)
+    base = None
     if options.resume and run.recipe.exists():
-        path = path or run.recipe
+        base = f"recipe {run.recipe}", load_recipe(run.recipe)
     epochs = flags.get("schedule.epochs")
     defaults = {} if epochs is None else {"schedule.decay_epochs": usual_decays(epochs)}
-    return load_recipe(path, defaults=defaults, flags=flags, overrides=sets)
+    return read_recipe(path, base=base, defaults=defaults, flags=flags, overrides=sets)
 
 
 def with_hints(options: RunOptions, flags: Mapping[str, Any], recipe: Recipe) -> RunOptions:

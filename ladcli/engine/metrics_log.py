@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class MetricsLog:
             run does again.  0 starts an empty file.
         keep_epochs: likewise lines of later epochs, such as an evaluation after the last step
             that counts.
+        drop_evaluations: likewise evaluations after these epochs, which the run no longer makes.
         mirror: also gets every line that is written from now on.
 
     Raises:
@@ -31,14 +32,22 @@ class MetricsLog:
     """
 
     def __init__(
-        self, path: Path, *, keep_steps: int, keep_epochs: int, mirror: Mirror | None = None
+        self,
+        path: Path,
+        *,
+        keep_steps: int,
+        keep_epochs: int,
+        drop_evaluations: Container[int] = (),
+        mirror: Mirror | None = None,
     ) -> None:
         self.path = path
         self.mirror = mirror
         kept = [
             line
             for line in (read_metrics(path) if keep_steps else ())
-            if line["step"] <= keep_steps and line.get("epoch", 0) <= keep_epochs
+            if line["step"] <= keep_steps
+            and line.get("epoch", 0) <= keep_epochs
+            and not (line.get("kind") == "eval" and line.get("epoch") in drop_evaluations)
         ]
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
 

@@ -48,13 +48,18 @@ def lr_factor(optim: OptimConfig, schedule: ScheduleConfig, *, step: int, epoch:
         step: optimizer steps made before this one, over the whole run.
         epoch: epochs finished before this one.
     """
-    falls = sum(epoch >= decay for decay in schedule.decay_epochs)
-    factor = schedule.decay_factor**falls
+    factor = decayed(schedule, epoch)
     warmup = optim.warmup_steps or 0
     if step < warmup:
         progress = step / warmup
         factor *= optim.warmup_start + (1 - optim.warmup_start) * progress
     return factor
+
+
+def decayed(schedule: ScheduleConfig, epoch: int) -> float:
+    """Share of the learning rate that is left in an epoch, counted from 0, after the falls."""
+    falls = sum(epoch >= decay for decay in schedule.decay_epochs)
+    return schedule.decay_factor**falls
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

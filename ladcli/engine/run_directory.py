@@ -6,6 +6,7 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +16,8 @@ from ladcli.engine.interrupt import last_words
 from ladcli.errors import UserError
 from ladcli.files import require_writable, write_json, writing_to
 from ladcli.outputs import NO_INPUTS, Inputs, Layout
-from ladcli.recipe import flat, save_recipe
+from ladcli.recipe import Given, flat, save_recipe
+from ladcli.recipe.flags import option_value, shown_value
 from ladcli.recipe.schema import Recipe
 from ladcli.recognize import (
     is_checkpoint,
@@ -41,6 +43,7 @@ LAYOUT = Layout(
         "checkpoints/state.pt": is_checkpoint,
         "checkpoints/*/last.pt": is_checkpoint,
         "checkpoints/*/best.pt": is_checkpoint,
+        "checkpoints/*/previous_best.pt": is_checkpoint,
         "eval/*/*/predictions.json": is_results,
         "eval/*/*/metrics.json": is_metrics,
         "probes/epoch_*.npz": is_probe,
@@ -58,6 +61,8 @@ FREE_KEYS = (
     "data.workers",
     "data.skip_bad_images",
 )
+#: Options that may change from now on, if what was done is the same under both (lengthening).
+SCHEDULE_KEYS = ("schedule.epochs", "schedule.decay_epochs")
 _PACKAGES = ("ladcli", "torch", "torchvision", "timm", "numpy", "pillow", "h5py")
 
 
@@ -195,18 +200,29 @@ class RunDirectory:
             )
 
     def check_same_recipe(self, recipe: Recipe, saved: Recipe) -> None:
-        """Refuse to continue a run under other options.
+        """Refuse to continue a run under other options; the schedule is not looked at.
 
         Raises:
             UserError: names the first option that differs.
         """
         mine, theirs = flat(recipe), flat(saved)
         for key, value in mine.items():
-            if key not in FREE_KEYS and theirs.get(key) != value:
+            if key not in (*FREE_KEYS, *SCHEDULE_KEYS) and theirs.get(key) != value:
                 raise UserError(
-                    f"{self.root}: was started with {key}={theirs.get(key)!r}, not {value!r}; "
-                    "resume without changing it, or choose another --out"
+                    f"{self.root}: was started with {option_value(key, theirs.get(key))}, not "
+                    f"{shown_value(value)}; resume without changing it, or choose another --out"
                 )
+
+    def note_given(self, given: Mapping[str, Given], *, anew: bool) -> None:
+        """Write down the options as they were asked for, beside `recipe.yaml` that resolves them.
+
+        Args:
+            given: by dotted key.
+            anew: the run starts; else they are added to those that it was started with.
+        """
+        before = {} if anew else self.read_notes().get("asked", {})
+        asked = {key: {"value": g.value, "source": g.source} for key, g in given.items()}
+        self.update_notes(asked={**before, **asked})
 
     def create(self, recipe: Recipe, *, stage: str, overwrite: bool, resumed: bool) -> None:
         """Make the folder and write down what will run in it."""
@@ -214,16 +230,21 @@ class RunDirectory:
             self._clear()
         with writing_to(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-        save_recipe(recipe, self.recipe)
-        started = {} if resumed else {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-        self.update_notes(
-            stage=stage,
-            status="running",
-            command=sys.argv,
-            seed=recipe.train.seed,
-            versions=_versions(),
-            **started,
-        )
+        notes = {
+            "stage": stage,
+            "status": "running",
+            "command": sys.argv,
+            "seed": recipe.train.seed,
+            "versions": _versions(),
+        }
+        if resumed:
+            # First the status: with a longer recipe a run must not pass for finished.
+            before = {k: v for k, v in self.read_notes().items() if k != "finished"}
+            write_json(self.notes, {**before, **notes})
+            save_recipe(recipe, self.recipe)
+        else:
+            save_recipe(recipe, self.recipe)
+            self.update_notes(**notes, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
 
     def _clear(self) -> None:
         with writing_to(self.root):

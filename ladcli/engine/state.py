@@ -69,31 +69,57 @@ def save_state(path: Path, learners: Mapping[str, Learner], position: Position) 
     write_plain_file(path, content)
 
 
+def read_position(path: Path) -> Position:
+    """How far the run of a saved state has come.
+
+    Raises:
+        UserError: the file is no state of this program.
+    """
+    return _position_of(path, _read(path))
+
+
 def load_state(path: Path, learners: Mapping[str, Learner]) -> Position:
     """Put a saved state into ``learners`` and the random generators.
 
     Raises:
         UserError: the file is no state of these networks.
     """
-    content = read_plain_file(path, FORMAT, (1, VERSION), what="training state")
+    content = _read(path)
+    position = _position_of(path, content)
     try:
-        if content["version"] == 1:
-            content = _from_version_1(content)
         if set(content["networks"]) != set(learners):
             raise ValueError(f"it holds the networks {', '.join(content['networks'])}")
         for name, learner in learners.items():
             _restore(learner, content["networks"][name])
-        position = Position(**content["position"])
         torch.set_rng_state(content["random"]["cpu"])
         cuda = content["random"]["cuda"]
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{path}: does not fit this run ({reason}); start anew with --overwrite"
-        ) from error
+        raise _misfit(path, error) from error
     if torch.cuda.is_available() and len(cuda) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(cuda)
     return position
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content = read_plain_file(path, FORMAT, (1, VERSION), what="training state")
+    if content["version"] != 1:
+        return content
+    try:
+        return _from_version_1(content)
+    except (KeyError, TypeError) as error:
+        raise _misfit(path, error) from error
+
+
+def _position_of(path: Path, content: dict[str, Any]) -> Position:
+    try:
+        return Position(**content["position"])
+    except (KeyError, TypeError) as error:
+        raise _misfit(path, error) from error
+
+
+def _misfit(path: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:200]
+    return UserError(f"{path}: does not fit this run ({reason}); start anew with --overwrite")
 
 
 def _restore(learner: Learner, saved: dict[str, Any]) -> None:

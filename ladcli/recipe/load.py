@@ -102,7 +102,8 @@ def read_recipe(
     values = {**defaults, **{key: one.value for key, one in given.items()}}
     sources = dict.fromkeys([key for key in defaults if key not in given], name)
     sources |= {key: one.source for key, one in given.items()}
-    return AskedRecipe(_build(values, sources), given)
+    asked = {key: one for key, one in given.items() if one.source != DERIVED}
+    return AskedRecipe(_build(values, sources), asked)
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:

@@ -44,7 +44,7 @@ def colad(recipe: Recipe, options: RunOptions) -> TrainingResult:
             f"{first}: both networks start from this checkpoint and would stay equal for ever; "
             "give --init-a and --init-b different files, or leave one out"
         )
-    return run_training(Method("colad", _networks, _objective), recipe, options)
+    return run_training(Method("colad", _networks, _objective, (A, B)), recipe, options)
 
 
 def _networks(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:

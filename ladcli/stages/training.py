@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,24 @@ from ladcli.engine.metrics_log import MetricsLog, read_metrics
 from ladcli.engine.optimizer import base_lr, build_optimizer
 from ladcli.engine.progress import Reporter, announce, progress
 from ladcli.engine.run_directory import RunDirectory
-from ladcli.engine.state import Learner, Position, load_state, save_state
+from ladcli.engine.state import Learner, Position, load_state, read_position, save_state
 from ladcli.engine.tensorboard import open_tensorboard, require_tensorboard
 from ladcli.errors import BadImageError, Interrupted
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.thresholds import ScoreThresholds
-from ladcli.recipe import load_recipe
+from ladcli.recipe import Given, load_recipe
 from ladcli.recipe.options import read_files
 from ladcli.recipe.schema import Recipe
+from ladcli.stages.continuation import (
+    continued_recipe,
+    evaluation_is_due,
+    forget_extra_evaluations,
+    is_finished,
+    is_measured,
+    is_regular,
+    keep_previous_best,
+    recorded_metrics,
+)
 from ladcli.stages.datasets import (
     EvaluationSet,
     open_evaluation_set,
@@ -66,6 +77,7 @@ class RunOptions:
     said: set[str] = field(default_factory=set)  # notes of earlier stages, which are not repeated
     recipe_file: Path | None = None  # that the recipe came from: it is never replaced
     hints: tuple[str, ...] = ()  # what the command line wants the user to know
+    given: Mapping[str, Given] = field(default_factory=dict)  # options as asked for, for run.json
 
 
 @dataclass(frozen=True)
@@ -128,6 +140,7 @@ class Method:
     #: Called once the data are known to be sound.  The second value goes into `run.json`, but for
     #: "earlier": the costs of the trainings that this one builds on.
     objective: Callable[[Prepared], tuple[Objective | CoObjective, dict[str, Any]]]
+    names: tuple[str, ...] = (MODEL,)  # of the networks
 
 
 def run_training(method: Method, recipe: Recipe, options: RunOptions) -> TrainingResult:
@@ -146,11 +159,13 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     saved_notes = run.read_notes() if options.resume else {}
     saved = load_recipe(run.recipe) if options.resume and run.recipe.exists() else None
     if saved is not None:
+        done = read_position(run.state) if run.state.exists() else Position()
         recipe = keep_resolved(recipe, saved, saved_notes)
+        recipe = continued_recipe(run, recipe, saved, done)
+        if is_finished(run, recipe, saved, done):
+            return _finished_before(method, run, done, options)
     prepared, hints = prepare(method, recipe, saved_notes=saved_notes)
     recipe = prepared.recipe
-    if saved is not None:
-        run.check_same_recipe(recipe, saved)
     objective, method_notes = method.objective(prepared)
     learners = {name: _learner(network, prepared) for name, network in prepared.networks.items()}
     position = Position()
@@ -162,6 +177,7 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     fingerprints = {"data": prepared.index.fingerprint(), **method_notes.pop("fingerprints", {})}
     if saved is None:
         run.update_notes(resolved=prepared.resolved)
+    run.note_given(options.given, anew=saved is None)
     cost = cost_at_start(
         {name: network.num_parameters for name, network in prepared.networks.items()},
         sum(network.num_trained for network in prepared.networks.values()),
@@ -175,7 +191,8 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     )
     if not options.quiet:
         _say_what_will_happen(method, prepared, [*options.hints, *hints], options, position)
-    log = _open_log(run, recipe, position)
+    extra = forget_extra_evaluations(run, recipe, learners, position)
+    log = _open_log(run, recipe, position, drop_evaluations=extra)
     prober = Prober(
         recipe,
         prepared.index,
@@ -207,11 +224,28 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
             skipped=set(run.read_notes().get("skipped_images", [])),
         )
         _train_and_note(run, training, bar)
+        if prepared.validation is not None and not is_measured(run, position.epoch):
+            # The run was cut to what was done, after an epoch without an evaluation.
+            finisher.evaluate(position)
+            training.save(position)
     run.update_notes(status="finished", finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     notes = (*prepared.index.notes, *finisher.notes)
-    return TrainingResult(
-        run, tuple(learners), finisher.metrics, position.step, len(training.skipped), notes
+    metrics = finisher.metrics or recorded_metrics(run, method.names)
+    return TrainingResult(run, method.names, metrics, position.step, len(training.skipped), notes)
+
+
+def _finished_before(
+    method: Method, run: RunDirectory, position: Position, options: RunOptions
+) -> TrainingResult:
+    """The result of a run that has ended; nothing is written."""
+    announce(
+        f"{run.root}: is finished after {position.epoch} epoch(s); more of them with --resume go "
+        f"on from here, such as --set schedule.epochs={2 * position.epoch}",
+        quiet=options.quiet,
     )
+    skipped = run.read_notes().get("skipped_images", [])
+    metrics = recorded_metrics(run, method.names)
+    return TrainingResult(run, method.names, metrics, position.step, len(skipped), ())
 
 
 def prepare(
@@ -297,16 +331,12 @@ def input_rule(recipe: Recipe) -> InputRule:
     return InputRule(recipe.data.short[-1], recipe.data.long)
 
 
-def _evaluation_is_due(recipe: Recipe, epoch: int) -> bool:
-    return epoch == recipe.schedule.epochs or epoch % recipe.train.eval_every == 0
-
-
 def _num_evaluations(prepared: Prepared, position: Position) -> int:
     """Evaluations on the validation set that are still to come."""
     if prepared.validation is None:
         return 0
     epochs = range(position.epoch + 1, prepared.recipe.schedule.epochs + 1)
-    due = sum(_evaluation_is_due(prepared.recipe, epoch) for epoch in epochs)
+    due = sum(evaluation_is_due(prepared.recipe, epoch) for epoch in epochs)
     return due * len(prepared.networks)
 
 
@@ -331,13 +361,19 @@ def _train_and_note(run: RunDirectory, training: Training, bar: Reporter) -> Non
         run.update_notes(skipped_images=sorted(training.skipped))
 
 
-def _open_log(run: RunDirectory, recipe: Recipe, position: Position) -> MetricsLog:
+def _open_log(
+    run: RunDirectory, recipe: Recipe, position: Position, *, drop_evaluations: Container[int]
+) -> MetricsLog:
     """The run's log up to ``position``; what lies beyond is done again."""
     board = None
     if recipe.train.tensorboard:
         board = open_tensorboard(run.tensorboard, after_step=position.step)
     return MetricsLog(
-        run.metrics, keep_steps=position.step, keep_epochs=position.epoch, mirror=board
+        run.metrics,
+        keep_steps=position.step,
+        keep_epochs=position.epoch,
+        drop_evaluations=drop_evaluations,
+        mirror=board,
     )
 
 
@@ -412,10 +448,20 @@ class _EpochFinisher:
         for name in self.prepared.networks:
             self._save(name, "last", position)
         self.prober.take(position)
-        validation = self.prepared.validation
-        if validation is not None and _evaluation_is_due(self.prepared.recipe, position.epoch):
+        if evaluation_is_due(self.prepared.recipe, position.epoch):
+            self.evaluate(position)
+
+    def evaluate(self, position: Position) -> None:
+        """Measure every network, where there is a validation set."""
+        if self.prepared.validation is None:
+            return
+        # What a longer run would not do must not move the random numbers that it goes on with.
+        with contextlib.ExitStack() as stack:
+            if not is_regular(self.prepared.recipe, position.epoch):
+                devices = range(torch.cuda.device_count())
+                stack.enter_context(torch.random.fork_rng(devices=devices))
             for name in self.prepared.networks:
-                self._evaluate(name, validation, position)
+                self._evaluate(name, self.prepared.validation, position)
 
     def _save(
         self,
@@ -463,6 +509,8 @@ class _EpochFinisher:
             f"epoch {position.epoch}: {who}AP {100 * average:.1f} on {validation.name}"
         )
         if average > position.best.get(network, -1.0):
+            if network in position.best and not is_regular(self.prepared.recipe, position.epoch):
+                keep_previous_best(self.run, network)
             position.best[network] = average
             self._save(network, "best", position, evaluation.thresholds)
 

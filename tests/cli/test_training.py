@@ -20,20 +20,20 @@ METRICS = CocoMetrics(
 
 def test_new_run_starts_from_defaults_and_a_resumed_one_from_its_own(tmp_path: Path) -> None:
     flags = {"optim.lr": 0.5}
-    new = resolve_recipe(None, flags, [], RunOptions(tmp_path))
+    new = resolve_recipe(None, flags, [], RunOptions(tmp_path)).recipe
     assert new == load_recipe(None, flags=flags)
     save_recipe(new, tmp_path / "recipe.yaml")
-    assert resolve_recipe(None, {}, [], RunOptions(tmp_path)) == Recipe()
-    assert resolve_recipe(None, {}, [], RunOptions(tmp_path, resume=True)) == new
+    assert resolve_recipe(None, {}, [], RunOptions(tmp_path)).recipe == Recipe()
+    assert resolve_recipe(None, {}, [], RunOptions(tmp_path, resume=True)).recipe == new
     changed = resolve_recipe(None, {}, ["optim.lr=2"], RunOptions(tmp_path, resume=True))
-    assert changed.optim.lr == 2  # the stage refuses it
+    assert changed.recipe.optim.lr == 2  # the stage refuses it
 
 
 def test_named_recipe_wins_over_that_of_the_run(tmp_path: Path) -> None:
     save_recipe(load_recipe(None, flags={"optim.lr": 0.5}), tmp_path / "recipe.yaml")
     (tmp_path / "mine.yaml").write_text("optim: {lr: 0.25}")
     options = RunOptions(tmp_path, resume=True)
-    assert resolve_recipe(tmp_path / "mine.yaml", {}, [], options).optim.lr == 0.25
+    assert resolve_recipe(tmp_path / "mine.yaml", {}, [], options).recipe.optim.lr == 0.25
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ def test_a_run_is_resumed_under_its_own_options(run: RunDirectory) -> None:
     other = update_recipe(RECIPE, {"optim.lr": 0.5})
     with pytest.raises(UserError) as caught:
         run.check_same_recipe(other, RECIPE)
-    assert f"{run.root}: was started with optim.lr=0.01, not 0.5" in str(caught.value)
+    assert f"{run.root}: was started with --lr 0.01 (optim.lr), not 0.5;" in str(caught.value)
 
 
 def test_options_that_leave_the_result_alone_may_change(run: RunDirectory) -> None:

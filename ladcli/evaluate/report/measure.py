@@ -43,7 +43,7 @@ def measure_set(
         Numbers from the detections where they and the ground truth can be used, else the recorded
         ones, which have no curves; remarks say what is missing.
     """
-    recorded, tide, remarks = _recorded(folder / "metrics.json")
+    recorded, tide, remarks = read_recorded(folder / "metrics.json")
     # Whatever the set: no threshold is derived on what results are reported on.
     thresholds = _stored_thresholds(folder.parent / VALIDATION / "metrics.json")
     detections = folder / "predictions.json"
@@ -95,7 +95,7 @@ def _differ(one: float | None, other: float | None) -> bool:
     return abs(one - other) > _SAME
 
 
-def _recorded(path: Path) -> tuple[CocoMetrics | None, TideErrors | None, list[str]]:
+def read_recorded(path: Path) -> tuple[CocoMetrics | None, TideErrors | None, list[str]]:
     """The numbers of a metrics.json as far as it can be used, and what is wrong with it."""
     if not path.is_file():
         return None, None, []
