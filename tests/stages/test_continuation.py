@@ -29,6 +29,9 @@ from tests.stages.tiny import (
     weights,
 )
 
+#: Entries of the log that depend on the clock.
+CLOCK = ("images_per_second", "seconds_per_step", "seconds_trained")
+
 Stage = Callable[[Recipe, RunOptions], TrainingResult]
 
 
@@ -51,7 +54,7 @@ def notes(run: Path) -> dict[str, Any]:
 def log(run: Path) -> list[dict[str, Any]]:
     """The lines of a log without what depends on the clock."""
     return [
-        {k: v for k, v in line.items() if k not in ("images_per_second", "seconds_per_step")}
+        {k: v for k, v in line.items() if k not in CLOCK}
         for line in read_metrics(run / "metrics.jsonl")
     ]
 
