@@ -17,7 +17,7 @@ from ladcli.distill.objectives import MODEL
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.engine.optimizer import base_lr, decayed
 from ladcli.engine.run_directory import FREE_KEYS, SCHEDULE_KEYS, RunDirectory
-from ladcli.engine.state import Position
+from ladcli.engine.state import Position, read_position
 from ladcli.errors import UserError
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.report.measure import STATS, read_recorded
@@ -45,6 +45,11 @@ def continued_recipe(
     _require_same_rates(run, recipe, saved, position)
     wanted = flat(recipe)
     return update_recipe(saved, {key: wanted[key] for key in (*FREE_KEYS, *SCHEDULE_KEYS)})
+
+
+def stored_position(run: RunDirectory) -> Position:
+    """How far a run has come by its saved state; nowhere, where there is none."""
+    return read_position(run.state) if run.state.exists() else Position()
 
 
 def is_finished(run: RunDirectory, recipe: Recipe, saved: Recipe, position: Position) -> bool:

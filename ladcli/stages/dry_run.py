@@ -19,6 +19,7 @@ from ladcli.files import require_writable
 from ladcli.recipe import flat, load_recipe
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import DataConfig, Recipe
+from ladcli.stages.continuation import continued_recipe, stored_position
 from ladcli.stages.datasets import open_training_set
 from ladcli.stages.pipeline_plan import (
     PipelineOptions,
@@ -218,7 +219,7 @@ def _resolved(run: PipelineRun, recipe: Recipe, index: CocoIndex) -> Recipe:
         count_steps=lambda recipe: _batches(recipe, index),
     ).recipe
     if saved is not None and not run.label.exists():
-        folder.check_same_recipe(recipe, saved)
+        recipe = continued_recipe(folder, recipe, saved, stored_position(folder))
     return recipe
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from ladcli.data.folder import find_split
 from ladcli.data.shipped import shipped_photos
 from ladcli.data.synth import check_synthetic
 from ladcli.data.synth_scene import SceneStyle
-from ladcli.engine.run_directory import FREE_KEYS
+from ladcli.engine.run_directory import FREE_KEYS, RunDirectory
 from ladcli.errors import UserError
 from ladcli.fingerprint import fingerprint_plain
-from ladcli.recipe import load_recipe
+from ladcli.recipe import AskedRecipe, flat, is_given, load_recipe, read_recipe
+from ladcli.recipe.flags import option_value, shown_value
 from ladcli.recipe.learning_rate import follow_batch
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import Recipe
@@ -71,7 +72,8 @@ def list_runs(
         )
         for planned in pipeline.runs()
     ]
-    return runs, {run.name: _recipe_of(run, runs, pipeline, name, options) for run in runs}
+    asked = {run.name: asked_recipe(run, runs, pipeline, name, options) for run in runs}
+    return runs, {run_name: one.recipe for run_name, one in asked.items()}
 
 
 def finished_before(run: PipelineRun, recipe: Recipe) -> bool:
@@ -89,8 +91,22 @@ def finished_before(run: PipelineRun, recipe: Recipe) -> bool:
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise UserError(f"{run.label}: is damaged; {remedy}") from error
     if stored != identity_of(run, recipe):
-        raise UserError(f"{run.folder}: this stage was run with other options; {remedy}")
+        difference = _difference(run, recipe)
+        named = "" if difference is None else f" ({difference})"
+        raise UserError(f"{run.folder}: this stage was run with other options{named}; {remedy}")
     return True
+
+
+def _difference(run: PipelineRun, recipe: Recipe) -> str | None:
+    """The first option in which a finished training differs from what is asked for now."""
+    stored = RunDirectory(run.folder).recipe
+    if not run.stage.trains or not stored.is_file():
+        return None
+    before, now = flat(load_recipe(stored)), flat(recipe)
+    for key, value in now.items():
+        if key not in FREE_KEYS and is_given(recipe, key) and before[key] != value:
+            return f"{option_value(key, before[key])}, and not {shown_value(value)}"
+    return None
 
 
 def drawing(run: PipelineRun) -> tuple[dict[str, int], SceneStyle]:
@@ -161,13 +177,13 @@ def _name_of_data(folder: Path, run: PipelineRun) -> str:
     return str(folder)
 
 
-def _recipe_of(
+def asked_recipe(
     run: PipelineRun,
     runs: list[PipelineRun],
     pipeline: Pipeline,
     name: str,
     options: PipelineOptions,
-) -> Recipe:
+) -> AskedRecipe:
     """The recipe of one run: the pipeline's, then the stage's, then the command line's."""
     synthetic = [r for r in runs if r.stage.run == "synth"]
     # The seed comes last: options that were not given are there too, as None.
@@ -184,7 +200,7 @@ def _recipe_of(
         teacher = teacher or source.teacher
     if run.stage.run == "distill":
         flags["distill.teacher"] = str(trained_network(str(teacher), runs))
-    return load_recipe(
+    asked = read_recipe(
         None,
         layers=[
             (f"pipeline {name}, recipe", pipeline.recipe),
@@ -193,6 +209,14 @@ def _recipe_of(
         flags=flags,
         overrides=options.overrides,
     )
+    # What the pipeline itself says, nobody typed as a flag.
+    own = {
+        key: replace(given, source=f"pipeline {name}")
+        for key, given in asked.given.items()
+        if key in flags and given.source.startswith("--") and options.flags.get(key) is None
+        if not given.source.startswith("--set ")
+    }
+    return AskedRecipe(asked.recipe, {**asked.given, **own})
 
 
 def _check_sets(pipeline: Pipeline, runs: list[PipelineRun], recipes: dict[str, Recipe]) -> None:

@@ -8,6 +8,7 @@ from ladcli.engine.progress import announce, clock, part_of
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import Interrupted
 from ladcli.files import write_json
+from ladcli.recipe import AskedRecipe
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.cache_teacher import cache_teacher
@@ -15,6 +16,7 @@ from ladcli.stages.colad import colad
 from ladcli.stages.distill import distill
 from ladcli.stages.pipeline_plan import (
     PipelineOptions,
+    asked_recipe,
     finished_before,
     identity_of,
     plan_runs,
@@ -46,6 +48,7 @@ def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> Pip
         Interrupted: stopped by the user; the next call goes on.
     """
     runs, recipes = plan_runs(pipeline, name, options)
+    given = {run.name: asked_recipe(run, runs, pipeline, name, options).given for run in runs}
     times = _times(pipeline, runs, recipes)
     what = f"{pipeline.description}: " if pipeline.description else ""
     count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
@@ -57,7 +60,8 @@ def run_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> Pip
                 raise Interrupted
             times.begin()
             headline = f"[{number}/{len(runs)}] {run.name} ({run.stage.run})"
-            _run_once(run, runs, recipes[run.name], headline, times, options, said)
+            asked = AskedRecipe(recipes[run.name], given[run.name])
+            _run_once(run, runs, asked, headline, times, options, said)
         if stop:
             raise Interrupted
         result = measure_pipeline(
@@ -82,7 +86,7 @@ def _times(pipeline: Pipeline, runs: list[PipelineRun], recipes: dict[str, Recip
 def _run_once(
     run: PipelineRun,
     runs: list[PipelineRun],
-    recipe: Recipe,
+    asked: AskedRecipe,
     headline: str,
     times: PipelineTime,
     options: PipelineOptions,
@@ -93,6 +97,7 @@ def _run_once(
     Args:
         said: notes that were shown before; those of this stage are added.
     """
+    recipe = asked.recipe
     if finished_before(run, recipe):
         announce(f"{headline}: finished before", quiet=options.quiet)
         times.found_done()
@@ -113,6 +118,7 @@ def _run_once(
                 quiet=options.quiet,
                 brief=True,
                 said=said,
+                given=asked.given,
             )
             stage = {"pretrain": pretrain, "distill": distill, "colad": colad}[run.stage.run]
             try:

@@ -25,7 +25,7 @@ from ladcli.engine.metrics_log import MetricsLog, read_metrics
 from ladcli.engine.optimizer import base_lr, build_optimizer
 from ladcli.engine.progress import Reporter, announce, progress
 from ladcli.engine.run_directory import RunDirectory
-from ladcli.engine.state import Learner, Position, load_state, read_position, save_state
+from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.engine.tensorboard import open_tensorboard, require_tensorboard
 from ladcli.errors import BadImageError, Interrupted
 from ladcli.evaluate.coco import CocoMetrics
@@ -42,6 +42,7 @@ from ladcli.stages.continuation import (
     is_regular,
     keep_previous_best,
     recorded_metrics,
+    stored_position,
 )
 from ladcli.stages.datasets import (
     EvaluationSet,
@@ -159,7 +160,7 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     saved_notes = run.read_notes() if options.resume else {}
     saved = load_recipe(run.recipe) if options.resume and run.recipe.exists() else None
     if saved is not None:
-        done = read_position(run.state) if run.state.exists() else Position()
+        done = stored_position(run)
         recipe = keep_resolved(recipe, saved, saved_notes)
         recipe = continued_recipe(run, recipe, saved, done)
         if is_finished(run, recipe, saved, done):

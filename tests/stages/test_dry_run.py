@@ -117,7 +117,7 @@ def test_stopped_run_is_to_be_resumed(
     assert not found["teacher-seed0"].missing
     changed = forecast(what, options(tmp_path / "out", data, overrides=["optim.lr=0.5"]))
     (message,) = changed["teacher-seed0"].missing
-    assert "teacher-seed0: was started with optim.lr=0.01, not 0.5" in message
+    assert "teacher-seed0: was started with --lr 0.01 (optim.lr), not 0.5;" in message
 
 
 def test_half_built_cache_is_to_be_resumed(data: Path, tmp_path: Path) -> None:

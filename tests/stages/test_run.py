@@ -160,7 +160,7 @@ def test_finished_runs_of_other_options_are_refused_not_replaced(
 ) -> None:
     what, out, _ = finished
     before = contents(out)
-    with pytest.raises(UserError, match=r"run with other options; .*another --out.*remove"):
+    with pytest.raises(UserError, match=r"run with other options.*; .*another --out.*remove"):
         run(what, out, **options)
     assert contents(out) == before
 
@@ -395,7 +395,7 @@ class TestSeeds:
         out, flags = tmp_path / "out", {"data.dir": str(data)}
         run(pipeline(tmp_path, self.STAGES[:2]), out, flags=flags)
         crossed = {**self.STAGES[1], "teacher": "teacher-seed0"}
-        with pytest.raises(UserError, match="cache-seed1: this stage was run with other options"):
+        with pytest.raises(UserError, match="cache-seed1: this stage was run with other options;"):
             run(pipeline(tmp_path, [self.STAGES[0], crossed]), out, flags=flags)
 
 
