@@ -113,9 +113,22 @@ def _show(info: CacheInfo, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(info.to_json()))
         return
+    from ladcli.classes import ClassTable
+    from ladcli.distill.cache_differences import teacher_in_words, views_in_words
+
     print_line(f"{info.path}: level {info.level}, {info.precision}")
     positives = "" if info.num_positives is None else f", {info.num_positives} positives"
     print_line(f"{info.num_images} images x {info.num_views} views{positives}")
     print_line(f"{info.num_bytes} bytes, {info.bytes_per_image_view:.0f} per image view")
+    unknown = "not noted (the cache is of an older version)"
+    teacher, data = info.origin.get("teacher"), info.origin.get("data")
+    print_line(f"teacher     {teacher_in_words(teacher) if teacher else unknown}")
+    where = data and (data.get("folder") or data.get("annotations"))
+    boxes = f", {data['boxes']} boxes" if data else ""
+    print_line(f"data        {where or unknown}{boxes}")
+    print_line(f"views       {views_in_words(info.views) if info.views else unknown}")
+    names = ClassTable.from_plain(info.classes).names
+    print_line(f"classes     {len(names)}: {', '.join(names)}")
+    print_line("fingerprints")
     for name, digest in info.fingerprints.items():
-        print_line(f"{name:<10} {digest}")
+        print_line(f"  {name:<9} {digest}")

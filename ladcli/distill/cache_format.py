@@ -7,7 +7,7 @@ data set per column with the rows of all image views end to end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -129,13 +129,19 @@ def require_level(path: Path, found: Level, needed: Level) -> None:
         )
 
 
-def require_match(path: Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+def require_match(
+    path: Path,
+    found: Mapping[str, str],
+    wanted: Mapping[str, str],
+    explain: Callable[[str], str | None] = lambda name: None,
+) -> None:
     """Refuse a cache that was made for something else.
 
     Args:
         path: of the cache, for the message.
         found: the fingerprints in the cache.
         wanted: those of this run; names that are absent are not compared.
+        explain: what is different in a fingerprint, in words, where that is known.
 
     Raises:
         UserError: says which fingerprints differ.
@@ -143,9 +149,15 @@ def require_match(path: Path, found: Mapping[str, str], wanted: Mapping[str, str
     wrong = [name for name in _MEANINGS if name in wanted and found.get(name) != wanted[name]]
     if not wrong:
         return
-    reasons = " and ".join(_MEANINGS[name] for name in wrong)
-    name = wrong[0]
+    reasons = []
+    for name in wrong:
+        known = explain(name)
+        if known is not None:
+            reasons.append(f"{_MEANINGS[name].partition(' (')[0]} ({known})")
+            continue
+        # Digests at least tell whether two messages mean the same.
+        digests = f"{name} {str(found.get(name))[:12]}, this run has {wanted[name][:12]}"
+        reasons.append(f"{_MEANINGS[name]} ({digests})")
     raise UserError(
-        f"{path}: was made for {reasons} ({name} {str(found.get(name))[:12]}, this run has "
-        f"{wanted[name][:12]}); build one that fits with lad cache-teacher"
+        f"{path}: was made for {' and '.join(reasons)}; build one that fits with lad cache-teacher"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,10 @@ class CacheInfo:
     num_positives: int | None  # None where they are not stored, but made of the outputs
     num_bytes: int  # of the file
     teacher_cost: TrainingCost = UNKNOWN  # what its training took
+    classes: list[list[Any]] = field(default_factory=list)  # as `ClassTable.to_plain` gives them
+    views: Mapping[str, Any] = field(default_factory=dict)  # as `ViewGrid.to_plain`
+    #: See `ladcli.distill.cache_differences.describe_origin`; older caches do not say.
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def bytes_per_image_view(self) -> float:
@@ -59,6 +63,12 @@ class CacheInfo:
             "precision": self.precision,
             "fingerprints": dict(self.fingerprints),
             "teacher_cost": self.teacher_cost.to_plain(),
+            "teacher": self.origin.get("teacher"),
+            "data": self.origin.get("data"),
+            "classes": self.classes,
+            "view_grid": dict(self.views) or None,
+            "assigner": self.origin.get("assigner"),
+            "soft": self.origin.get("soft"),
         }
 
 
@@ -113,6 +123,14 @@ class TeacherCache:
         group = _group(self._opened(), table)
         with damage_in_words(self.path):
             return {name: group[name][span] for name in TABLES[table]}
+
+    def read_image_digests(self) -> np.ndarray | None:
+        """Digests of the images, [N, 8] uint8 beside `image_ids`; None in older caches."""
+        with damage_in_words(self.path):
+            stored = self._opened().get("image_digests")
+            if stored is None or stored.shape != (len(self.image_ids), 8):
+                return None
+            return np.asarray(stored[:])
 
     def _opened(self) -> h5py.File:
         # Opened at the first read, so that a copy of this object in another process has its own.
@@ -186,7 +204,17 @@ def _read_info(path: Path, file: h5py.File) -> CacheInfo:
         len(file["anchor"]) if POSITIVES in TABLES_OF[level] else None,
         path.stat().st_size,
         TrainingCost.from_plain(json.loads(attrs.get("teacher_cost", "null"))),
+        json.loads(attrs["classes"]),
+        _table(attrs.get("views", "{}"), "views"),
+        _table(attrs.get("origin", "{}"), "origin"),
     )
+
+
+def _table(text: Any, what: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"its {what} is no table")
+    return found
 
 
 def _check_tables(file: h5py.File, level: Level) -> None:

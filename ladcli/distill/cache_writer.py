@@ -78,6 +78,7 @@ class CacheWriter:
         attributes: plain values that become its root attributes (fingerprints and so on).
         remarks: likewise, but a build goes on whatever they are.
         image_ids: [N] of the data index.
+        image_digests: [N, 8] of the same images, see `ladcli.data.image_digests`.
         view_ids: the views that every image is stored under.
         num_parts: how many parts the plan has.
         num_classes: C.
@@ -96,6 +97,7 @@ class CacheWriter:
         view_ids: tuple[int, ...],
         num_parts: int,
         num_classes: int,
+        image_digests: np.ndarray | None = None,
         remarks: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = path
@@ -103,6 +105,7 @@ class CacheWriter:
         self.attributes = {"level": level, **attributes}
         self.remarks = remarks or {}
         self.image_ids = image_ids
+        self.image_digests = image_digests
         self.view_ids = view_ids
         self.num_parts = num_parts
         self.num_classes = num_classes
@@ -197,6 +200,8 @@ class CacheWriter:
                 _append(file.require_group(table or "/"), table, part)
         view_ids = np.array(self.view_ids, dtype=np.int32)
         _store(file, image_ids=self.image_ids, view_ids=view_ids, canvas=canvas)
+        if self.image_digests is not None:
+            _store(file, image_digests=self.image_digests)
         for table in self.tables:
             _store(file.require_group(table or "/"), start=start[table], count=count[table])
 

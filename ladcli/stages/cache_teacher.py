@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ladcli.data.image_digests import image_digests
 from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import Plan, plan_views
 from ladcli.data.views import ViewGrid
 from ladcli.detector.model import Architecture
 from ladcli.distill.cache_contents import encode_opinion
+from ladcli.distill.cache_differences import CacheUse, describe_origin, difference
 from ladcli.distill.cache_format import require_level, require_match
-from ladcli.distill.cache_reader import CacheInfo, read_cache_info
+from ladcli.distill.cache_reader import CacheInfo, TeacherCache, read_cache_info
 from ladcli.distill.cache_writer import PARTS, CacheWriter, discard_parts, parts_folder
 from ladcli.distill.teacher import OnlineTeacher
 from ladcli.engine.device import autocast, choose_device
@@ -79,11 +82,12 @@ def cache_teacher(
     fingerprints = cache_fingerprints(detector, index, recipe, assigner).of_level(
         recipe.cache.level
     )
+    use = CacheUse(index, recipe.data, assigner, recipe.soft, (teacher, detector))
     if keep and out.exists():
-        info = read_cache_info(out)
-        require_level(out, info.level, recipe.cache.level)
-        require_match(out, info.fingerprints, fingerprints)
-        return info
+        cache = TeacherCache(out)
+        require_level(out, cache.info.level, recipe.cache.level)
+        require_match(out, cache.info.fingerprints, fingerprints, partial(difference, cache, use))
+        return cache.info
     if not quiet:
         _warn(recipe, index, hints, said if said is not None else set())
     source = OnlineTeacher(detector, assigner, autocast=autocast(recipe.train.precision, device))
@@ -99,7 +103,11 @@ def cache_teacher(
         view_ids=ViewGrid.from_config(recipe.data).view_ids(),
         num_parts=len(parts),
         num_classes=len(index.classes),
-        remarks={"teacher_cost": checkpoint_cost(teacher).to_plain()},
+        image_digests=image_digests(index),
+        remarks={
+            "teacher_cost": checkpoint_cost(teacher).to_plain(),
+            "origin": describe_origin(use),
+        },
     )
     _run_missing_parts(recipe, source, index, parts, writer, device=device, quiet=quiet)
     writer.finish()

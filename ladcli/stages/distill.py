@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ladcli.assign import Assigner
 from ladcli.detector.checkpoint import teacher_fingerprint
+from ladcli.distill.cache_differences import settings_of_views, views_in_words
+from ladcli.distill.cache_reader import read_cache_info
 from ladcli.distill.objectives import Objective
 from ladcli.distill.teacher import Teacher
+from ladcli.engine.progress import announce
 from ladcli.errors import UserError
+from ladcli.recipe import Given, flat, is_given, update_recipe
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.teachers import (
@@ -28,6 +33,9 @@ from ladcli.stages.training import (
 )
 from ladcli.training_cost import UNKNOWN, TrainingCost
 
+#: Whoever gives one of these means sizes of his own.
+_SIZES = ("short", "long", "scales", "scale_steps")
+
 
 def distill(recipe: Recipe, options: RunOptions) -> TrainingResult:
     """Train a student from the teacher or the cache that the recipe names.
@@ -40,7 +48,27 @@ def distill(recipe: Recipe, options: RunOptions) -> TrainingResult:
             "nobody to learn from: name a teacher with --teacher CHECKPOINT, or a cache with "
             "--cache FILE"
         )
+    recipe, options = _with_views_of_cache(recipe, options)
     return run_training(Method("distill", single_network, _objective), recipe, options)
+
+
+def _with_views_of_cache(recipe: Recipe, options: RunOptions) -> tuple[Recipe, RunOptions]:
+    """Sizes and flips of the cache, where nobody gave sizes; with who gave them."""
+    path = recipe.distill.cache
+    if path is None or any(is_given(recipe, f"data.{name}") for name in _SIZES):
+        return recipe, options
+    info = read_cache_info(Path(path))
+    values = settings_of_views(info, recipe.data)
+    if values is None:
+        return recipe, options  # what differs is said when the cache is opened
+    if is_given(recipe, "data.flip"):
+        del values["data.flip"]
+    taken = update_recipe(recipe, values, source=f"cache {path}")
+    if flat(taken) != flat(recipe):
+        words = views_in_words(info.views)
+        announce(f"note: sizes are those of the cache: {words}", quiet=options.quiet)
+    given = {key: Given(value, f"cache {path}") for key, value in values.items()}
+    return taken, replace(options, given={**options.given, **given})
 
 
 def _objective(prepared: Prepared) -> tuple[Objective, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from ladcli.assign import Assigner, Switch
@@ -9,6 +10,7 @@ from ladcli.data.index import CocoIndex
 from ladcli.data.views import ViewGrid, is_ranged
 from ladcli.detector.checkpoint import load_checkpoint, load_training, teacher_fingerprint
 from ladcli.detector.model import Detector
+from ladcli.distill.cache_differences import CacheUse, difference
 from ladcli.distill.cache_format import Fingerprints, needed_level, require_level, require_match
 from ladcli.distill.cache_reader import TeacherCache
 from ladcli.distill.cached_teacher import CachedTeacher
@@ -88,10 +90,12 @@ def make_cached_teacher(
         wanted["assigner"] = assigner_fingerprint(assigner)
     if soft and cache.info.level == "soft":
         wanted["soft"] = soft_fingerprint(recipe.soft)
+    teacher = None
     if network is not None:
-        detector = open_teacher_network(network, prepared.index)
-        wanted["teacher"] = teacher_fingerprint(detector)
-    require_match(path, cache.info.fingerprints, wanted)
+        teacher = network, open_teacher_network(network, prepared.index)
+        wanted["teacher"] = teacher_fingerprint(teacher[1])
+    use = CacheUse(prepared.index, recipe.data, assigner, recipe.soft, teacher)
+    require_match(path, cache.info.fingerprints, wanted, partial(difference, cache, use))
     return CachedTeacher(cache, assigner)
 
 

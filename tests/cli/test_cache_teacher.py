@@ -6,6 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.invoke import lad, refused_untouched
+from tests.stages.caches import older
+
+
+def boxes_in(data: Path) -> int:
+    return len(json.loads((data / "annotations/train.json").read_text())["annotations"])
 
 
 def test_build_says_what_it_made(data: Path, tiny: Path, teacher: Path, tmp_path: Path) -> None:
@@ -16,7 +21,14 @@ def test_build_says_what_it_made(data: Path, tiny: Path, teacher: Path, tmp_path
     assert outcome.err == ""
     assert shown[0] == f"{out}: level assignments, fp32"
     assert shown[1].startswith("8 images x 2 views, ")
-    assert [line.split()[0] for line in shown[3:]] == ["teacher", "data", "input", "assigner"]
+    assert shown[3:8] == [
+        f"teacher     {teacher} (mobilenetv3_small_050)",
+        f"data        {data}, {boxes_in(data)} boxes",
+        "views       short side 96, long side up to 128, with and without flip",
+        "classes     3: disc, square, triangle",
+        "fingerprints",
+    ]
+    assert [line.split()[0] for line in shown[8:]] == ["teacher", "data", "input", "assigner"]
     assert lad("cache-teacher", "--info", out).done().splitlines() == shown
     message = refused_untouched(tmp_path, "cache-teacher", *args)
     assert message.startswith(f"{out}: exists; replace it with --overwrite")
@@ -33,6 +45,18 @@ def test_info_as_json_is_one_object(cache: Path) -> None:
     assert found["bytes_per_image_view"] == found["bytes"] / 16
     assert set(found["fingerprints"]) == {"teacher", "data", "input", "assigner"}
     assert all(len(digest) == 64 for digest in found["fingerprints"].values())
+    assert found["teacher"]["architecture"]["backbone"] == "mobilenetv3_small_050"
+    assert (found["view_grid"]["shorts"], found["view_grid"]["view_ids"]) == ([96], [0, 1])
+    assert [name for _, name in found["classes"]] == ["disc", "square", "triangle"]
+    assert found["data"]["boxes"] > 0
+
+
+def test_info_of_an_older_cache_shows_what_it_knows(cache: Path, tmp_path: Path) -> None:
+    old = older(cache, tmp_path / "old.h5")
+    shown = lad("cache-teacher", "--info", old).done().splitlines()
+    assert shown[3] == "teacher     not noted (the cache is of an older version)"
+    assert shown[5] == "views       short side 96, long side up to 128, with and without flip"
+    assert json.loads(lad("cache-teacher", "--info", old, "--json").done())["teacher"] is None
 
 
 @pytest.mark.parametrize(
@@ -56,7 +80,7 @@ def test_every_level_is_built_and_says_what_it_is(
     assert lines[1].startswith("8 images x 2 views")
     # Dense outputs are no positives yet.
     assert ("positives" in lines[1]) == (level != "dense")
-    assert [line.split()[0] for line in lines[3:]] == fingerprints
+    assert [line.split()[0] for line in lines[8:]] == fingerprints
     found = json.loads(lad("cache-teacher", "--info", out, "--json").done())
     assert found["level"] == level
     assert list(found["fingerprints"]) == fingerprints

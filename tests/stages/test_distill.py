@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.distill import distill
 from ladcli.stages.pretrain import pretrain
 from ladcli.stages.training import RunOptions
+from tests.stages.caches import older
 from tests.stages.tiny import (
+    RECIPE,
     STEP,
     assert_same_weights,
+    change_json,
     contents,
     copy_of,
     ctrl_c_at_call,
@@ -130,24 +134,91 @@ class TestCacheOfSomethingElse:
             tiny_recipe(data, train__seed=1, train__eval_every=0), RunOptions(other, quiet=True)
         )
         message = self.refusal(tmp_path, data, cache, distill__teacher=str(other / LAST))
-        assert message.startswith("another teacher network (teacher ")
+        assert message.startswith("another teacher network (")
+        assert f"last.pt (mobilenetv3_small_050); here it is {other / LAST} (mobilenet" in message
 
     def test_data_set(self, cache: Path, tmp_path: Path) -> None:
         other = draw(tmp_path / "other", seed=1)
-        assert self.refusal(tmp_path, other, cache).startswith("another data set (")
+        message = self.refusal(tmp_path, other, cache)
+        assert message.startswith("another data set (")
+        assert re.search(r"\d+ boxes, here \d+, the first image that differs is 0 \(", message)
+
+    def test_data_set_with_fewer_images_and_classes(self, cache: Path, tmp_path: Path) -> None:
+        other = draw(tmp_path / "other", train=6, classes=2)
+        message = self.refusal(tmp_path, other, cache)
+        assert "8 images, here 6" in message
+        assert "classes disc, square, triangle, here disc, square (3 classes against 2)" in message
+
+    def test_one_box_that_moved(self, data: Path, cache: Path, tmp_path: Path) -> None:
+        other = copy_of(data, tmp_path / "other")
+        moved: dict[str, int] = {}
+
+        def move(content: dict[str, Any]) -> None:
+            box = content["annotations"][-1]
+            box["bbox"][2] /= 2
+            moved["image"] = box["image_id"]
+
+        change_json(other / "annotations/train.json", move)
+        message = self.refusal(tmp_path, other, cache)
+        named = f"the first image that differs is {moved['image']} ("
+        assert message.startswith(f"another data set ({named}")
+        assert "): its name, size or boxes);" in message
+        # An older cache tells only that something differs.
+        message = self.refusal(tmp_path, other, older(cache, tmp_path / "old.h5"))
+        assert "(data " in message
 
     def test_views(self, data: Path, cache: Path, tmp_path: Path) -> None:
         message = self.refusal(tmp_path, data, cache, data__short=64)
-        assert message.startswith("another view set (")
+        assert message.startswith(
+            "another view set (short side 96, long side up to 128, "
+            "with and without flip; here they are short side 64, long side up to 128, with and "
+            "without flip);"
+        )
 
     def test_assignment(self, data: Path, cache: Path, tmp_path: Path) -> None:
         message = self.refusal(tmp_path, data, cache, assign__topk=5)
-        assert message.startswith("other assignment options (")
+        assert message.startswith("other assignment options (--set assign.topk=9, here 5);")
 
     def test_several_at_once(self, data: Path, cache: Path, tmp_path: Path) -> None:
         message = self.refusal(tmp_path, data, cache, assign__topk=5, data__flip=0.0)
         assert "another view set" in message
         assert "and other assignment options" in message
+
+
+class TestSizesOfTheCache:
+    """`tiny_recipe` gives sizes; without them those of the cache are taken."""
+
+    def recipe(self, data: Path, cache: Path, **changes: Any) -> Recipe:
+        plain = {**RECIPE, "data": {"workers": 0}}
+        flags = {"data.dir": str(data), "distill.cache": str(cache), "train.eval_every": 0}
+        flags |= {key.replace("__", "."): value for key, value in changes.items()}
+        return load_recipe(None, layers=[("tests", plain)], flags=flags)
+
+    def test_they_are_taken_and_said(
+        self, data: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run = tmp_path / "run"
+        distill(self.recipe(data, cache), RunOptions(run))
+        said = "note: sizes are those of the cache: short side 96, long side up to 128, with and"
+        assert said in " ".join(capsys.readouterr().err.split())
+        stored = load_recipe(run / "recipe.yaml").data
+        assert (stored.short, stored.long, stored.flip) == ([96], 128, 0.5)
+        asked = json.loads((run / "run.json").read_text())["asked"]
+        assert asked["data.short"] == {"value": [96], "source": f"cache {cache}"}
+        before = contents(run)
+        distill(self.recipe(data, cache), RunOptions(run, resume=True, quiet=True))
+        assert contents(run) == before
+
+    def test_sizes_that_were_given_are_not(self, data: Path, cache: Path, tmp_path: Path) -> None:
+        recipe = self.recipe(data, cache, data__short=[80])
+        with pytest.raises(UserError, match=r"short side 96, .*; here they are short side 80, "):
+            distill(recipe, RunOptions(tmp_path / "run", quiet=True))
+        assert not (tmp_path / "run").exists()
+
+    def test_a_flip_that_was_given_is_not(self, data: Path, cache: Path, tmp_path: Path) -> None:
+        recipe = self.recipe(data, cache, data__flip=0.0)
+        with pytest.raises(UserError, match=r"with and without flip; .* 128, unflipped only\)"):
+            distill(recipe, RunOptions(tmp_path / "run", quiet=True))
 
 
 def test_cache_that_lacks_a_view_is_named_when_it_is_needed(
