@@ -23,6 +23,7 @@ from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.report.measure import STATS, read_recorded
 from ladcli.files import atomic_path
 from ladcli.recipe import flat, update_recipe
+from ladcli.recipe.flags import option_value
 from ladcli.recipe.schema import Recipe
 
 
@@ -151,8 +152,9 @@ def _require_room(run: RunDirectory, recipe: Recipe, saved: Recipe, position: Po
         return
     done = f"{position.epoch} epochs" if position.epoch == begun else f"a part of epoch {begun}"
     raise UserError(
-        f"{run.root}: {done} of its {saved.schedule.epochs} are trained already, and schedule."
-        f"epochs={epochs} is less; ask for {begun} epochs or more, or choose another --out"
+        f"{run.root}: {done} of its {saved.schedule.epochs} are trained already, and "
+        f"{option_value('schedule.epochs', epochs)} is less; ask for {begun} epochs or more, or "
+        "choose another --out"
     )
 
 

@@ -241,7 +241,7 @@ def _finished_before(
     """The result of a run that has ended; nothing is written."""
     announce(
         f"{run.root}: is finished after {position.epoch} epoch(s); more of them with --resume go "
-        f"on from here, such as --set schedule.epochs={2 * position.epoch}",
+        f"on from here, such as --epochs {2 * position.epoch}",
         quiet=options.quiet,
     )
     skipped = run.read_notes().get("skipped_images", [])

@@ -55,13 +55,34 @@ def test_flags_and_sets_win_over_the_recipe(data: Path, tiny: Path, tmp_path: Pa
     assert notes["seed"] == 3
 
 
+def test_finished_run_shows_its_table_and_takes_more_epochs(
+    data: Path, tiny: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    first = lad("pretrain", "--data", data, "--recipe", tiny, "--out", run)
+    again = lad("pretrain", "--out", run, "--resume")
+    assert again.done() == first.out
+    said = " ".join(again.err.split())
+    assert said == (
+        f"{run}: is finished after 1 epoch(s); more of them with --resume go on from here, such as "
+        "--epochs 2"
+    )
+    assert "4 steps; network" in lad("pretrain", "--out", run, "--resume", "--epochs", "2").done()
+    asked = json.loads((run / "run.json").read_text())["asked"]
+    assert asked["data.dir"] == {"value": str(data), "source": "--data"}
+    assert asked["train.batch_size"] == {"value": 4, "source": f"recipe {tiny}"}
+    assert asked["schedule.epochs"] == {"value": 2, "source": "--epochs"}
+    message = refused_untouched(run, "pretrain", "--out", run, "--resume", "--batch-size", "2")
+    assert message.startswith(f"{run}: was started with --batch-size 4 (train.batch_size), not 2;")
+
+
 def test_resume_needs_nothing_but_the_folder(teacher_run: Path, data: Path) -> None:
     outcome = lad("pretrain", "--out", teacher_run, "--resume", "--quiet")
     assert outcome.done().endswith("checkpoints/model/best.pt\n")
     message = refused_untouched(
         teacher_run, "pretrain", "--out", teacher_run, "--resume", "--lr", "0.5"
     )
-    assert "was started with optim.lr=0.01, not 0.5" in message
+    assert "was started with --lr 0.01 (optim.lr), not 0.5;" in message
 
 
 def test_resume_without_a_run_is_refused(data: Path, tiny: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from ladcli.cli.training import resolve_recipe, show_result, with_hints
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.recipe import Recipe, load_recipe, save_recipe
+from ladcli.recipe import Given, Recipe, load_recipe, save_recipe
 from ladcli.stages.training import RunOptions, TrainingResult
 
 CLASS = {"AP": 0.25, "AP50": 0.5, "AP75": 0.1, "APs": None, "APm": 0.3, "APl": 0.2, "AR100": 0.4}
@@ -50,7 +50,7 @@ def test_decays_follow_a_number_of_epochs(
     tmp_path: Path, epochs: int, decays: list[int], words: str
 ) -> None:
     options, flags = RunOptions(tmp_path), {"schedule.epochs": epochs}
-    recipe = resolve_recipe(None, flags, [], options)
+    recipe = resolve_recipe(None, flags, [], options).recipe
     assert (recipe.schedule.epochs, recipe.schedule.decay_epochs) == (epochs, decays)
     (hint,) = with_hints(options, flags, recipe).hints
     assert hint == f"{words}; --set schedule.decay_epochs=[...] chooses others"
@@ -59,15 +59,27 @@ def test_decays_follow_a_number_of_epochs(
 def test_decays_that_were_given_are_used_as_they_are(tmp_path: Path) -> None:
     options, flags = RunOptions(tmp_path), {"schedule.epochs": 6}
     (tmp_path / "r.yaml").write_text("schedule: {decay_epochs: [2]}")
-    assert resolve_recipe(tmp_path / "r.yaml", flags, [], options).schedule.decay_epochs == [2]
+    found = resolve_recipe(tmp_path / "r.yaml", flags, [], options).recipe
+    assert found.schedule.decay_epochs == [2]
     sets = ["schedule.decay_epochs=[1, 3]"]
-    assert resolve_recipe(None, flags, sets, options).schedule.decay_epochs == [1, 3]
+    assert resolve_recipe(None, flags, sets, options).recipe.schedule.decay_epochs == [1, 3]
     # Neither a recipe file nor --set that name the epochs alone mean anything new.
-    old = resolve_recipe(None, {}, ["schedule.epochs=6"], options)
+    old = resolve_recipe(None, {}, ["schedule.epochs=6"], options).recipe
     assert old.schedule.decay_epochs == [8, 11]
     assert with_hints(options, {}, old).hints == ()
     flags = {"schedule.epochs": 24, "schedule.decay_epochs": [16, 22]}  # --schedule 2x
-    assert with_hints(options, flags, resolve_recipe(None, flags, [], options)).hints == ()
+    recipe = resolve_recipe(None, flags, [], options).recipe
+    assert with_hints(options, flags, recipe).hints == ()
+
+
+def test_epochs_alone_leave_the_falls_of_a_run_where_they_are(tmp_path: Path) -> None:
+    save_recipe(
+        load_recipe(None, overrides=["schedule.decay_epochs=[2]"]), tmp_path / "recipe.yaml"
+    )
+    options, flags = RunOptions(tmp_path, resume=True), {"schedule.epochs": 24}
+    asked = resolve_recipe(None, flags, [], options)
+    assert (asked.recipe.schedule.epochs, asked.recipe.schedule.decay_epochs) == (24, [2])
+    assert asked.given == {"schedule.epochs": Given(24, "--epochs")}
 
 
 def test_damaged_recipe_of_a_run_is_named(tmp_path: Path) -> None:

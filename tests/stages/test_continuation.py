@@ -223,7 +223,7 @@ class TestRefused:
 
     def test_fewer_epochs_than_are_done(self, data: Path, short: Path) -> None:
         message = self.refusal(schedule(data, 1), short)
-        assert message.startswith("2 epochs of its 2 are trained already, and schedule.epochs=1")
+        assert message.startswith("2 epochs of its 2 are trained already, and --epochs 1 (sch")
 
     def test_any_other_option(self, data: Path, short: Path) -> None:
         message = self.refusal(schedule(data, 4, 1, train__batch_size=2), short)
