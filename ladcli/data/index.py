@@ -19,6 +19,7 @@ from ladcli.data.coco_json import CocoFile, describe_some, read_coco
 from ladcli.data.decode import check_size, opened
 from ladcli.data.headers import describe_bad, look_at_all
 from ladcli.errors import BadImageError, UserError
+from ladcli.recipe.flags import option_value
 
 #: Boxes whose part inside the image is thinner than this, in stored pixels, are no targets: their
 #: size would round to nothing in float32, and its logarithm would be infinite.
@@ -182,7 +183,7 @@ def check_files(index: CocoIndex, *, skip_bad: bool) -> CocoIndex:
     if not skip_bad:
         raise UserError(
             f"{index.annotations}: {summary}; mend them, or leave them out with "
-            "data.skip_bad_images=true"
+            f"{option_value('data.skip_bad_images', True)}"
         )
     if len(bad) == len(index):
         raise UserError(f"{index.annotations}: {summary}; check the image folder")

@@ -103,14 +103,13 @@ def _check_canvas(backbone: Backbone, height: int, width: int) -> None:
     except _PASS_ERRORS as error:
         reason = " ".join(str(error).split()) or f"it fails on {height}x{width} pixels"
         raise UserError(
-            f"model.backbone {backbone.name!r} does not take images of any size ({reason}); "
-            f"{remedy}"
+            f"{backbone.name!r} does not take images of any size ({reason}); {remedy}"
         ) from error
     for stride, channels, features in zip(FEATURE_STRIDES, backbone.channels, maps, strict=True):
         found, promised = list(features.shape[1:]), [channels, height // stride, width // stride]
         if found != promised:
             raise UserError(
-                f"model.backbone {backbone.name!r} has a map of {found[1]}x{found[2]} cells and "
+                f"{backbone.name!r} has a map of {found[1]}x{found[2]} cells and "
                 f"{found[0]} channels at stride {stride} of {height}x{width} images, where "
                 f"{promised[1]}x{promised[2]} cells and {channels} channels belong; {remedy}"
             )
@@ -138,7 +137,7 @@ def _create(name: str) -> Any:
         raise
     except (RuntimeError, AttributeError, AssertionError, TypeError, ValueError) as error:
         raise UserError(
-            f"model.backbone {name!r} cannot return feature maps ({error}); choose a timm model "
+            f"{name!r} cannot return feature maps ({error}); choose a timm model "
             "that offers features_only, such as resnet50"
         ) from error
 
@@ -148,7 +147,7 @@ def _check_name(name: str) -> None:
         return
     close = difflib.get_close_matches(name, timm.list_models(), n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "; timm.list_models() names them all"
-    raise UserError(f"model.backbone {name!r} is no model that timm knows{hint}")
+    raise UserError(f"{name!r} is no model that timm knows{hint}")
 
 
 def _last_of_each_stride(info: FeatureInfo, name: str) -> tuple[int, ...]:
@@ -157,7 +156,7 @@ def _last_of_each_stride(info: FeatureInfo, name: str) -> tuple[int, ...]:
     absent = [stride for stride in FEATURE_STRIDES if stride not in last]
     if absent:
         raise UserError(
-            f"model.backbone {name!r} has no features at stride {absent[0]} (it has "
+            f"{name!r} has no features at stride {absent[0]} (it has "
             f"{sorted(last)}); choose a network with strides 8, 16 and 32"
         )
     return tuple(last[stride] for stride in FEATURE_STRIDES)
@@ -233,8 +232,7 @@ def _enable_checkpointing(net: Any, name: str) -> None:
         net.set_grad_checkpointing(True)
     except (AttributeError, AssertionError, NotImplementedError) as error:
         raise UserError(
-            f"model.backbone {name!r} cannot recompute activations; "
-            "set model.checkpoint_gradients to false"
+            f"{name!r} cannot recompute activations; set model.checkpoint_gradients to false"
         ) from error
 
 

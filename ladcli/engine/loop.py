@@ -23,6 +23,7 @@ from ladcli.engine.optimizer import lr_factor, set_lr
 from ladcli.engine.progress import Reporter
 from ladcli.engine.state import Learner, Position
 from ladcli.errors import BadImageError, Interrupted, RunError
+from ladcli.recipe.flags import option_name
 from ladcli.recipe.schema import Recipe
 from ladcli.structures import Batch, ObjectiveFunction, Predictions
 
@@ -174,7 +175,8 @@ def _log(run: Training, meter: Meter) -> str:
     if not math.isfinite(means["loss"]):
         raise RunError(
             f"the loss is {means['loss']} at step {step}: training diverged; start anew "
-            "(--overwrite) with a lower optim.lr or optim.clip_norm, or a longer optim.warmup_steps"
+            f"(--overwrite) with a lower {option_name('optim.lr')} or optim.clip_norm, or a longer "
+            "optim.warmup_steps"
         )
     spent = {
         "images_seen": run.position.images,

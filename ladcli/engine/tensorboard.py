@@ -7,6 +7,7 @@ from typing import Any
 
 from ladcli.engine.metrics_log import Mirror
 from ladcli.errors import UserError
+from ladcli.recipe.flags import option_name
 
 
 def require_tensorboard() -> None:
@@ -19,8 +20,8 @@ def require_tensorboard() -> None:
         import torch.utils.tensorboard  # noqa: F401
     except ImportError as error:
         raise UserError(
-            "train.tensorboard: TensorBoard is not installed; pip install tensorboard, or leave "
-            "the option out (metrics.jsonl holds the same numbers)"
+            f"{option_name('train.tensorboard')}: TensorBoard is not installed; pip "
+            "install tensorboard, or leave the option out (metrics.jsonl holds the same numbers)"
         ) from error
 
 

@@ -49,12 +49,15 @@ def colad(recipe: Recipe, options: RunOptions) -> TrainingResult:
 
 def _networks(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:
     return {
-        name: _new_network(recipe, config, classes)
+        name: _new_network(recipe, name, config, classes)
         for name, config in ((A, recipe.net_a), (B, recipe.net_b))
     }
 
 
-def _new_network(recipe: Recipe, config: NetworkConfig, classes: ClassTable) -> NewNetwork:
+def _new_network(
+    recipe: Recipe, name: str, config: NetworkConfig, classes: ClassTable
+) -> NewNetwork:
+    key = "model.backbone" if config.backbone is None else f"net_{name}.backbone"
     own = {
         key: value
         for key, value in config.model_dump(exclude={"init", "lr"}).items()
@@ -63,9 +66,10 @@ def _new_network(recipe: Recipe, config: NetworkConfig, classes: ClassTable) -> 
     model = recipe.model.model_copy(update=own)
     lr = base_lr(recipe.optim, recipe.train.batch_size, own=config.lr)
     if config.init is None:
-        return NewNetwork(build_detector(model, classes), lr)
+        return NewNetwork(build_detector(model, classes, backbone_key=key), lr)
     # A trained checkpoint holds its backbone; other weights would be read for nothing.
-    detector = build_detector(model.model_copy(update={"weights": None}), classes)
+    model = model.model_copy(update={"weights": None})
+    detector = build_detector(model, classes, backbone_key=key)
     _load_trained(detector, Path(config.init))
     detector.backbone.freeze(stride=model.freeze_stride, batchnorm_statistics=model.freeze_bn)
     return NewNetwork(detector, lr)

@@ -144,7 +144,7 @@ class TestImages:
         spoil(image)
         message = run()
         assert message.startswith(f"{mine}/{TRAIN}: 1 of 8 image files cannot be used: {image}: ")
-        assert message.endswith("leave them out with data.skip_bad_images=true")
+        assert message.endswith("leave them out with --skip-bad-images (data.skip_bad_images)")
         return message.removeprefix(f"{mine}/{TRAIN}: 1 of 8 image files cannot be used: {image}: ")
 
     def test_missing(self, run: Callable[..., str], mine: Path) -> None:
@@ -207,12 +207,18 @@ class TestOptions:
             (("--lr", "-1"), "--lr: optim.lr must be greater than 0, got -1.0"),
             (("--seed", "-1"), "--seed: train.seed must be at least 0, got -1"),
             (("--recipe", "none.yaml"), "recipe none.yaml: no such file; check the path"),
-            (("--backbone", "resnet59"), "model.backbone 'resnet59' is no model that timm knows"),
+            (
+                ("--backbone", "resnet59"),
+                "--backbone (model.backbone): 'resnet59' is no model that timm knows",
+            ),
             (
                 ("--backbone", "vit_tiny_patch16_224"),
-                "model.backbone 'vit_tiny_patch16_224' has no features at stride 8",
+                "--backbone (model.backbone): 'vit_tiny_patch16_224' has no features at stride 8",
             ),
-            (("--weights", "none.pth"), "none.pth: no such weights file; give model.weights"),
+            (
+                ("--weights", "none.pth"),
+                "none.pth: no such weights file; give --weights (model.weights)",
+            ),
             (("--device", "cuda:99"), "device 'cuda:99' does not exist"),
             (("--device", "gpu"), "device 'gpu' is unknown; choose auto, cpu, cuda or cuda:N"),
             (

@@ -110,7 +110,9 @@ def test_the_log_goes_to_tensorboard_on_request(
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "torch.utils.tensorboard", None)
         message = refused_untouched(tmp_path, *args, "--tensorboard")
-    assert message.startswith("train.tensorboard: TensorBoard is not installed; pip install")
+    assert message.startswith(
+        "--tensorboard (train.tensorboard): TensorBoard is not installed; pip install"
+    )
     pytest.importorskip("tensorboard")
     lad(*args, "--tensorboard").done()
     (file,) = (tmp_path / "run/tensorboard").iterdir()

@@ -49,7 +49,7 @@ def test_channels_last_networks_answer_channels_first() -> None:
 def test_a_network_for_one_input_size_is_refused() -> None:
     check_any_size(Backbone("test_resnet"))
     text = refusal_of(check_any_size, Backbone("hiera_tiny_224"))
-    assert "model.backbone 'hiera_tiny_224' does not take images of any size" in text
+    assert "'hiera_tiny_224' does not take images of any size" in text
     assert "such as resnet50" in text
 
 
@@ -57,7 +57,7 @@ def test_a_network_whose_maps_are_larger_than_promised_is_refused() -> None:
     """This one rounds odd numbers of cells up to even ones."""
     text = refusal_of(check_any_size, Backbone("mobilevitv2_050"))
     assert text == (
-        "model.backbone 'mobilevitv2_050' has a map of 2x4 cells and 256 channels at stride 32 of "
+        "'mobilevitv2_050' has a map of 2x4 cells and 256 channels at stride 32 of "
         "64x96 images, where 2x3 cells and 256 channels belong; choose another network, such as "
         "resnet50"
     )

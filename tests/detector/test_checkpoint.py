@@ -162,7 +162,7 @@ def test_parts_that_make_no_sense_are_refused(path: Path, part: dict[str, Any]) 
 
 def test_a_backbone_that_this_timm_lacks_is_named_with_the_file(path: Path) -> None:
     change(path, lambda c: c["architecture"].update(backbone="test_efficientnet9"))
-    assert "cannot be built here (model.backbone 'test_efficientnet9' is no model" in refusal(path)
+    assert "cannot be built here ('test_efficientnet9' is no model" in refusal(path)
 
 
 def test_a_checkpoint_without_notes_loads(path: Path) -> None:

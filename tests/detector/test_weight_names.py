@@ -96,7 +96,7 @@ def test_weights_of_the_port_need_the_padding_of_tensorflow(network: str) -> Non
     ported = in_names_of_the_port(numbered(LITE0), (1, 2, 2, 3, 3, 4, 1))
     text = refusal_of(to_timm_names, ported, {}, network, "lite.pth")
     assert text.startswith("lite.pth: holds EfficientNet-Lite weights converted from TensorFlow")
-    assert f"set model.backbone to tf_{network}" in text
+    assert f"set --backbone (model.backbone) to tf_{network}" in text
 
 
 def test_a_file_named_after_the_twin_with_other_padding_is_refused(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_file_named_after_the_twin_with_other_padding_is_refused(tmp_path: Pat
     save_file({"any": torch.zeros(1)}, path)
     text = refusal_of(load_backbone_weights, Backbone("efficientnet_lite0"), str(path))
     assert text.startswith(f"{path}: is named after {LITE0}")
-    assert text.endswith(f"set model.backbone={LITE0}")
+    assert text.endswith(f"give --backbone {LITE0} (model.backbone)")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_only_the_twin_is_told_by_the_name_of_its_file(
 def test_weights_of_the_port_in_a_network_of_another_kind_are_refused() -> None:
     ported = in_names_of_the_port(numbered(LITE0), (1, 2, 2, 3, 3, 4, 1))
     text = refusal_of(to_timm_names, ported, {}, "resnet18", "lite.pth")
-    assert "set model.backbone to tf_efficientnet_lite0, _lite1 or _lite2" in text
+    assert "set --backbone (model.backbone) to tf_efficientnet_lite0, _lite1 or _lite2" in text
 
 
 def test_weights_of_a_deeper_network_are_refused() -> None:

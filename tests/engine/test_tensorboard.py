@@ -90,6 +90,6 @@ def test_a_missing_package_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPat
     with pytest.raises(UserError) as caught:
         require_tensorboard()
     assert str(caught.value) == (
-        "train.tensorboard: TensorBoard is not installed; pip install tensorboard, or leave the "
-        "option out (metrics.jsonl holds the same numbers)"
+        "--tensorboard (train.tensorboard): TensorBoard is not installed; pip install "
+        "tensorboard, or leave the option out (metrics.jsonl holds the same numbers)"
     )

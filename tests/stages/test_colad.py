@@ -433,3 +433,20 @@ class TestFirstTeacher:
         colad(recipe, RunOptions(run, resume=True, quiet=True))
         assert measured == ["a", "b"]
         assert notes(run)["first_teacher"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("changes", "option"),
+    [
+        ({"net_b__backbone": "resnet5"}, "--backbone-b (net_b.backbone)"),
+        ({"model__backbone": "resnet5"}, "--backbone (model.backbone)"),
+    ],
+)
+def test_an_unknown_backbone_is_named_by_the_option_that_chose_it(
+    data: Path, tmp_path: Path, changes: dict[str, Any], option: str
+) -> None:
+    recipe = tiny_recipe(data, **changes)
+    with pytest.raises(UserError) as caught:
+        colad(recipe, RunOptions(tmp_path / "run", quiet=True))
+    assert str(caught.value).startswith(f"{option}: 'resnet5' is no model that timm knows")
+    assert not (tmp_path / "run").exists()
