@@ -88,8 +88,6 @@ def cache_teacher(
         require_level(out, cache.info.level, recipe.cache.level)
         require_match(out, cache.info.fingerprints, fingerprints, partial(difference, cache, use))
         return cache.info
-    if not quiet:
-        _warn(recipe, index, hints, said if said is not None else set())
     source = OnlineTeacher(detector, assigner, autocast=autocast(recipe.train.precision, device))
     plan = plan_views(index, recipe.data, batch_size=recipe.inference.batch_size)
     parts = [plan[i : i + BATCHES_PER_PART] for i in range(0, len(plan), BATCHES_PER_PART)]
@@ -109,6 +107,8 @@ def cache_teacher(
             "origin": describe_origin(use),
         },
     )
+    if not quiet:
+        _warn(recipe, index, hints, said if said is not None else set())
     _run_missing_parts(recipe, source, index, parts, writer, device=device, quiet=quiet)
     writer.finish()
     return read_cache_info(out)
