@@ -60,7 +60,8 @@ def test_what_differs_is_named_in_words_and_digits(name: str, meaning: str) -> N
 
 def test_all_differences_are_told_at_once() -> None:
     text = refusal({**ALL, "data": "f", "assigner": "f"}, ALL)
-    assert "another data set (images, boxes, labels or classes) and other assignment" in text
+    assert "another data set (images, boxes, labels or classes) (data f, " in text
+    assert ") and other assignment options (assigner f, " in text
 
 
 def test_what_a_run_does_not_know_is_not_compared() -> None:
