@@ -36,9 +36,12 @@ def test_options_make_the_recipe_and_both_networks_are_reported(
 
 def test_run_ends_with_a_table_and_a_place_for_each_network(duo: Path) -> None:
     shown = lad("colad", "--out", duo, "--resume", "-q").done().splitlines()
-    assert shown == [
+    places = [line for line in shown if line.startswith("4 steps")]
+    assert places == [
         f"4 steps; network {name} in {duo}/checkpoints/{name}/best.pt" for name in ("a", "b")
     ]
+    # A finished run shows the numbers that it ended with.
+    assert [line.split()[0] for line in shown if line].count("class") == 2
 
 
 def test_networks_are_measured_by_lad_eval_as_in_the_run(data: Path, duo: Path) -> None:

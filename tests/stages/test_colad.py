@@ -256,7 +256,7 @@ class TestResume:
 
     def test_other_options_of_one_network_are_refused(self, data: Path, duo: Path) -> None:
         recipe = duo_recipe(data, net_b__lr=0.5)
-        with pytest.raises(UserError, match=r"started with net_b\.lr=0\.02, not 0\.5"):
+        with pytest.raises(UserError, match=r"started with --lr-b 0\.02 \(net_b\.lr\), not 0\.5;"):
             colad(recipe, RunOptions(duo, resume=True, quiet=True))
 
 

@@ -165,7 +165,7 @@ class TestCacheOfSomethingElse:
         assert "): its name, size or boxes);" in message
         # An older cache tells only that something differs.
         message = self.refusal(tmp_path, other, older(cache, tmp_path / "old.h5"))
-        assert "(data " in message
+        assert "images, boxes, labels or classes) (data " in message
 
     def test_views(self, data: Path, cache: Path, tmp_path: Path) -> None:
         message = self.refusal(tmp_path, data, cache, data__short=64)

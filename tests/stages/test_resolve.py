@@ -187,7 +187,8 @@ class TestPreset:
         )
         assert pretrain(recipe, RunOptions(tmp_path / "run", resume=True, quiet=True)).steps == 4
         without = self.recipe(data, optim__warmup_steps=0, train__preset=None)
-        with pytest.raises(UserError, match=r"was started with train\.preset='small', not None"):
+        message = r"was started with --preset small \(train\.preset\), not null;"
+        with pytest.raises(UserError, match=message):
             pretrain(without, RunOptions(tmp_path / "run", resume=True, quiet=True))
 
     def test_a_stored_recipe_gives_everything(self, data: Path, tmp_path: Path) -> None:

@@ -245,7 +245,9 @@ def test_run_that_was_stopped_is_not_continued_with_other_options(
         with pytest.raises(Interrupted):
             run(what, tmp_path / "out", flags=flags)
     before = contents(tmp_path / "out")
-    with pytest.raises(UserError, match=r"teacher: was started with optim\.lr=0\.01, not 0\.02"):
+    with pytest.raises(
+        UserError, match=r"teacher: was started with --lr 0\.01 \(optim\.lr\), not 0\.02;"
+    ):
         run(what, tmp_path / "out", flags=flags, overrides=["optim.lr=0.02"])
     assert contents(tmp_path / "out") == before
 
