@@ -106,12 +106,18 @@ def _summary(result: TrainingResult) -> dict[str, Any]:
         "skipped_images": result.skipped,
     }
     networks = {
-        name: {
-            "checkpoint": str(_checkpoint(result, name)),
-            **(result.metrics[name].to_json() if name in result.metrics else {}),
-        }
+        name: {"checkpoint": str(_checkpoint(result, name)), **_measured(result, name)}
         for name in result.networks
     }
     if len(networks) == 1:
         return shared | next(iter(networks.values()))
     return shared | {"networks": networks}
+
+
+def _measured(result: TrainingResult, network: str) -> dict[str, Any]:
+    """The metrics of a network as its metrics.json has them; nothing where it was not measured."""
+    if network not in result.metrics:
+        return {}
+    thresholds = result.thresholds(network)
+    found = {} if thresholds is None else {"thresholds": thresholds.to_plain()}
+    return {**result.metrics[network].to_json(), **found}

@@ -29,7 +29,8 @@ from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.engine.tensorboard import open_tensorboard, require_tensorboard
 from ladcli.errors import BadImageError, Interrupted
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.thresholds import ScoreThresholds
+from ladcli.evaluate.report.measure import stored_thresholds
+from ladcli.evaluate.thresholds import VALIDATION, ScoreThresholds
 from ladcli.recipe import Given, load_recipe
 from ladcli.recipe.options import read_files
 from ladcli.recipe.schema import Recipe
@@ -91,6 +92,10 @@ class TrainingResult:
     steps: int
     skipped: int  # images that could not be read
     notes: tuple[str, ...]  # what the user should know about the data
+
+    def thresholds(self, network: str) -> ScoreThresholds | None:
+        """The score thresholds that the last evaluation of a network found."""
+        return stored_thresholds(self.run.evaluation(VALIDATION, network) / "metrics.json")
 
 
 @dataclass(frozen=True)

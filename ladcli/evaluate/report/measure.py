@@ -45,7 +45,7 @@ def measure_set(
     """
     recorded, tide, remarks = read_recorded(folder / "metrics.json")
     # Whatever the set: no threshold is derived on what results are reported on.
-    thresholds = _stored_thresholds(folder.parent / VALIDATION / "metrics.json")
+    thresholds = stored_thresholds(folder.parent / VALIDATION / "metrics.json")
     detections = folder / "predictions.json"
     if truth is None:
         remarks.append(f"{split}: {why_not or 'no ground truth'}; the numbers are as recorded.")
@@ -116,7 +116,7 @@ def read_recorded(path: Path) -> tuple[CocoMetrics | None, TideErrors | None, li
     return CocoMetrics(stats, per_class), tide, []
 
 
-def _stored_thresholds(path: Path) -> ScoreThresholds | None:
+def stored_thresholds(path: Path) -> ScoreThresholds | None:
     """The thresholds in a metrics.json; None where there are none that can be used."""
     try:
         content = read_json(path)
