@@ -62,7 +62,7 @@ def lad(
     """Train object detectors by label assignment distillation (LAD).
 
     The way through: pretrain a teacher, cache what it would assign, distill a student from the
-    cache, evaluate. `lad run demo` does all of it on synthetic images in some minutes.
+    cache, evaluate. `lad run demo` does all of it on real photos in some minutes.
     """
 
 

@@ -383,7 +383,7 @@ class TestTeachersAndCaches:
     @pytest.mark.parametrize(
         ("options", "reason"),
         [
-            (("--set", "assign.topk=5"), "other assignment options (assigner "),
+            (("--set", "assign.topk=5"), "other assignment options (--set assign.topk=9, here 5)"),
             (("--set", "data.short=64"), "another view set ("),
             (("--set", "data.flip=0"), "another view set ("),
         ],

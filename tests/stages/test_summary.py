@@ -161,7 +161,10 @@ def test_run_begins_with_it_and_quiet_runs_do_not(
     assert shown.startswith("data        8 images, ")
     assert "overlap no anchor by 0.9" in " ".join(shown.split())
     pretrain(recipe, RunOptions(tmp_path / "run", resume=True))
-    assert capsys.readouterr().err.startswith("epoch 1 of 1 is done: ")
+    assert "is finished after 1 epoch(s)" in capsys.readouterr().err
+    longer = tiny_recipe(data, train__eval_every=0, assign__min_iou=0.9, schedule__epochs=2)
+    pretrain(longer, RunOptions(tmp_path / "run", resume=True))
+    assert capsys.readouterr().err.startswith("goes on after 2 steps of 4, ")
     pretrain(recipe, RunOptions(tmp_path / "quiet", quiet=True))
     assert capsys.readouterr().err == ""
 
