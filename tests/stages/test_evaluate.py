@@ -77,7 +77,7 @@ def test_place_that_cannot_be_written_is_refused_before_the_network_runs(
 ) -> None:
     calls = ctrl_c_at_call(monkeypatch, "ladcli.stages.evaluate.detect_all", 0)  # only counts
     (tmp_path / "file").write_text("precious")
-    with pytest.raises(UserError, match="file/out/predictions.json: cannot be written"):
+    with pytest.raises(UserError, match=r"file/out/predictions\.json: cannot be written"):
         evaluate(teacher, data, out=tmp_path / "file/out")
     assert calls == []
 
