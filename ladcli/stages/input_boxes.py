@@ -124,7 +124,7 @@ def _remedy(recipe: Recipe, index: CocoIndex) -> str:
     most = "" if share >= ENOUGH else ", the most that any size reaches,"
     return (
         f"{how_many}{most} are reached {'from' if best >= now else 'at'} a short side of "
-        f"{sides[0]} px: --set data.short={sides[0]} --set data.long={sides[1]}"
+        f"{sides[0]} px: --size {sides[0]}x{sides[1]}"
     )
 
 

@@ -28,7 +28,7 @@ SMALL, MEDIUM = 32, 96
 #: Seconds of a step from which a run on a CPU is called slow.
 SLOW_STEP = 10.0
 #: What is recommended then: with all of it a step of 8 images takes some seconds of two cores.
-FAST_SHORT, FAST_LONG, FAST_CHANNELS = 320, 448, 64
+FAST_SHORT, FAST_LONG, FAST_CHANNELS = 320, 512, 64
 FAST_BACKBONE = "tf_efficientnet_lite0"
 
 
@@ -131,7 +131,7 @@ def _faster(recipe: Recipe, backbones: set[str]) -> Iterator[str]:
     if recipe.train.preset is None:
         yield "--preset small"
     if recipe.data.short[-1] > FAST_SHORT:
-        yield f"smaller images (--set data.short={FAST_SHORT} --set data.long={FAST_LONG})"
+        yield f"smaller images (--size {FAST_SHORT}x{FAST_LONG})"
     if backbones != {FAST_BACKBONE}:
         yield f"a lighter network (--backbone {FAST_BACKBONE})"
     if recipe.model.channels > FAST_CHANNELS:

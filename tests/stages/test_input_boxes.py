@@ -71,7 +71,7 @@ def test_small_boxes_are_told_with_the_size_that_helps() -> None:
     assert text == (
         "100 % of the training boxes overlap no anchor by 0.1 at this image size (their median "
         "side is 9 px there) and will hardly be found; 95 % are reached from a short side of "
-        "768 px: --set data.short=768 --set data.long=768"
+        "768 px: --size 768x768"
     )
     assert warning(28.0, short=768) is None
     assert warning(28.0, short=736) is not None

@@ -139,7 +139,7 @@ def test_slow_steps_are_told_with_what_would_help(
     text = slow_warning(dataclasses.replace(what, recipe=wide))
     assert text is not None
     assert text.endswith(
-        "faster are smaller images (--set data.short=320 --set data.long=448), a lighter network "
+        "faster are smaller images (--size 320x512), a lighter network "
         "(--backbone tf_efficientnet_lite0), a narrower one (--set model.channels=64), a GPU"
     )
 
