@@ -157,7 +157,7 @@ Sets = Annotated[
 PRESET_HELP = (
     "Values for what neither a recipe nor an option gives. small: for 50 to 2,000 images on one "
     "GPU or a CPU: short side 320, long side up to 512, tf_efficientnet_lite0 with 64 channels, "
-    "batch 8, lr 0.005, 24 epochs (of fewer than 200 images up to 96), the rate falls after 2/3 "
+    "batch 8, lr 0.02, 24 epochs (of fewer than 200 images up to 96), the rate falls after 2/3 "
     "and 11/12 of them."
 )
 PresetOption = Annotated[

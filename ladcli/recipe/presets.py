@@ -38,7 +38,7 @@ def small(facts: TrainingFacts) -> dict[str, Any]:
         "model.backbone": "tf_efficientnet_lite0",
         "model.channels": 64,
         "train.batch_size": 8,
-        "optim.lr": 0.005,
+        "optim.lr": 0.02,
         "schedule.epochs": small_epochs(facts.num_images),
     }
 
