@@ -92,12 +92,12 @@ def test_settings_are_those_that_the_data_decide(data: Path, tmp_path: Path) -> 
     """A rate for the batch, a warm-up for the length, and sizes of a preset."""
     schedule = {"epochs": 6, "decay_epochs": []}
     what = pipeline(tmp_path, STAGES[:2], optim={}, data={"workers": 0}, schedule=schedule)
-    given = options(tmp_path / "out", data, overrides=["train.preset=small"])
+    given = options(tmp_path / "out", data, overrides=["train.preset=small", "train.batch_size=2"])
     found = forecast(what, given)
     settings = found["teacher-seed0"].settings
     assert settings["data.short"] == [320]
-    assert settings["optim.lr"] == 0.0025  # for batches of 4
-    assert settings["optim.warmup_steps"] == 1  # a tenth of 12 steps
+    assert settings["optim.lr"] == 0.005  # for batches of 2
+    assert settings["optim.warmup_steps"] == 2  # a tenth of 24 steps
     assert found["cache-seed0"].settings["data.short"] == [320]
     run_pipeline(what, "p.yaml", given)
     stored = yaml.safe_load((given.out / "teacher-seed0/recipe.yaml").read_text())
