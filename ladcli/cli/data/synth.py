@@ -1,4 +1,4 @@
-"""`lad data …`."""
+"""`lad data synth`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ import typer
 
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
-from ladcli.cli.help import Command
-from ladcli.cli.usage import Group
 from ladcli.terminal import print_line
 
-app = typer.Typer(cls=Group, no_args_is_help=True, help="Make and inspect data sets.")
 
-
-@app.command("synth", cls=Command)
 @friendly
 def synth(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to make.")],
