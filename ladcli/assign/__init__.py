@@ -1,17 +1,19 @@
-"""Label assignment: which anchors answer for which ground truth.
+"""Label assignment: which priors answer for which ground truth.
 
 Imports torch and `ladcli.structures` only, so that it can be used from another trainer::
 
     from ladcli.assign import paa_assigner
+    from ladcli.structures import ClassLogits, Priors, Scene
 
-    assigner = paa_assigner(topk=9)
-    assignment = assigner.assign(predictions, targets, grid, grid.valid(valid_hw))
+    scene = Scene(targets, Priors.from_boxes(anchors_of_each_level, strides), valid)
+    assignment = paa_assigner(topk=9).assign(scene, ClassLogits(logits), boxes)
 """
 
-from ladcli.assign.assigner import Assigner, paa_assigner
+from ladcli.assign.assigner import Assigner
 from ladcli.assign.mixture import MixtureFit, fit_mixtures
 from ladcli.assign.moments import CostMoments, cost_moments
-from ladcli.assign.selection import Samples, cheapest_samples, select_samples
+from ladcli.assign.paa import paa_assigner
+from ladcli.assign.selection import MixtureSelection, Samples, cheapest_samples, select_samples
 from ladcli.assign.switch import (
     Judgement,
     Switch,
@@ -26,6 +28,7 @@ __all__ = [
     "CostMoments",
     "Judgement",
     "MixtureFit",
+    "MixtureSelection",
     "Samples",
     "Switch",
     "cheapest_samples",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ladcli.structures import AnchorGrid, Candidates, Costs
+from ladcli.structures import Candidates, Costs, Scene
 
 Scope = Literal["level", "object", "image", "batch"]
 
@@ -50,19 +51,11 @@ class CostMoments:
 
 
 @torch.no_grad()
-def cost_moments(
-    candidates: Candidates, costs: Costs, grid: AnchorGrid, num_gt: int
-) -> CostMoments:
-    """Moments over *all* candidates, not the cheapest alone, as far as their costs are finite.
-
-    Args:
-        candidates, costs: [B, A].
-        grid: tells the levels.
-        num_gt: G.
-    """
-    batch, levels = candidates.gt_index.shape[0], len(grid.level_sizes)
-    group = scope_groups(candidates, costs, grid, num_gt, "level")
-    num_groups = batch * num_gt * levels
+def cost_moments(candidates: Candidates, costs: Costs, scene: Scene) -> CostMoments:
+    """Moments over *all* candidates, not the cheapest alone, as far as their costs are finite."""
+    shape = scope_shape(scene, "level")
+    num_groups = math.prod(shape)
+    group = scope_groups(candidates, costs, scene, "level")
     value = torch.where(group < num_groups, costs.values, 0.0).double().flatten()
     group = group.flatten()
 
@@ -73,39 +66,36 @@ def cost_moments(
     count = total(torch.ones_like(value))
     mean = total(value) / count.clamp(min=1)
     deviation = total((value - mean[group]).square_())
-    shape = (batch, num_gt, levels)
     return CostMoments(*(t[:num_groups].view(shape) for t in (count, mean, deviation)))
 
 
-def scope_groups(
-    candidates: Candidates, costs: Costs, grid: AnchorGrid, num_gt: int, scope: Scope
-) -> Tensor:
-    """Number of the group that each candidate's cost belongs to, [B, A] int64.
+def scope_groups(candidates: Candidates, costs: Costs, scene: Scene, scope: Scope) -> Tensor:
+    """Number of the group that each candidate's cost belongs to, int64 in the candidates' layout.
 
     Groups count as the flattened [B, G, L] does, with the axes that ``scope`` spans left out.  What
     is no candidate, or has no finite cost, gets the number of groups.
     """
-    gt_index = candidates.gt_index
-    batch = gt_index.shape[0]
-    image = torch.arange(batch, device=gt_index.device).unsqueeze(1)
+    values, num_gt = costs.values, scene.num_gt
+    owner = candidates.owner()
+    image = torch.arange(scene.num_images, device=values.device)
+    image = image.view(-1, *(1 for _ in values.shape[1:]))
     match scope:
         case "level":
-            levels = len(grid.level_sizes)
-            number = (image * num_gt + gt_index) * levels + grid.level
-            num_groups = batch * num_gt * levels
+            levels = scene.priors.num_levels
+            number = (image * num_gt + owner) * levels + candidates.level(scene.priors)
         case "object":
-            number, num_groups = image * num_gt + gt_index, batch * num_gt
+            number = image * num_gt + owner
         case "image":
-            number, num_groups = image.expand_as(gt_index), batch
+            number = image
         case "batch":
-            number, num_groups = torch.zeros_like(gt_index), 1
-    counted = candidates.mask & costs.values.isfinite()
-    return torch.where(counted, number, num_groups)
+            number = torch.zeros_like(image)
+    counted = candidates.mask & values.isfinite()
+    return torch.where(counted, number, math.prod(scope_shape(scene, scope)))
 
 
-def scope_shape(batch: int, num_gt: int, levels: int, scope: Scope) -> tuple[int, int, int]:
+def scope_shape(scene: Scene, scope: Scope) -> tuple[int, int, int]:
     """[B, G, L] with the axes that ``scope`` spans of length 1."""
     span = _SPANS[scope]
-    sizes = (batch, num_gt, levels)
+    sizes = (scene.num_images, scene.num_gt, scene.priors.num_levels)
     first, second, third = (1 if axis in span else size for axis, size in enumerate(sizes))
     return first, second, third

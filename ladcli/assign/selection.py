@@ -7,14 +7,26 @@ rule of its own; both known rules are here.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ladcli.assign.mixture import MixtureEngine, MixtureFit
-from ladcli.structures import BACKGROUND, IGNORE, AnchorGrid, Assignment, Candidates, Costs
+from ladcli.assign.mixture import MixtureEngine, MixtureFit, fit_mixtures
+from ladcli.structures import (
+    BACKGROUND,
+    IGNORE,
+    Assignment,
+    Candidates,
+    Costs,
+    OwnedCandidates,
+    Priors,
+    Scene,
+    SharedCandidates,
+)
 
 Rule = Literal["density-peak", "mean"]
 
@@ -23,78 +35,88 @@ Rule = Literal["density-peak", "mean"]
 class Samples:
     """The cheapest candidates of every ground truth, ascending in cost.
 
-    K = levels × topk at most; a level with fewer anchors contributes fewer columns.
+    K = levels × topk at most; a level with fewer priors contributes fewer columns.
     """
 
     cost: Tensor  # [B, G, K] float32, ascending; +inf for padding
-    anchor: Tensor  # [B, G, K] int64, flat anchor index; meaningless for padding
+    prior: Tensor  # [B, G, K] int64, index of the prior; meaningless for padding
     valid: Tensor  # [B, G, K] bool
 
 
 @torch.no_grad()
-def cheapest_samples(
-    candidates: Candidates, costs: Costs, grid: AnchorGrid, num_gt: int, *, topk: int
-) -> Samples:
+def cheapest_samples(candidates: Candidates, costs: Costs, scene: Scene, *, topk: int) -> Samples:
     """The ``topk`` cheapest candidates of each ground truth in each level, sorted by cost.
 
     Candidates whose cost is not finite are no samples.
 
     Args:
-        candidates: [B, A].
-        costs: [B, A].
-        grid: tells the levels.
-        num_gt: G, the padded number of ground truths.
+        candidates, costs: in any layout.
         topk: candidates per ground truth and level.
     """
-    owner = torch.arange(num_gt, device=costs.values.device).view(1, num_gt, 1)
     finite = torch.where(costs.values.isfinite(), costs.values, torch.inf)
-    cost, anchor, start = [], [], 0
-    for length in grid.level_lengths:  # five levels, a static loop
-        level = slice(start, start + length)
-        mine = candidates.gt_index[:, None, level] == owner  # [B, G, length]
-        level_cost = torch.where(mine, finite[:, None, level], torch.inf)
-        value, index = level_cost.topk(min(topk, length), dim=2, largest=False)
+    cost, prior = [], []
+    for level_cost, prior_of in _levels(candidates, finite, scene):
+        most = min(topk, level_cost.shape[2])
+        value, place = level_cost.topk(most, dim=2, largest=False)
         cost.append(value)
-        anchor.append(index + start)
-        start += length
+        prior.append(prior_of(place))
     sorted_cost, order = torch.cat(cost, dim=2).sort(dim=2, stable=True)
-    sorted_anchor = torch.cat(anchor, dim=2).gather(2, order)
-    return Samples(sorted_cost, sorted_anchor, sorted_cost < torch.inf)
+    sorted_prior = torch.cat(prior, dim=2).gather(2, order)
+    return Samples(sorted_cost, sorted_prior, sorted_cost < torch.inf)
 
 
-@torch.no_grad()
-def mixture_selection(
-    candidates: Candidates,
-    costs: Costs,
-    grid: AnchorGrid,
-    valid: Tensor,
-    num_gt: int,
-    *,
-    engine: MixtureEngine,
-    topk: int = 9,
-    rule: Rule = "density-peak",
-) -> Assignment:
-    """Positives from the mixture of costs; every other valid anchor is background.
+def _levels(
+    candidates: Candidates, costs: Tensor, scene: Scene
+) -> Iterator[tuple[Tensor, Callable[[Tensor], Tensor]]]:
+    """For every level: costs [B, G, K] per ground truth, and which prior a place [B, G, k] is.
+
+    A static loop; +inf where there is no candidate.
+    """
+    for level, here in enumerate(scene.priors.level_slices()):
+        match candidates:
+            case OwnedCandidates():
+                owner = torch.arange(scene.num_gt, device=costs.device).view(1, -1, 1)
+                mine = candidates.gt_index[:, None, here] == owner
+                yield torch.where(mine, costs[:, None, here], torch.inf), _shift(here.start)
+            case SharedCandidates(mask, None):
+                mine = mask[:, :, here]
+                yield torch.where(mine, costs[:, :, here], torch.inf), _shift(here.start)
+            case SharedCandidates(mask, index):
+                mine = mask & (candidates.level(scene.priors) == level)
+                yield torch.where(mine, costs, torch.inf), partial(torch.gather, index, 2)
+            case _:
+                raise TypeError(f"no layout of candidates: {type(candidates).__name__}")
+
+
+def _shift(start: int) -> Callable[[Tensor], Tensor]:
+    return lambda place: place + start
+
+
+@dataclass(frozen=True)
+class MixtureSelection:
+    """Positives from the mixture of costs; every other valid prior is background.
 
     A ground truth with fewer than two samples gets no positives.
-
-    Args:
-        candidates, costs: [B, A].
-        grid: tells the levels.
-        valid: [B, A] bool; invalid anchors are ignored.
-        num_gt: G, the padded number of ground truths.
-        engine: fits the mixtures.
-        topk: cheapest candidates per ground truth and level that enter the mixture.
-        rule: see `select_samples`.
     """
-    gt_index = torch.where(valid, BACKGROUND, IGNORE)
-    if num_gt == 0:
-        return Assignment(gt_index)
-    samples = cheapest_samples(candidates, costs, grid, num_gt, topk=topk)
-    flat_cost, flat_valid = samples.cost.flatten(0, 1), samples.valid.flatten(0, 1)
-    fit = engine(flat_cost.double(), flat_valid)
-    positive = select_samples(fit, flat_cost, flat_valid, rule=rule).view_as(samples.valid)
-    return Assignment(_mark_positives(gt_index, samples, positive))
+
+    topk: int = 9  # cheapest candidates per ground truth and level that enter the mixture
+    rule: Rule = "density-peak"  # see `select_samples`
+    engine: MixtureEngine = fit_mixtures
+
+    @torch.no_grad()
+    def __call__(self, candidates: Candidates, costs: Costs, scene: Scene) -> Assignment:
+        """Candidates and costs may be in any layout."""
+        gt_index = torch.where(scene.valid, BACKGROUND, IGNORE)
+        if scene.num_gt == 0:
+            return Assignment(gt_index)
+        samples = cheapest_samples(candidates, costs, scene, topk=self.topk)
+        flat_cost, flat_valid = samples.cost.flatten(0, 1), samples.valid.flatten(0, 1)
+        fit = self.engine(flat_cost.double(), flat_valid)
+        positive = select_samples(fit, flat_cost, flat_valid, rule=self.rule)
+        positive = positive.view_as(samples.valid)
+        if not isinstance(candidates, OwnedCandidates):
+            positive = _cheapest_owner(samples, positive, scene.priors)
+        return Assignment(_mark_positives(gt_index, samples, positive))
 
 
 @torch.no_grad()
@@ -126,11 +148,28 @@ def select_samples(
     return lower & (column <= peak)
 
 
+def _cheapest_owner(samples: Samples, positive: Tensor, priors: Priors) -> Tensor:
+    """``positive`` [B, G, K] where each prior is left to the ground truth that it is cheapest for.
+
+    Of equal costs the first ground truth has it.
+    """
+    b, g, k = positive.shape
+    prior = samples.prior.flatten(1)
+    cost = samples.cost.masked_fill(~positive, torch.inf).flatten(1)
+    best = cost.new_full((b, priors.num_priors), torch.inf)
+    best = best.scatter_reduce(1, prior, cost, "amin")
+    wins = positive & (cost == best.gather(1, prior)).view(b, g, k)
+    owner = torch.arange(g, device=prior.device).view(1, g, 1).expand(b, g, k)
+    first = prior.new_full((b, priors.num_priors), g)
+    first = first.scatter_reduce(1, prior, owner.masked_fill(~wins, g).flatten(1), "amin")
+    return wins & (first.gather(1, prior).view(b, g, k) == owner)
+
+
 def _mark_positives(gt_index: Tensor, samples: Samples, positive: Tensor) -> Tensor:
     """Write the ground truth of every positive sample into ``gt_index`` [B, A]."""
     b, g, k = positive.shape
     owner = torch.arange(g, device=gt_index.device).view(1, g, 1).expand(b, g, k)
-    # Anchors belong to one ground truth only, so a maximum cannot mix two of them, and samples
+    # Here priors belong to one ground truth only, so a maximum cannot mix two of them, and samples
     # that are not positive write the sentinel, which changes nothing.
     value = torch.where(positive, owner, IGNORE).flatten(1)
-    return gt_index.scatter_reduce(1, samples.anchor.flatten(1), value, "amax")
+    return gt_index.scatter_reduce(1, samples.prior.flatten(1), value, "amax")

@@ -7,6 +7,7 @@ the reference once per ground truth and level.  The scope of a decision is an op
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from ladcli.assign.grouped_mixture import fit_grouped_mixtures
 from ladcli.assign.moments import CostMoments, Scope, cost_moments, scope_groups, scope_shape
-from ladcli.structures import AnchorGrid, Candidates, Costs
+from ladcli.structures import Candidates, Costs, Scene
 
 Criterion = Literal["std-mean", "fisher"]
 
@@ -40,14 +41,12 @@ class Switch:
     criterion: Criterion = "std-mean"
     scope: Scope = "level"
 
-    def judge(
-        self, candidates: Candidates, costs: Costs, grid: AnchorGrid, num_gt: int
-    ) -> Judgement:
-        """Judge the network that these costs [B, A] come from."""
-        moments = cost_moments(candidates, costs, grid, num_gt)
+    def judge(self, candidates: Candidates, costs: Costs, scene: Scene) -> Judgement:
+        """Judge the network that these costs come from."""
+        moments = cost_moments(candidates, costs, scene)
         fisher = None
         if self.criterion == "fisher":
-            fisher = fisher_scores(candidates, costs, grid, num_gt, self.scope)
+            fisher = fisher_scores(candidates, costs, scene, self.scope)
         return self.judge_moments(moments, fisher)
 
     def judge_moments(self, moments: CostMoments, fisher: Tensor | None) -> Judgement:
@@ -74,25 +73,22 @@ def choose_teacher(teacher: Judgement, student: Judgement) -> Tensor:
 
 
 def mix_costs(
-    candidates: Candidates, teacher: Costs, student: Costs, roles: Tensor, grid: AnchorGrid
+    candidates: Candidates, teacher: Costs, student: Costs, roles: Tensor, scene: Scene
 ) -> Costs:
-    """Costs [B, A] of whichever network decides over each candidate.
+    """Costs of whichever network decides over each candidate, in the candidates' layout.
 
     Args:
         roles: bool, broadcastable to [B, G, L]; True takes the teacher's cost.
     """
-    gt_index = candidates.gt_index
-    batch, _ = gt_index.shape
-    num_gt, levels = roles.shape[1], len(grid.level_sizes)
+    values, num_gt, levels = student.values, roles.shape[1], scene.priors.num_levels
     if num_gt == 0:  # no ground truth, no candidates
         return student
-    roles = roles.expand(batch, num_gt, levels).flatten(1)
-    if num_gt == 1:  # one decision for all ground truths
-        place = grid.level.expand_as(gt_index)
-    else:
-        place = gt_index.clamp(min=0) * levels + grid.level
-    by_teacher = roles.gather(1, place)
-    return Costs(torch.where(by_teacher, teacher.values, student.values))
+    roles = roles.expand(scene.num_images, num_gt, levels).flatten(1)
+    place = candidates.level(scene.priors)
+    if num_gt > 1:  # else one decision for all ground truths
+        place = candidates.owner().clamp(min=0) * levels + place
+    by_teacher = roles.gather(1, place.expand_as(values).flatten(1)).view_as(values)
+    return Costs(torch.where(by_teacher, teacher.values, values))
 
 
 def teacher_share(roles: Tensor, count: Tensor) -> Tensor:
@@ -102,16 +98,14 @@ def teacher_share(roles: Tensor, count: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def fisher_scores(
-    candidates: Candidates, costs: Costs, grid: AnchorGrid, num_gt: int, scope: Scope
-) -> Tensor:
+def fisher_scores(candidates: Candidates, costs: Costs, scene: Scene, scope: Scope) -> Tensor:
     """Fisher score of the costs in every group of ``scope``: [B, G, L], spanned axes 1 long."""
-    group = scope_groups(candidates, costs, grid, num_gt, scope).flatten()
-    shape = scope_shape(candidates.gt_index.shape[0], num_gt, len(grid.level_sizes), scope)
-    num_groups = shape[0] * shape[1] * shape[2]
+    group = scope_groups(candidates, costs, scene, scope).flatten()
+    shape = scope_shape(scene, scope)
+    num_groups = math.prod(shape)
     values = torch.where(group < num_groups, costs.values.flatten(), 0.0)
     if values.device.type == "cpu" and not torch.compiler.is_compiling():
-        # A CPU knows for free which anchors are candidates; another device would have to wait.
+        # A CPU knows for free which priors are candidates; another device would have to wait.
         rows = (group < num_groups).nonzero().squeeze(1)
         values, group = values[rows], group[rows]
     # The last group collects whatever belongs to none, and is dropped.

@@ -1,15 +1,15 @@
 """Types that flow between the rooms, and box geometry.  Imports torch alone."""
 
 from ladcli.structures.anchors import AnchorGrid
-from ladcli.structures.assignment import (
+from ladcli.structures.assignment import IGNORE, Assignment, gather_per_anchor
+from ladcli.structures.batch import Batch, Targets
+from ladcli.structures.candidates import (
     BACKGROUND,
-    IGNORE,
-    Assignment,
     Candidates,
     Costs,
-    gather_per_anchor,
+    OwnedCandidates,
+    SharedCandidates,
 )
-from ladcli.structures.batch import Batch, Targets
 from ladcli.structures.losses import ObjectiveFunction, StepLosses
 from ladcli.structures.predictions import (
     ClassLogits,
@@ -18,6 +18,8 @@ from ladcli.structures.predictions import (
     Detections,
     Predictions,
 )
+from ladcli.structures.priors import Priors
+from ladcli.structures.scene import Scene
 
 __all__ = [
     "BACKGROUND",
@@ -32,7 +34,11 @@ __all__ = [
     "Costs",
     "Detections",
     "ObjectiveFunction",
+    "OwnedCandidates",
     "Predictions",
+    "Priors",
+    "Scene",
+    "SharedCandidates",
     "StepLosses",
     "Targets",
     "gather_per_anchor",

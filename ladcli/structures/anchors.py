@@ -1,4 +1,4 @@
-"""The grid of anchors that all levels of one canvas make together."""
+"""The grid of anchors that all levels of one canvas make together: our own network's priors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+from ladcli.structures.priors import Priors
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,16 @@ class AnchorGrid:
     stride: Tensor  # [A] int64, pixels per cell of the anchor's level
     level_sizes: tuple[tuple[int, int], ...]  # (rows, columns) of each level
     canvas_hw: tuple[int, int]  # height and width of the padded input, pixels
-    level: Tensor = field(init=False, repr=False)  # [A] int64, position of the level, finest is 0
+    priors: Priors = field(init=False, repr=False)  # the same anchors, as assignment sees them
 
     def __post_init__(self) -> None:
-        device = self.anchors.device
-        levels = [torch.full((n,), k, device=device) for k, n in enumerate(self.level_lengths)]
-        # Now and not when asked for: a cached property has a lock, which torch.compile refuses.
-        object.__setattr__(self, "level", torch.cat(levels))
+        priors = Priors(self.anchors, self.stride, self.level_lengths, self.level_sizes)
+        object.__setattr__(self, "priors", priors)
+
+    @property
+    def level(self) -> Tensor:
+        """[A] int64, position of the level, finest is 0."""
+        return self.priors.level
 
     @property
     def num_anchors(self) -> int:

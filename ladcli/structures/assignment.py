@@ -1,4 +1,4 @@
-"""The stations of label assignment: candidates, their costs, and the result."""
+"""The result of label assignment."""
 
 from __future__ import annotations
 
@@ -7,28 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: Sentinels of `Assignment.gt_index` and `Candidates.gt_index`.
-BACKGROUND = -1
+#: Beside `ladcli.structures.candidates.BACKGROUND` the other sentinel of `Assignment.gt_index`.
 IGNORE = -2
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Which ground truth each anchor may become a positive of (at most one per anchor)."""
-
-    gt_index: Tensor  # [B, A] int64, row into the image's boxes; BACKGROUND where not a candidate
-
-    @property
-    def mask(self) -> Tensor:
-        """[B, A] bool, True for candidates."""
-        return self.gt_index >= 0
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Price of every candidate, same layout; lower is better."""
-
-    values: Tensor  # [B, A] float32; +inf where the anchor is no candidate
 
 
 @dataclass(frozen=True)
@@ -36,6 +16,8 @@ class Assignment:
     """Which ground-truth box each anchor answers for, one batch."""
 
     gt_index: Tensor  # [B, A] int64, row into the image's boxes; BACKGROUND = -1, IGNORE = -2
+    #: [B, A] float32, how good each positive is: its soft class target, where a method has one.
+    quality: Tensor | None = None
 
     @property
     def foreground(self) -> Tensor:
