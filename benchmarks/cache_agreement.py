@@ -20,9 +20,9 @@ import torch
 
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_epoch
-from ladcli.distill.cached_teacher import CachedTeacher
-from ladcli.distill.objectives import MODEL, Objective
-from ladcli.distill.teacher import OnlineTeacher, Teacher
+from ladcli.cache.cached_teacher import CachedTeacher
+from ladcli.objective.objectives import MODEL, Objective
+from ladcli.objective.teacher import OnlineTeacher, Teacher
 from ladcli.engine.device import gradient_scaler
 from ladcli.engine.optimizer import build_optimizer, lr_factor, set_lr
 from ladcli.recipe import Recipe, load_recipe

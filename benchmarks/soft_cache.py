@@ -20,9 +20,9 @@ import torch
 from benchmarks.cache_agreement import batches_of
 from ladcli.data.plan import plan_views
 from ladcli.detector.anchors import anchor_grid
-from ladcli.distill.objectives import MODEL, Objective
-from ladcli.distill.opinion import Opinion
-from ladcli.distill.soft_loss import soft_label_loss
+from ladcli.objective.objectives import MODEL, Objective
+from ladcli.objective.opinion import Opinion
+from ladcli.objective.soft_loss import soft_label_loss
 from ladcli.engine.optimizer import build_optimizer, lr_factor, set_lr
 from ladcli.recipe import Recipe, load_recipe
 from ladcli.stages.assigner import build_assigner

@@ -81,7 +81,7 @@ def _levels(
             case SharedCandidates(mask, None):
                 mine = mask[:, :, here]
                 yield torch.where(mine, costs[:, :, here], torch.inf), _shift(here.start)
-            case SharedCandidates(mask, index):
+            case SharedCandidates(mask, Tensor() as index):
                 mine = mask & (candidates.level(scene.priors) == level)
                 yield torch.where(mine, costs, torch.inf), partial(torch.gather, index, 2)
             case _:

@@ -14,7 +14,7 @@ from ladcli.errors import UserError
 from ladcli.terminal import print_line
 
 if TYPE_CHECKING:
-    from ladcli.distill.cache_reader import CacheInfo
+    from ladcli.cache.reader import CacheInfo
 
 
 class LevelChoice(str, Enum):
@@ -81,7 +81,7 @@ def cache_teacher(
         lad cache-teacher --teacher runs/teacher/checkpoints/model/last.pt --data coco --out t.h5
     """
     if info is not None:
-        from ladcli.distill.cache_reader import read_cache_info
+        from ladcli.cache.reader import read_cache_info
 
         _show(read_cache_info(info), as_json=as_json)
         return
@@ -113,8 +113,8 @@ def _show(info: CacheInfo, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(info.to_json()))
         return
+    from ladcli.cache.differences import teacher_in_words, views_in_words
     from ladcli.classes import ClassTable
-    from ladcli.distill.cache_differences import teacher_in_words, views_in_words
 
     print_line(f"{info.path}: level {info.level}, {info.precision}")
     positives = "" if info.num_positives is None else f", {info.num_positives} positives"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -23,8 +23,8 @@ from ladcli.data.decode import decode_image
 from ladcli.data.index import CocoIndex
 from ladcli.data.plan import Plan
 from ladcli.data.views import Sample, round_up
-from ladcli.errors import BadImageError
-from ladcli.structures import Batch, Targets
+from ladcli.errors import BadImageError, UserError
+from ladcli.structures import Batch, StoredRows, Targets
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,28 @@ class _Failure:
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """What the user can mend, on its way out of a worker."""
+
+    message: str
+
+
+class ReadBeside(Protocol):
+    """Reads what is stored of the images of a batch."""
+
+    def __call__(self, samples: Sequence[Sample], canvas_hw: tuple[int, int]) -> StoredRows:
+        """What is stored of these samples, on a canvas of this height and width."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files that this process opened: a process that is forked must not have them."""
+        ...
+
+
+_Item: TypeAlias = Batch | _Failure | _Refusal
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,7 @@ def load_batches(
     workers: int,
     skip_bad_images: bool,
     pin_memory: bool,
+    beside: ReadBeside | None = None,
 ) -> BatchLoader:
     """The batches of ``plan``, in order; pass ``plan[k:]`` to go on after ``k`` batches.
 
@@ -69,8 +92,9 @@ def load_batches(
         skip_bad_images: list images that cannot be read in `Batch.skipped`, instead of stopping;
             such a batch is smaller, possibly empty.
         pin_memory: put batches into page-locked memory (needs an accelerator).
+        beside: reads what is stored of the images of a batch, in the same process as the images.
     """
-    dataset = _PlannedBatches(index, plan, tuple(mean), tuple(std), skip_bad_images)
+    dataset = _PlannedBatches(index, plan, tuple(mean), tuple(std), skip_bad_images, beside)
     return BatchLoader(dataset, workers, pin_memory)
 
 
@@ -90,8 +114,9 @@ class BatchLoader:
 
         Raises:
             BadImageError: an image cannot be read, or is not what the annotations say.
+            UserError: what is stored beside the images cannot be read, or does not fit.
         """
-        loader: DataLoader[Batch | _Failure] = DataLoader(
+        loader: DataLoader[_Item] = DataLoader(
             self._dataset,
             batch_size=None,
             num_workers=self._workers,
@@ -101,13 +126,18 @@ class BatchLoader:
             # Without one of its own, the loader would draw from torch's global generator.
             generator=torch.Generator(),
         )
-        for item in loader:
-            if isinstance(item, _Failure):
-                raise BadImageError(item.path, item.reason)
-            yield item
+        try:
+            for item in loader:
+                if isinstance(item, _Failure):
+                    raise BadImageError(item.path, item.reason)
+                if isinstance(item, _Refusal):
+                    raise UserError(item.message)
+                yield item
+        finally:
+            self._dataset.close()
 
 
-class _PlannedBatches(Dataset[Batch | _Failure]):
+class _PlannedBatches(Dataset[_Item]):
     """Item ``i`` is batch ``i`` of the plan, ready for the network."""
 
     def __init__(
@@ -117,17 +147,23 @@ class _PlannedBatches(Dataset[Batch | _Failure]):
         mean: tuple[float, ...],
         std: tuple[float, ...],
         skip_bad_images: bool,
+        beside: ReadBeside | None = None,
     ) -> None:
         self._index = index
         self._plan = plan
         self._mean = mean
         self._std = std
         self._skip_bad_images = skip_bad_images
+        self._beside = beside
 
     def __len__(self) -> int:
         return len(self._plan)
 
-    def __getitem__(self, position: int) -> Batch | _Failure:
+    def close(self) -> None:
+        if self._beside is not None:
+            self._beside.close()
+
+    def __getitem__(self, position: int) -> _Item:
         samples: list[Sample] = []
         prepared: list[_Prepared] = []
         skipped: list[str] = []
@@ -139,7 +175,14 @@ class _PlannedBatches(Dataset[Batch | _Failure]):
                 if not self._skip_bad_images:
                     return _Failure(error.path, error.reason)
                 skipped.append(str(error))
-        return _assemble(samples, prepared, self._plan[position][0].canvas_hw, tuple(skipped))
+        canvas_hw = self._plan[position][0].canvas_hw
+        batch = _assemble(samples, prepared, canvas_hw, tuple(skipped))
+        if self._beside is None or not samples:
+            return batch
+        try:
+            return replace(batch, stored=self._beside(samples, canvas_hw))
+        except UserError as error:
+            return _Refusal(str(error))
 
     def _prepare(self, sample: Sample) -> _Prepared:
         """Read, resize, flip, jitter and normalize one image.

@@ -1,45 +1,87 @@
-"""Square anchors, one per cell of every level."""
+"""Square anchors, one per cell of every level: the priors of our own network."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
+from torch import Tensor
 
-from ladcli.structures import AnchorGrid
+from ladcli.structures import AnchorGrid, Batch, Predictions, Scene
+from ladcli.structures.boxes import decode_boxes
+from ladcli.structures.predictions import full_precision
 
-#: Pixels per cell of levels P3 to P7.
-STRIDES = (8, 16, 32, 64, 128)
-#: Side of an anchor in strides.
-ANCHOR_SCALE = 8
+#: The coarsest level of every pyramid, P7; its cells are 2^7 pixels wide.
+LAST_LEVEL = 7
 
 
-def level_sizes(canvas_hw: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-    """Rows and columns of each level for a canvas of the given height and width."""
-    height, width = canvas_hw
-    return tuple((-(-height // stride), -(-width // stride)) for stride in STRIDES)
+@dataclass(frozen=True)
+class AnchorLayout:
+    """Which anchors a network has: part of its architecture."""
+
+    scale: float = 8.0  # side of an anchor in strides of its level
+    first_level: int = 3  # the finest level: P3, whose cells are 2^3 pixels wide; or P2
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels per cell of every level, finest first."""
+        return tuple(1 << level for level in range(self.first_level, LAST_LEVEL + 1))
+
+    def level_sizes(self, canvas_hw: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of each level for a canvas of the given height and width."""
+        height, width = canvas_hw
+        return tuple((-(-height // stride), -(-width // stride)) for stride in self.strides)
+
+    def grid(self, canvas_hw: tuple[int, int], device: torch.device | str = "cpu") -> AnchorGrid:
+        """All anchors for one canvas; grids are remembered per layout, canvas and device."""
+        return anchor_grid(canvas_hw, device, self)
+
+    def scene(self, batch: Batch, progress: float | Tensor = 0.0) -> Scene:
+        """What assignment may look at in a batch, when these anchors are the priors."""
+        grid = self.grid(batch.canvas_hw, batch.images.device)
+        return Scene(batch.targets, grid.priors, grid.valid(batch.valid_hw), progress)
+
+
+#: One anchor of 8 strides on P3 to P7, as PAA has it.
+DEFAULT_LAYOUT = AnchorLayout()
 
 
 @lru_cache(maxsize=64)
-def anchor_grid(canvas_hw: tuple[int, int], device: torch.device | str = "cpu") -> AnchorGrid:
+def anchor_grid(
+    canvas_hw: tuple[int, int],
+    device: torch.device | str = "cpu",
+    layout: AnchorLayout = DEFAULT_LAYOUT,
+) -> AnchorGrid:
     """All anchors for one canvas.
 
-    Centers lie at (column × stride, row × stride), without half a stride; sides are 8 strides;
-    anchors are never clipped.  Grids are remembered per canvas and device.
+    Centers lie at (column × stride, row × stride), without half a stride; anchors are never
+    clipped.
 
     Args:
         canvas_hw: height and width of the padded input in pixels.
         device: where the tensors shall live.
     """
     rows, cols, strides = [], [], []
-    sizes = level_sizes(canvas_hw)
-    for stride, (num_rows, num_cols) in zip(STRIDES, sizes, strict=True):
+    sizes = layout.level_sizes(canvas_hw)
+    for stride, (num_rows, num_cols) in zip(layout.strides, sizes, strict=True):
         row, col = torch.meshgrid(torch.arange(num_rows), torch.arange(num_cols), indexing="ij")
         rows.append(row.flatten())
         cols.append(col.flatten())
         strides.append(torch.full((num_rows * num_cols,), stride))
     row, col, stride_of = torch.cat(rows), torch.cat(cols), torch.cat(strides)
-    center = torch.stack([col, row], dim=1) * stride_of.unsqueeze(1)
-    half_side = stride_of.unsqueeze(1) * (ANCHOR_SCALE // 2)
+    center = (torch.stack([col, row], dim=1) * stride_of.unsqueeze(1)).float()
+    half_side = stride_of.unsqueeze(1) * (layout.scale / 2)
     anchors = torch.cat([center - half_side, center + half_side], dim=1).float()
     return AnchorGrid(anchors, row, col, stride_of, sizes, canvas_hw).to(device)
+
+
+def predicted_boxes(
+    predictions: Predictions, scene: Scene, *, clip_hw: Tensor | None = None
+) -> Tensor:
+    """Boxes [B, A, 4] of deltas that are coded against the scene's priors.
+
+    Args:
+        clip_hw: [B, 2] to which boxes are clipped; training leaves them as they are.
+    """
+    return decode_boxes(scene.priors.boxes, full_precision(predictions.box_deltas), clip_hw)

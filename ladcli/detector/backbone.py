@@ -1,4 +1,4 @@
-"""Backbones from timm, cut to the features at strides 8, 16 and 32."""
+"""Backbones from timm, cut to the features that the pyramid needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from ladcli.detector.lone_values import let_batchnorm_meet_lone_values
 from ladcli.detector.narrow_convolutions import keep_narrow_inputs_channels_first
 from ladcli.errors import UserError
 
+#: Strides of the features that are used by default, and the largest there is.
 FEATURE_STRIDES = (8, 16, 32)
+LAST_BACKBONE_STRIDE = 32
 #: Sides of images in pixels, all multiples of 32, on which the size of a network's maps is checked:
 #: an odd and an even number of cells at stride 32 on either side.
 _TRIAL_CANVASES = ((64, 96), (96, 160), (160, 128))
@@ -27,19 +29,27 @@ _WINDOWED = {"swin_transformer", "swin_transformer_v2", "swin_transformer_v2_cr"
 
 
 class Backbone(nn.Module):
-    """A timm network that returns its last features at strides 8, 16 and 32.
+    """A timm network that returns its last features at some strides.
 
     Args:
         name: a timm model that offers ``features_only``.
+        strides: of the features, ascending.
         checkpoint_gradients: recompute activations in the backward pass.
 
     Raises:
         UserError: timm does not know the name, or the network has no such features.
     """
 
-    def __init__(self, name: str, *, checkpoint_gradients: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        strides: Sequence[int] = FEATURE_STRIDES,
+        checkpoint_gradients: bool = False,
+    ) -> None:
         super().__init__()
-        self.net: Any = _create(name)  # of timm's own class, which has no type hints
+        self.strides = tuple(strides)
+        self.net: Any = _create(name, self.strides)  # of timm's own class, which has no type hints
         self.channels: tuple[int, ...] = tuple(self.net.feature_info.channels())
         self.name = name
         self.frozen_batchnorm = False
@@ -49,7 +59,7 @@ class Backbone(nn.Module):
             _enable_checkpointing(self.net, name)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Three maps [B, channels, h, w] at strides 8, 16 and 32 of images [B, 3, H, W]."""
+        """A map [B, channels, h, w] for each stride, of images [B, 3, H, W]."""
         features: list[Tensor] = self.net(images)
         if getattr(self.net, "output_fmt", "NCHW") == "NHWC":  # as Swin transformers have it
             features = [f.permute(0, 3, 1, 2).contiguous() for f in features]
@@ -105,7 +115,7 @@ def _check_canvas(backbone: Backbone, height: int, width: int) -> None:
         raise UserError(
             f"{backbone.name!r} does not take images of any size ({reason}); {remedy}"
         ) from error
-    for stride, channels, features in zip(FEATURE_STRIDES, backbone.channels, maps, strict=True):
+    for stride, channels, features in zip(backbone.strides, backbone.channels, maps, strict=True):
         found, promised = list(features.shape[1:]), [channels, height // stride, width // stride]
         if found != promised:
             raise UserError(
@@ -123,15 +133,20 @@ def pixel_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(config.mean), tuple(config.std)
 
 
-def _create(name: str) -> Any:
+def _create(name: str, strides: tuple[int, ...]) -> Any:
     _check_name(name)
     options: dict[str, Any] = (
         {"strict_img_size": False} if is_model_in_modules(name, _WINDOWED) else {}
     )
     try:
+        # Built only to be asked for its strides.  It draws its weights from the seed all the same,
+        # and so belongs to the numbers that a recorded seed gives.
         info: Any = timm.create_model(name, features_only=True, **options).feature_info
         return timm.create_model(
-            name, features_only=True, out_indices=_last_of_each_stride(info, name), **options
+            name,
+            features_only=True,
+            out_indices=_last_of_each_stride(info, name, strides),
+            **options,
         )
     except UserError:
         raise
@@ -150,16 +165,20 @@ def _check_name(name: str) -> None:
     raise UserError(f"{name!r} is no model that timm knows{hint}")
 
 
-def _last_of_each_stride(info: FeatureInfo, name: str) -> tuple[int, ...]:
+def _last_of_each_stride(info: FeatureInfo, name: str, strides: tuple[int, ...]) -> tuple[int, ...]:
     reductions: Sequence[int] = info.reduction()
     last = {stride: index for index, stride in zip(info.out_indices, reductions, strict=True)}
-    absent = [stride for stride in FEATURE_STRIDES if stride not in last]
+    absent = [stride for stride in strides if stride not in last]
     if absent:
         raise UserError(
             f"{name!r} has no features at stride {absent[0]} (it has "
-            f"{sorted(last)}); choose a network with strides 8, 16 and 32"
+            f"{sorted(last)}); choose a network with strides {_listed(strides)}"
         )
-    return tuple(last[stride] for stride in FEATURE_STRIDES)
+    return tuple(last[stride] for stride in strides)
+
+
+def _listed(strides: tuple[int, ...]) -> str:
+    return ", ".join(map(str, strides[:-1])) + f" and {strides[-1]}"
 
 
 def _parameters_up_to(net: Any, stride: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Feature pyramid (Lin et al. 2017) with levels P3 to P7."""
+"""Feature pyramid (Lin et al. 2017) with levels P3 (or P2) to P7."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class FeaturePyramid(nn.Module):
     P6 and P7 come from stride-2 convolutions on the *output* P5, then P6, without an activation.
 
     Args:
-        in_channels: channels of the backbone's features at strides 8, 16 and 32.
+        in_channels: channels of the backbone's features, finest first; the last has stride 32.
         channels: channels of every level of the pyramid.
     """
 
@@ -33,7 +33,7 @@ class FeaturePyramid(nn.Module):
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Five maps [B, channels, h, w], finest first, from the backbone's three."""
+        """Maps [B, channels, h, w], finest first: two more than the backbone's."""
         merged = [lateral(f) for lateral, f in zip(self.lateral, features, strict=True)]
         for level in range(len(merged) - 1, 0, -1):
             size = merged[level - 1].shape[-2:]

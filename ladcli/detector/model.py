@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ladcli.classes import ClassTable
+from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.backbone import (
+    LAST_BACKBONE_STRIDE,
     Backbone,
     check_any_size,
     pixel_statistics,
@@ -37,6 +39,13 @@ class Architecture:
     pixel_std: tuple[float, ...]  # [3]
     objectness_kernel: int = 0  # 0: class logits; 1: IOP; 3 or more: COP
     iou_branch: bool = True
+    anchor_scale: float = 8.0  # side of an anchor in strides
+    first_level: int = 3  # of the pyramid
+
+    @property
+    def anchors(self) -> AnchorLayout:
+        """The anchors that its outputs belong to."""
+        return AnchorLayout(self.anchor_scale, self.first_level)
 
     def to_plain(self) -> dict[str, Any]:
         """Lists instead of tuples, for JSON and checkpoints.
@@ -72,6 +81,8 @@ class Architecture:
             tuple(config.pixel_std or std),
             {"paa": 0, "iop": 1, "cop": config.cop_kernel}[config.head],
             config.iou_branch,
+            config.anchor_scale,
+            config.first_level,
         )
 
     def difference(self, other: Architecture) -> str | None:
@@ -104,7 +115,12 @@ class Detector(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.classes = classes
-        self.backbone = Backbone(architecture.backbone, checkpoint_gradients=checkpoint_gradients)
+        strides = architecture.anchors.strides
+        self.backbone = Backbone(
+            architecture.backbone,
+            strides=[stride for stride in strides if stride <= LAST_BACKBONE_STRIDE],
+            checkpoint_gradients=checkpoint_gradients,
+        )
         self.pyramid = FeaturePyramid(self.backbone.channels, architecture.channels)
         self.head = PaaHead(
             len(classes),
@@ -112,6 +128,7 @@ class Detector(nn.Module):
             num_convs=architecture.head_convs,
             norm_groups=architecture.norm_groups,
             prior=prior,
+            num_levels=len(strides),
             objectness_kernel=architecture.objectness_kernel,
             iou_branch=architecture.iou_branch,
         )

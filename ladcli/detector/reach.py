@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ladcli.detector.anchors import ANCHOR_SCALE, STRIDES
+from ladcli.detector.anchors import AnchorLayout
 
 
-def best_anchor_iou(boxes: np.ndarray, valid_hw: np.ndarray) -> np.ndarray:
+def best_anchor_iou(boxes: np.ndarray, valid_hw: np.ndarray, anchors: AnchorLayout) -> np.ndarray:
     """The IoU of every box with the anchor that overlaps it best, without looking at them all.
 
     On a level all anchors are of one size, so the best has the largest intersection.  That is the
@@ -23,10 +23,10 @@ def best_anchor_iou(boxes: np.ndarray, valid_hw: np.ndarray) -> np.ndarray:
     low, high = boxes[:, :2].astype(np.float64), boxes[:, 2:].astype(np.float64)
     center, area = (low + high) / 2, (high - low).prod(axis=1)
     best = np.zeros(len(boxes))
-    for stride in STRIDES:
+    for stride in anchors.strides:
         last_cell = -(-valid_hw[:, ::-1] // stride) - 1  # [M, 2], column and row
         nearest = np.clip(np.rint(center / stride), 0, last_cell) * stride
-        half = stride * ANCHOR_SCALE / 2
+        half = stride * anchors.scale / 2
         sides = np.minimum(high, nearest + half) - np.maximum(low, nearest - half)
         overlap = np.clip(sides, 0, None).prod(axis=1)
         best = np.maximum(best, overlap / (area + (2 * half) ** 2 - overlap))

@@ -10,7 +10,7 @@ from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_inference
 from ladcli.data.views import InferenceViews
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.checkpoint import InputRule
 from ladcli.detector.model import Detector
 from ladcli.detector.postprocess import ScoredBoxes, postprocess, score_boxes, suppress
@@ -53,7 +53,9 @@ def detect_all(
     detector.eval()
     grids = views.grids(input_rule.short, input_rule.long)
     plan = plan_inference(index, grids, batch_size=inference.batch_size)
-    close = _Closing(inference, num_views=sum(grid.num_views for grid in grids))
+    close = _Closing(
+        inference, detector.architecture.anchors, num_views=sum(grid.num_views for grid in grids)
+    )
     loader = load_batches(
         index,
         plan,
@@ -98,25 +100,37 @@ class _Closing:
     An image of which some view could not be read is never closed.
     """
 
-    def __init__(self, inference: InferenceConfig, num_views: int) -> None:
+    def __init__(self, inference: InferenceConfig, anchors: AnchorLayout, num_views: int) -> None:
         self.num_views = num_views
-        self._scoring = inference.model_dump(include={"per_level", "use_iou"})
-        self._suppression = inference.model_dump(
-            include={"score_threshold", "nms_iou", "max_detections", "voting"}
-        )
+        self._inference = inference
+        self._anchors = anchors
         self._open: dict[int, list[ScoredBoxes]] = {}
 
     def __call__(self, predictions: Predictions, batch: Batch) -> Iterable[tuple[int, Detections]]:
         """Rows and detections of the images that ``batch`` (of one view) completes."""
-        grid = anchor_grid(batch.canvas_hw, batch.images.device)
-        content, scale = batch.content_hw, batch.scale_wh
+        options, grid = self._inference, self._anchors.grid(batch.canvas_hw, batch.images.device)
         if self.num_views == 1:
-            options = {**self._scoring, **self._suppression}
-            detections = postprocess(predictions, grid, content, scale_wh=scale, **options)
+            detections = postprocess(
+                predictions,
+                grid,
+                batch.content_hw,
+                scale_wh=batch.scale_wh,
+                score_threshold=options.score_threshold,
+                per_level=options.per_level,
+                nms_iou=options.nms_iou,
+                max_detections=options.max_detections,
+                voting=options.voting,
+                use_iou=options.use_iou,
+            )
             return zip(batch.image_rows, detections, strict=True)
-        flipped = bool(batch.view_ids[0] % 2)
         boxes = score_boxes(
-            predictions, grid, content, scale_wh=scale, flipped=flipped, **self._scoring
+            predictions,
+            grid,
+            batch.content_hw,
+            scale_wh=batch.scale_wh,
+            flipped=bool(batch.view_ids[0] % 2),
+            per_level=options.per_level,
+            use_iou=options.use_iou,
         )
         return self._merge(batch.image_rows, boxes)
 
@@ -128,4 +142,13 @@ class _Closing:
             views.append(view)
             if len(views) == self.num_views:
                 merged = ScoredBoxes.merged(self._open.pop(row))
-                yield row, suppress(merged, **self._suppression)
+                yield (
+                    row,
+                    suppress(
+                        merged,
+                        score_threshold=self._inference.score_threshold,
+                        nms_iou=self._inference.nms_iou,
+                        max_detections=self._inference.max_detections,
+                        voting=self._inference.voting,
+                    ),
+                )

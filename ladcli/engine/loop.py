@@ -26,6 +26,7 @@ from ladcli.errors import BadImageError, Interrupted, RunError
 from ladcli.recipe.flags import option_name
 from ladcli.recipe.schema import Recipe
 from ladcli.structures import Batch, ObjectiveFunction, Predictions
+from ladcli.structures.losses import normalize
 
 
 @dataclass
@@ -44,6 +45,13 @@ class Training:
     finish_epoch: Callable[[Position], None]  # checkpoint and evaluation
     skipped: set[str] = field(default_factory=set)  # images that could not be read
     saved_at: float | None = None  # monotonic time of the last save since `train` began
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done, 0 to 1."""
+        config, epochs = self.recipe.train, self.recipe.schedule.epochs
+        seen = max(0, self.position.batch - 1) * config.batch_size / max(1, self.num_images)
+        return min(1.0, (self.position.epoch + min(1.0, seen)) / epochs)
 
     def save_now(self) -> None:
         self.save(self.position)
@@ -125,10 +133,11 @@ def _step(run: Training, batch: Batch) -> dict[str, Tensor]:
     recipe, position = run.recipe, run.position
     factor = lr_factor(recipe.optim, recipe.schedule, step=position.step, epoch=position.epoch)
     predictions = {name: _forward(run, learner, batch) for name, learner in run.learners.items()}
-    outcome = run.objective(predictions, batch)
+    outcome = run.objective(predictions, batch, run.progress)
+    normalized = normalize(outcome.terms)
     scalars: dict[str, Tensor] = {}
     for name, learner in run.learners.items():
-        losses = outcome.losses[name]
+        losses = normalized[name]
         found = {"loss": torch.stack(list(losses.values())).sum(), **losses}
         set_lr(learner.optimizer, factor * learner.lr)
         norm = _descend(learner, found["loss"], clip_norm=recipe.optim.clip_norm)

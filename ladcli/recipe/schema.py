@@ -8,7 +8,7 @@ read them.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -187,6 +187,14 @@ class ModelConfig(Section):
         max_length=3,
     )
     channels: PositiveInt = Field(default=256, description="channels of pyramid and head")
+    anchor_scale: Positive = Field(
+        default=8.0, description="side of an anchor in strides of its level; less for small objects"
+    )
+    first_level: Literal[2, 3] = Field(
+        default=3,
+        description="finest level of the pyramid: 3 has cells of 8 pixels; 2 adds one of 4 pixels, "
+        "for small objects, at four times the work of the head",
+    )
     head_convs: NonNegativeInt = Field(
         default=4, description="stacked 3x3 convolutions of each branch"
     )
@@ -415,6 +423,19 @@ class DistillConfig(Section):
         return self
 
 
+#: Default weight of the soft class loss: where soft labels are all that the teacher gives, and
+#: where it assigns labels too (the authors' own configurations).
+SOFT_CLS_WEIGHT_ALONE, SOFT_CLS_WEIGHT = 10.0, 2.0
+
+
+class SoftWeights(NamedTuple):
+    """Weights of the three soft-label losses."""
+
+    cls: float
+    box: float
+    iou: float
+
+
 class SoftConfig(Section):
     """Soft-label losses: a teacher's outputs as targets."""
 
@@ -440,15 +461,16 @@ class SoftConfig(Section):
         default="pred", description="measure that IoU for the teacher's box, or for the anchor"
     )
 
-    def filled(self, *, alone: bool) -> SoftConfig:
-        """The same options, with the default class weight where none is given.
+    def weights(self, *, alone: bool) -> SoftWeights:
+        """Weights of the losses, with the default class weight where none is given.
 
         Args:
             alone: soft labels are all that the teacher gives; the student assigns its own labels.
         """
-        if self.cls_weight is not None:
-            return self
-        return self.model_copy(update={"cls_weight": 10.0 if alone else 2.0})
+        cls = self.cls_weight
+        if cls is None:
+            cls = SOFT_CLS_WEIGHT_ALONE if alone else SOFT_CLS_WEIGHT
+        return SoftWeights(cls, self.box_weight, self.iou_weight)
 
 
 class CacheConfig(Section):

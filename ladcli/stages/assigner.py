@@ -9,7 +9,16 @@ from ladcli.recipe.schema import AssignConfig
 
 def build_assigner(config: AssignConfig) -> Assigner:
     """The assigner a recipe asks for."""
-    return paa_assigner(**config.model_dump())
+    return paa_assigner(
+        min_iou=config.min_iou,
+        topk=config.topk,
+        box_weight=config.box_weight,
+        alpha=config.alpha,
+        gamma=config.gamma,
+        selection=config.selection,
+        mixture=config.mixture,
+        ignore_crowd=config.ignore_crowd,
+    )
 
 
 def assigner_fingerprint(assigner: Assigner) -> str:

@@ -8,22 +8,22 @@ from typing import Any
 
 import torch
 
+from ladcli.cache.contents import encode_opinion
+from ladcli.cache.differences import CacheUse, describe_origin, difference
+from ladcli.cache.format import require_level, require_match
+from ladcli.cache.reader import CacheInfo, TeacherCache, read_cache_info
+from ladcli.cache.writer import PARTS, CacheWriter, discard_parts, parts_folder
 from ladcli.data.image_digests import image_digests
 from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import Plan, plan_views
 from ladcli.data.views import ViewGrid
 from ladcli.detector.model import Architecture
-from ladcli.distill.cache_contents import encode_opinion
-from ladcli.distill.cache_differences import CacheUse, describe_origin, difference
-from ladcli.distill.cache_format import require_level, require_match
-from ladcli.distill.cache_reader import CacheInfo, TeacherCache, read_cache_info
-from ladcli.distill.cache_writer import PARTS, CacheWriter, discard_parts, parts_folder
-from ladcli.distill.teacher import OnlineTeacher
 from ladcli.engine.device import autocast, choose_device
 from ladcli.engine.interrupt import stop_on_signal
 from ladcli.engine.progress import announce, progress
 from ladcli.errors import Interrupted, UserError
+from ladcli.objective.teacher import OnlineTeacher
 from ladcli.outputs import require_replaceable
 from ladcli.recipe.options import read_files
 from ladcli.recipe.schema import Recipe
@@ -169,6 +169,7 @@ def _run_missing_parts(
         skip_bad_images=recipe.data.skip_bad_images,
         pin_memory=device.type == "cuda",
     )
+    anchors = teacher.detector.architecture.anchors
     total = sum(map(len, parts))
     before = total - len(loader)
     skipped: set[str] = set()
@@ -181,7 +182,9 @@ def _run_missing_parts(
             skipped.update(batch.skipped)
             if len(batch):
                 batch = batch.to(device)
-                rows = encode_opinion(teacher.look_at(batch), recipe.cache.level, recipe.soft)
+                rows = encode_opinion(
+                    teacher.look_at(batch, anchors.scene(batch)), recipe.cache.level, recipe.soft
+                )
                 writer.add(batch, rows)
             if done in ends:
                 writer.close_part(ends[done])

@@ -10,10 +10,10 @@ from ladcli.assign import Switch
 from ladcli.classes import ClassTable
 from ladcli.detector.checkpoint import load_checkpoint
 from ladcli.detector.model import Detector, build_detector
-from ladcli.distill.objectives import CoObjective
 from ladcli.engine.optimizer import base_lr
 from ladcli.engine.progress import announce
 from ladcli.errors import UserError
+from ladcli.objective.objectives import CoObjective
 from ladcli.recipe.schema import NetworkConfig, Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import require_same_classes
@@ -100,6 +100,7 @@ def _objective(prepared: Prepared) -> tuple[CoObjective, dict[str, Any]]:
     objective = CoObjective(
         build_assigner(recipe.assign),
         recipe.loss,
+        prepared.anchors,
         Switch(config.switch, config.switch_scope),
         first_teacher,
         recipe.soft if config.soft else None,

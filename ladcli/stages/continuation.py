@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ladcli.detector.checkpoint import load_training
-from ladcli.distill.objectives import MODEL
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.engine.optimizer import base_lr, decayed
 from ladcli.engine.run_directory import FREE_KEYS, SCHEDULE_KEYS, RunDirectory
@@ -22,6 +21,7 @@ from ladcli.errors import UserError
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.report.measure import STATS, read_recorded
 from ladcli.files import atomic_path
+from ladcli.objective.objectives import MODEL
 from ladcli.recipe import flat, update_recipe
 from ladcli.recipe.flags import option_value
 from ladcli.recipe.schema import Recipe

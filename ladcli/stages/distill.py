@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ladcli.assign import Assigner
+from ladcli.cache.differences import settings_of_views, views_in_words
+from ladcli.cache.reader import read_cache_info
 from ladcli.detector.checkpoint import teacher_fingerprint
-from ladcli.distill.cache_differences import settings_of_views, views_in_words
-from ladcli.distill.cache_reader import read_cache_info
-from ladcli.distill.objectives import Objective
-from ladcli.distill.teacher import Teacher
 from ladcli.engine.progress import announce
 from ladcli.errors import UserError
+from ladcli.objective.objectives import Objective
+from ladcli.objective.teacher import Teacher
 from ladcli.recipe import Given, flat, is_given, update_recipe
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
@@ -79,6 +79,7 @@ def _objective(prepared: Prepared) -> tuple[Objective, dict[str, Any]]:
     objective = Objective(
         assigner,
         recipe.loss,
+        prepared.anchors,
         teacher,
         teacher_assigns=config.mode != "soft",
         switch=chosen_switch(config),
@@ -93,7 +94,7 @@ def _open_teacher(prepared: Prepared, assigner: Assigner) -> tuple[Teacher, str,
     network = Path(config.teacher) if config.teacher else None
     if config.cache:
         cached = make_cached_teacher(Path(config.cache), prepared, assigner, network=network)
-        info = cached.cache.info
+        info = cached.info
         # Older caches do not say what their teacher cost.
         cost = info.teacher_cost
         if cost == UNKNOWN and network is not None:

@@ -8,8 +8,9 @@ import numpy as np
 
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import CANVAS_STEP
+from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.reach import best_anchor_iou
-from ladcli.recipe.schema import Recipe
+from ladcli.recipe.schema import ModelConfig, Recipe
 
 #: Share of boxes out of reach from which the user is warned; COCO at 800 x 1333 is below it.
 WARN_FROM = 0.1
@@ -38,11 +39,10 @@ class InputBoxes:
         wh = self.boxes[:, 2:] - self.boxes[:, :2]
         return np.sqrt(wh.prod(axis=1))
 
-    @property
-    def best_iou(self) -> np.ndarray:
+    def best_iou(self, anchors: AnchorLayout) -> np.ndarray:
         """[M] IoU of each box with its best anchor."""
         valid_hw = -(-self.resized_hw // CANVAS_STEP) * CANVAS_STEP
-        return best_anchor_iou(self.boxes, valid_hw)
+        return best_anchor_iou(self.boxes, valid_hw, anchors)
 
 
 def input_boxes(
@@ -69,6 +69,11 @@ def resized_sizes(hw: np.ndarray, short: int, long: int) -> np.ndarray:
     return np.maximum(1, np.floor(hw * scale[:, None] + 0.5)).astype(np.int64)
 
 
+def anchor_layout(model: ModelConfig) -> AnchorLayout:
+    """The anchors that a recipe asks for."""
+    return AnchorLayout(model.anchor_scale, model.first_level)
+
+
 def reach_warning(recipe: Recipe, index: CocoIndex, boxes: InputBoxes) -> str | None:
     """What to tell the user of whose boxes too many lie beyond every anchor.
 
@@ -78,7 +83,7 @@ def reach_warning(recipe: Recipe, index: CocoIndex, boxes: InputBoxes) -> str | 
     if not len(boxes.boxes):
         return None
     least = recipe.assign.min_iou
-    missed = float((boxes.best_iou < least).mean())
+    missed = float((boxes.best_iou(anchor_layout(recipe.model)) < least).mean())
     if missed <= WARN_FROM:
         return None
     side = float(np.median(boxes.sides))
@@ -95,6 +100,7 @@ def _remedy(recipe: Recipe, index: CocoIndex) -> str:
     Small boxes want larger images, but in very large ones large boxes outgrow the largest anchor.
     """
     short, long = recipe.data.short[-1], recipe.data.long
+    anchors = anchor_layout(recipe.model)
 
     def size(steps: int) -> tuple[int, int]:
         wide = steps * CANVAS_STEP
@@ -102,7 +108,7 @@ def _remedy(recipe: Recipe, index: CocoIndex) -> str:
 
     def reached(steps: int) -> float:
         there = input_boxes(index, *size(steps), at_most=SEARCH_BOXES)
-        return float((there.best_iou >= recipe.assign.min_iou).mean())
+        return float((there.best_iou(anchors) >= recipe.assign.min_iou).mean())
 
     now = max(1, -(-short // CANVAS_STEP))
     shares: dict[int, float] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ladcli.distill.objectives import Objective
+from ladcli.objective.objectives import Objective
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.training import (
@@ -24,4 +24,4 @@ def pretrain(recipe: Recipe, options: RunOptions) -> TrainingResult:
 
 def _objective(prepared: Prepared) -> tuple[Objective, dict[str, Any]]:
     recipe = prepared.recipe
-    return Objective(build_assigner(recipe.assign), recipe.loss), {}
+    return Objective(build_assigner(recipe.assign), recipe.loss, prepared.anchors), {}

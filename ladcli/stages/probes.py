@@ -12,13 +12,14 @@ import torch
 
 from ladcli.assign import Assigner
 from ladcli.data.index import CocoIndex
-from ladcli.data.loader import load_batches
+from ladcli.data.loader import ReadBeside, load_batches
 from ladcli.data.plan import plan_eval, plan_views
 from ladcli.data.views import is_ranged
-from ladcli.distill.opinion import Opinion
-from ladcli.distill.probe import probe_image, save_probe
+from ladcli.detector.anchors import AnchorLayout
 from ladcli.engine.device import autocast
 from ladcli.engine.state import Learner, Position
+from ladcli.objective.opinion import Opinion
+from ladcli.objective.probe import probe_image, save_probe
 from ladcli.recipe.schema import Recipe
 from ladcli.structures import Batch, Predictions
 
@@ -28,6 +29,12 @@ class Opinionated(Protocol):
 
     @property
     def assigner(self) -> Assigner: ...
+
+    @property
+    def anchors(self) -> AnchorLayout: ...
+
+    @property
+    def beside(self) -> ReadBeside | None: ...
 
     def opinions(self, networks: Mapping[str, Predictions], batch: Batch) -> dict[str, Opinion]:
         """By name: ``own``, and ``teacher`` where there is one."""
@@ -54,7 +61,8 @@ class Prober:
                 continue
             batch = batch.to(self.device)
             opinions = self.objective.opinions(self._predict(batch), batch)
-            records.append(probe_image(batch, opinions, self.objective.assigner))
+            scene = self.objective.anchors.scene(batch)
+            records.append(probe_image(batch, scene, opinions, self.objective.assigner))
             seen.append(batch.image_rows[0])
         if records:
             path = self.folder / f"epoch_{position.epoch:03d}.npz"
@@ -90,6 +98,7 @@ class Prober:
             workers=0,
             skip_bad_images=True,
             pin_memory=False,
+            beside=self.objective.beside,
         )
 
     @torch.no_grad()

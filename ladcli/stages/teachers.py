@@ -6,18 +6,19 @@ from functools import partial
 from pathlib import Path
 
 from ladcli.assign import Assigner, Switch
+from ladcli.cache.batch_rows import BatchRows, needed_tables
+from ladcli.cache.cached_teacher import CachedTeacher
+from ladcli.cache.differences import CacheUse, difference
+from ladcli.cache.format import Fingerprints, needed_level, require_level, require_match
+from ladcli.cache.reader import TeacherCache
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import ViewGrid, is_ranged
 from ladcli.detector.checkpoint import load_checkpoint, load_training, teacher_fingerprint
 from ladcli.detector.model import Detector
-from ladcli.distill.cache_differences import CacheUse, difference
-from ladcli.distill.cache_format import Fingerprints, needed_level, require_level, require_match
-from ladcli.distill.cache_reader import TeacherCache
-from ladcli.distill.cached_teacher import CachedTeacher
-from ladcli.distill.teacher import OnlineTeacher
 from ladcli.engine.device import autocast
 from ladcli.errors import UserError
 from ladcli.fingerprint import fingerprint_plain
+from ladcli.objective.teacher import OnlineTeacher
 from ladcli.recipe.schema import DataConfig, DistillConfig, Recipe, SoftConfig
 from ladcli.stages.assigner import assigner_fingerprint
 from ladcli.stages.datasets import require_same_classes
@@ -81,9 +82,10 @@ def make_cached_teacher(
     config = recipe.distill
     assigns, soft = config.mode != "soft", config.mode != "lad"
     switch = chosen_switch(config)
-    require_level(
-        path, cache.info.level, needed_level(teacher_assigns=assigns, switch=switch, soft=soft)
+    needed = needed_level(
+        teacher_assigns=assigns, switch=switch, soft=soft, positives_move=assigner.needs_progress
     )
+    require_level(path, cache.info.level, needed)
     wanted = {"data": prepared.index.fingerprint(), "input": input_fingerprint(recipe.data)}
     # Dense outputs are judged anew; all else depends on the options it was made with.
     if assigns and cache.info.level != "dense":
@@ -96,7 +98,8 @@ def make_cached_teacher(
         wanted["teacher"] = teacher_fingerprint(teacher[1])
     use = CacheUse(prepared.index, recipe.data, assigner, recipe.soft, teacher)
     require_match(path, cache.info.fingerprints, wanted, partial(difference, cache, use))
-    return CachedTeacher(cache, assigner)
+    tables = needed_tables(cache.info.level, teacher_assigns=assigns, switch=switch, soft=soft)
+    return CachedTeacher(BatchRows(cache, prepared.index, prepared.anchors, tables), assigner)
 
 
 def chosen_switch(config: DistillConfig) -> Switch | None:

@@ -13,12 +13,12 @@ import torch
 
 from ladcli.classes import ClassTable
 from ladcli.data.index import CocoIndex
-from ladcli.data.loader import load_batches
+from ladcli.data.loader import ReadBeside, load_batches
 from ladcli.data.plan import Plan, plan_epoch
+from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.checkpoint import InputRule, save_checkpoint
 from ladcli.detector.model import Detector, build_detector
 from ladcli.detector.renormalize import Renormalize
-from ladcli.distill.objectives import MODEL, CoObjective, Objective
 from ladcli.engine.device import choose_device, gradient_scaler
 from ladcli.engine.loop import Training, train
 from ladcli.engine.metrics_log import MetricsLog, read_metrics
@@ -31,6 +31,7 @@ from ladcli.errors import BadImageError, Interrupted
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.report.measure import stored_thresholds
 from ladcli.evaluate.thresholds import VALIDATION, ScoreThresholds
+from ladcli.objective.objectives import MODEL, CoObjective, Objective
 from ladcli.recipe import Given, load_recipe
 from ladcli.recipe.options import read_files
 from ladcli.recipe.schema import Recipe
@@ -131,6 +132,11 @@ class Prepared:
     saved_notes: dict[str, Any] = field(default_factory=dict)  # `run.json` of a resumed run
 
     @property
+    def anchors(self) -> AnchorLayout:
+        """The anchors of every network of the run."""
+        return next(iter(self.networks.values())).detector.architecture.anchors
+
+    @property
     def batch_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Pixel mean and deviation that batches are normalized with."""
         first = next(iter(self.networks.values())).detector.architecture
@@ -223,7 +229,7 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
             objective=objective,
             position=position,
             log=log,
-            batches=_batch_source(prepared),
+            batches=_batch_source(prepared, objective.beside),
             num_images=len(prepared.index),
             save=lambda at: save_state(run.state, learners, at),
             finish_epoch=finisher,
@@ -408,7 +414,9 @@ def _plan(recipe: Recipe, index: CocoIndex, *, epoch: int) -> Plan:
     )
 
 
-def _batch_source(prepared: Prepared) -> Callable[[int, int], Iterable[Batch]]:
+def _batch_source(
+    prepared: Prepared, beside: ReadBeside | None
+) -> Callable[[int, int], Iterable[Batch]]:
     data = prepared.recipe.data
     mean, std = prepared.batch_statistics
 
@@ -421,6 +429,7 @@ def _batch_source(prepared: Prepared) -> Callable[[int, int], Iterable[Batch]]:
             workers=data.workers,
             skip_bad_images=data.skip_bad_images,
             pin_memory=prepared.device.type == "cuda",
+            beside=beside,
         )
 
     return batches

@@ -10,7 +10,7 @@ from ladcli.structures.candidates import (
     OwnedCandidates,
     SharedCandidates,
 )
-from ladcli.structures.losses import ObjectiveFunction, StepLosses
+from ladcli.structures.losses import ObjectiveFunction, StepTerms
 from ladcli.structures.predictions import (
     ClassLogits,
     ClassOutput,
@@ -20,6 +20,7 @@ from ladcli.structures.predictions import (
 )
 from ladcli.structures.priors import Priors
 from ladcli.structures.scene import Scene
+from ladcli.structures.stored import StoredRows
 
 __all__ = [
     "BACKGROUND",
@@ -39,7 +40,8 @@ __all__ = [
     "Priors",
     "Scene",
     "SharedCandidates",
-    "StepLosses",
+    "StepTerms",
+    "StoredRows",
     "Targets",
     "gather_per_anchor",
 ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ladcli.structures.stored import StoredRows
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -70,6 +72,7 @@ class Batch:
     image_rows: tuple[int, ...]  # row of each image in the data set's index
     view_ids: tuple[int, ...]  # which view of the image this is; see `ladcli.data.views`
     skipped: tuple[str, ...] = ()  # files that were left out of this batch, with the reason
+    stored: StoredRows | None = None  # what a cache holds of these images, where one is read
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -91,6 +94,7 @@ class Batch:
             content_hw=move(self.content_hw),
             valid_hw=move(self.valid_hw),
             scale_wh=move(self.scale_wh),
+            stored=self.stored.to(device) if self.stored else None,
         )
 
     def pin_memory(self) -> Batch:
@@ -108,4 +112,5 @@ class Batch:
             content_hw=self.content_hw.pin_memory(),
             valid_hw=self.valid_hw.pin_memory(),
             scale_wh=self.scale_wh.pin_memory(),
+            stored=self.stored.pin_memory() if self.stored else None,
         )

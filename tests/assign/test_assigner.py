@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.assignment import loop_assign
 from ladcli.assign import Assigner, paa_assigner
-from ladcli.distill.detection_loss import BoxWeighting, detection_loss
+from ladcli.objective.detection_loss import BoxWeighting, detection_loss
 from ladcli.structures import BACKGROUND, IGNORE, Targets
 from tests.assign.scenes import Scene, random_scene
 

@@ -157,7 +157,7 @@ def test_while_libraries_are_imported_it_ends_with_a_line(
         ("pretrain", "ladcli.detector.backbone._create"),
         ("compare", "ladcli.evaluate.gains.paired_bootstrap"),
         ("compare", "ladcli.stages.report.write_text"),
-        ("cache-teacher", "ladcli.distill.cache_writer._store"),
+        ("cache-teacher", "ladcli.cache.writer._store"),
     ],
 )
 def test_where_nothing_can_be_finished_the_first_signal_ends(

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ladcli.distill.objectives import MODEL
+from ladcli.objective.objectives import MODEL
 from ladcli.errors import RunError
 from ladcli.structures import Batch, Predictions, StepLosses
 from tests.detector.tiny import tiny_batch

@@ -11,7 +11,7 @@ import torch
 
 from ladcli.classes import ClassTable
 from ladcli.detector.checkpoint import InputRule, save_checkpoint
-from ladcli.distill.objectives import MODEL
+from ladcli.objective.objectives import MODEL
 from ladcli.engine.optimizer import build_optimizer
 from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.errors import UserError

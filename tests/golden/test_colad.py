@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ladcli.assign import Switch, choose_teacher, cost_moments, paa_assigner, teacher_share
 from ladcli.assign.moments import CostMoments
-from ladcli.distill.objectives import assign_by
-from ladcli.distill.opinion import PredictedOpinion
+from ladcli.objective.objectives import assign_by
+from ladcli.objective.opinion import PredictedOpinion
 from ladcli.structures import BACKGROUND, IGNORE, Assignment
 from tests.golden.scene import LOSS_TOLERANCE, Scene, for_each, load
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ladcli.assign import paa_assigner
-from ladcli.distill.detection_loss import BoxWeighting, detection_loss
+from ladcli.objective.detection_loss import BoxWeighting, detection_loss
 from ladcli.structures import Assignment
 from tests.golden.scene import (
     GRADIENT_TOLERANCE,

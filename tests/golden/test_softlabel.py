@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ladcli.distill.soft_loss import divergence, soft_label_loss
-from ladcli.distill.soft_targets import Select, SoftTargets, soft_targets
+from ladcli.objective.soft_loss import divergence, soft_label_loss
+from ladcli.objective.soft_targets import Select, SoftTargets, soft_targets
 from ladcli.structures import ClassLogits, ClassProbs
 from tests.golden.scene import LOSS_TOLERANCE, Arrays, Maps, Scene, for_each, load
 

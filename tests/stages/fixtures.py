@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.distill.cache_format import LEVELS, Level
+from ladcli.cache.format import LEVELS, Level
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.colad import colad
 from ladcli.stages.pretrain import pretrain

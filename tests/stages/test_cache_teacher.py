@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from ladcli.distill.cache_reader import read_cache_info
+from ladcli.cache.reader import read_cache_info
 from ladcli.errors import BadImageError, Interrupted, UserError
 from ladcli.stages.cache_teacher import cache_teacher
 from tests.stages.tiny import contents, copy_of, ctrl_c_at_call, cut_pixels, draw, tiny_recipe
@@ -39,7 +39,7 @@ def test_build_that_was_stopped_goes_on_where_it_was(
     whole, out = tmp_path / "whole.h5", tmp_path / "t.h5"
     cache_teacher(recipe, teacher, whole, quiet=True)
     with monkeypatch.context() as patch:
-        add = "ladcli.distill.cache_writer.CacheWriter.add"
+        add = "ladcli.cache.writer.CacheWriter.add"
         calls = ctrl_c_at_call(patch, add, 10)
         with pytest.raises(Interrupted, match="the same command goes on where it stopped"):
             cache_teacher(recipe, teacher, out, quiet=True)
@@ -57,7 +57,7 @@ def test_stopped_build_is_not_mixed_with_another(
 ) -> None:
     out = tmp_path / "t.h5"
     with monkeypatch.context() as patch:
-        ctrl_c_at_call(patch, "ladcli.distill.cache_writer.CacheWriter.add", 10)
+        ctrl_c_at_call(patch, "ladcli.cache.writer.CacheWriter.add", 10)
         with pytest.raises(Interrupted):
             cache_teacher(tiny_recipe(data, inference__batch_size=1), teacher, out, quiet=True)
     other = tiny_recipe(data, inference__batch_size=1, assign__topk=5)
@@ -118,7 +118,7 @@ def test_strangers_among_the_parts_stay(data: Path, teacher: Path, tmp_path: Pat
 def test_kept_cache_must_fit(
     data: Path, teacher: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = ctrl_c_at_call(monkeypatch, "ladcli.distill.teacher.OnlineTeacher.look_at", 0)
+    calls = ctrl_c_at_call(monkeypatch, "ladcli.objective.teacher.OnlineTeacher.look_at", 0)
     info = cache_teacher(tiny_recipe(data), teacher, cache, keep=True, quiet=True)
     assert info.num_images == 8
     with pytest.raises(UserError, match="was made for other assignment options"):

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
-from ladcli.distill.cache_format import Level
-from ladcli.distill.cache_reader import read_cache_info
+from ladcli.cache.format import Level
+from ladcli.cache.reader import read_cache_info
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import Interrupted, UserError
 from ladcli.recipe import Recipe, load_recipe

@@ -18,8 +18,8 @@ from ladcli.data.plan import plan_eval
 from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.checkpoint import load_checkpoint
 from ladcli.detector.model import Detector
-from ladcli.distill.objectives import CoObjective, Objective
-from ladcli.distill.teacher import OnlineTeacher
+from ladcli.objective.objectives import CoObjective, Objective
+from ladcli.objective.teacher import OnlineTeacher
 from ladcli.engine.device import autocast
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.engine.state import Learner, Position

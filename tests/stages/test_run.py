@@ -210,7 +210,7 @@ def test_seed_of_the_command_line_is_added_to_every_seed(tmp_path: Path) -> None
     ("function", "call"),
     [
         (STEP, 2),  # in the teacher
-        ("ladcli.distill.cache_writer.CacheWriter.close_part", 1),
+        ("ladcli.cache.writer.CacheWriter.close_part", 1),
         (STEP, 5),  # in the second student
         ("ladcli.engine.inference.postprocess", 2),  # in the evaluation at the end
     ],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ladcli.detector.checkpoint import load_training
-from ladcli.distill.cache_reader import read_cache_info
+from ladcli.cache.reader import read_cache_info
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import Interrupted
 from ladcli.recipe import load_recipe, save_recipe

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
-from ladcli.distill.cache_reader import read_cache_info
+from ladcli.cache.reader import read_cache_info
 from ladcli.errors import UserError
 from ladcli.recipe import Recipe
 from ladcli.stages.assigner import build_assigner

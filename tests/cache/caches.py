@@ -1,0 +1,121 @@
+"""Assignments made up by hand, and caches written from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ladcli.detector.anchors import anchor_grid
+from ladcli.cache.format import POSITIVES
+from ladcli.cache.reader import TeacherCache
+from ladcli.cache.records import encode_positives
+from ladcli.cache.writer import BatchRows, CacheWriter
+from ladcli.structures import BACKGROUND, Assignment, Batch, Targets
+
+IMAGE_IDS = np.array([7, 9, 40])
+VIEW_IDS = (0, 3)
+ATTRIBUTES: dict[str, Any] = {
+    "fingerprints": {
+        "teacher": "t" * 64,
+        "data": "d" * 64,
+        "input": "i" * 64,
+        "assigner": "a" * 64,
+    },
+    "precision": "fp32",
+    "classes": [[2, "cup"], [5, "plate"], [9, "spoon"]],
+    "batch_size": 2,
+}
+WIDE, TALL = (64, 96), (96, 64)
+
+# Batches of image views (row, view), their canvas, and the positives of each: anchor to box.
+CONTENT: list[tuple[list[tuple[int, int]], tuple[int, int], list[dict[int, int]]]] = [
+    ([(0, 0), (1, 0)], WIDE, [{3: 0, 5: 1, 128: 0}, {}]),
+    ([(0, 3), (1, 3)], WIDE, [{90: 1}, {17: 0, 18: 0}]),
+    ([(2, 0), (2, 3)], TALL, [{}, {0: 2, 127: 1}]),
+]
+
+
+def view_batch(views: list[tuple[int, int]], canvas_hw: tuple[int, int]) -> Batch:
+    """Image views (row, view id) without pixels that matter, three boxes each."""
+    number = len(views)
+    box = torch.tensor([[4.0, 4.0, 40.0, 40.0]]).repeat(3, 1)
+    extent = torch.tensor([canvas_hw]).repeat(number, 1)
+    return Batch(
+        images=torch.zeros(number, 3, *canvas_hw),
+        targets=Targets.from_lists([box] * number, [torch.tensor([0, 1, 2])] * number),
+        content_hw=extent,
+        valid_hw=extent,
+        scale_wh=torch.ones(number, 2, dtype=torch.float64),
+        image_rows=tuple(row for row, _ in views),
+        view_ids=tuple(view for _, view in views),
+    )
+
+
+def assignment_of(positives: list[dict[int, int]], canvas_hw: tuple[int, int]) -> Assignment:
+    """Background everywhere but at the given anchors."""
+    gt_index = torch.full((len(positives), anchor_grid(canvas_hw).num_anchors), BACKGROUND)
+    for row, of_image in enumerate(positives):
+        for anchor, gt in of_image.items():
+            gt_index[row, anchor] = gt
+    return Assignment(gt_index)
+
+
+def rows_of(assignment: Assignment) -> BatchRows:
+    """What a cache of level assignments stores of a batch."""
+    return {POSITIVES: encode_positives(assignment.gt_index)}
+
+
+def writer_for(
+    path: Path,
+    *,
+    num_parts: int = len(CONTENT),
+    remarks: dict[str, Any] | None = None,
+    **changes: Any,
+) -> CacheWriter:
+    """A writer of one part per batch of `CONTENT`; ``changes`` replace attributes."""
+    return CacheWriter(
+        path,
+        "assignments",
+        {**ATTRIBUTES, **changes},
+        image_ids=IMAGE_IDS,
+        view_ids=VIEW_IDS,
+        num_parts=num_parts,
+        num_classes=3,
+        remarks=remarks,
+    )
+
+
+def write_part(writer: CacheWriter, number: int) -> None:
+    views, canvas_hw, positives = CONTENT[number]
+    writer.add(view_batch(views, canvas_hw), rows_of(assignment_of(positives, canvas_hw)))
+    writer.close_part(number)
+
+
+def write_cache(path: Path) -> Path:
+    """The whole of `CONTENT`."""
+    writer = writer_for(path)
+    for number in range(len(CONTENT)):
+        write_part(writer, number)
+    writer.finish()
+    return path
+
+
+def read_positives(cache: TeacherCache) -> dict[tuple[int, int], dict[int, int]]:
+    """Positives of every image view that `CONTENT` names."""
+    found = {}
+    for views, canvas_hw, _ in CONTENT:
+        for row, view in views:
+            rows = cache.rows(POSITIVES, row, view, canvas_hw)
+            pairs = zip(rows["anchor"].tolist(), rows["gt"].tolist(), strict=True)
+            found[row, view] = dict(pairs)
+    return found
+
+
+EXPECTED = {
+    view: positives
+    for views, _, of_batch in CONTENT
+    for view, positives in zip(views, of_batch, strict=True)
+}
