@@ -5,6 +5,9 @@
 Both sides get the same four COCO-size images and run interleaved in one process.  The loop goes
 over images, objects and levels and fits each mixture with scikit-learn.  See README.md for how to
 read the ratios.
+
+Both sides get decoded boxes: decoding belongs to the head, and a training step decodes all boxes
+for its loss anyway.  What that costs stands in a row of its own, below the total.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from statistics import median
 from typing import Any
 
@@ -26,20 +28,20 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from ladcli.assign import Assigner, fit_mixtures, paa_assigner
-from ladcli.assign.mixture import MixtureFit
-from ladcli.assign.selection import mixture_selection
-from ladcli.detector.anchors import anchor_grid
+from ladcli.assign import Assigner, MixtureSelection, fit_mixtures, paa_assigner
+from ladcli.assign.mixture import MixtureEngine, MixtureFit
+from ladcli.detector.anchors import anchor_grid, predicted_boxes
 from ladcli.structures import (
     BACKGROUND,
     IGNORE,
-    AnchorGrid,
     Assignment,
     ClassLogits,
     Predictions,
+    Priors,
+    Scene,
     Targets,
 )
-from ladcli.structures.boxes import decode_boxes, encode_boxes, matrix_iou, pair_giou
+from ladcli.structures.boxes import encode_boxes, matrix_iou, pair_giou
 
 CANVAS_HW = (800, 1344)
 NUM_CLASSES = 80
@@ -75,28 +77,26 @@ class Stopwatch:
 
 
 def loop_assign(
-    predictions: Predictions,
-    targets: Targets,
-    grid: AnchorGrid,
-    valid: Tensor,
-    watch: Stopwatch | None = None,
+    scene: Scene, cls: ClassLogits, decoded: Tensor, watch: Stopwatch | None = None
 ) -> Assignment:
     """PAA's assignment by loops over images, objects and levels."""
     watch = watch or Stopwatch()
+    targets, priors, valid = scene.targets, scene.priors, scene.valid
     rows = []
     for image in range(len(valid)):
         inside = valid[image].nonzero().squeeze(1)
         boxes = targets.boxes[image][targets.valid[image]]
         labels = targets.labels[image][targets.valid[image]]
         with watch.stage("candidates"):
-            owner = loop_candidates(boxes, grid.anchors[inside])
+            owner = loop_candidates(boxes, priors.boxes[inside])
             anchor, gt = inside[owner >= 0], owner[owner >= 0]
         with watch.stage("cost"):
-            cost = loop_cost(predictions, image, anchor, boxes[gt], labels[gt], grid)
+            outputs = cls.raw[image, anchor], decoded[image, anchor]
+            cost = loop_cost(*outputs, boxes[gt], labels[gt])
         row = torch.where(valid[image], BACKGROUND, IGNORE)
         with watch.stage("selection"):
             for own in range(len(boxes)):
-                row[loop_positives(anchor[gt == own], cost[gt == own], grid, watch)] = own
+                row[loop_positives(anchor[gt == own], cost[gt == own], priors, watch)] = own
         rows.append(row)
     return Assignment(torch.stack(rows))
 
@@ -113,30 +113,21 @@ def loop_candidates(boxes: Tensor, anchors: Tensor) -> Tensor:
     return owner
 
 
-def loop_cost(
-    predictions: Predictions,
-    image: int,
-    anchor: Tensor,
-    boxes: Tensor,
-    labels: Tensor,
-    grid: AnchorGrid,
-) -> Tensor:
-    """Focal loss of the box's class plus 1.3 times the GIoU loss."""
-    logits = predictions.cls.raw[image, anchor]
+def loop_cost(logits: Tensor, decoded: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
+    """Focal loss of the box's class plus 1.3 times the GIoU loss, of each candidate."""
     prob = logits.sigmoid()
     target = torch.zeros_like(logits)
     target[torch.arange(len(labels)), labels] = 1.0
     missed = torch.where(target > 0, 1 - prob, prob)
     weight = torch.where(target > 0, 0.25, 0.75) * missed.square()
     entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    decoded = decode_boxes(grid.anchors[anchor], predictions.box_deltas[image, anchor])
     return (weight * entropy).sum(dim=1) + 1.3 * (1 - pair_giou(decoded, boxes))
 
 
-def loop_positives(anchor: Tensor, cost: Tensor, grid: AnchorGrid, watch: Stopwatch) -> Tensor:
+def loop_positives(anchor: Tensor, cost: Tensor, priors: Priors, watch: Stopwatch) -> Tensor:
     """Anchors of one object that become positives, out of its candidates."""
     chosen, start = [], 0
-    for length in grid.level_lengths:
+    for length in priors.level_lengths:
         in_level = ((anchor >= start) & (anchor < start + length)).nonzero().squeeze(1)
         cheapest = cost[in_level].topk(min(9, len(in_level)), largest=False).indices
         chosen.append(in_level[cheapest])
@@ -175,26 +166,23 @@ def sklearn_mixture(ascending: NDArray) -> tuple[NDArray, NDArray]:
 class Problem:
     """Everything an assignment needs."""
 
+    scene: Scene
     predictions: Predictions
-    targets: Targets
-    grid: AnchorGrid
-    valid: Tensor  # [B, A] bool
+    boxes: Tensor  # [B, A, 4], decoded
 
 
 def make_problem(seed: int) -> Problem:
     """Four images with boxes of COCO-like sizes, and what a half-trained network says to them."""
     draw = torch.Generator().manual_seed(seed)
-    grid = anchor_grid(CANVAS_HW)
+    priors = anchor_grid(CANVAS_HW).priors
     boxes = [random_boxes(number, draw) for number in BOXES_PER_IMAGE]
     labels = [torch.randint(NUM_CLASSES, (number,), generator=draw) for number in BOXES_PER_IMAGE]
-    outputs = [plausible_outputs(b, c, grid, draw) for b, c in zip(boxes, labels, strict=True)]
+    outputs = [plausible_outputs(b, c, priors, draw) for b, c in zip(boxes, labels, strict=True)]
     logits, deltas, iou_logits = (torch.stack(parts) for parts in zip(*outputs, strict=True))
-    return Problem(
-        Predictions(ClassLogits(logits), deltas, iou_logits),
-        Targets.from_lists(boxes, labels),
-        grid,
-        torch.ones(len(boxes), grid.num_anchors, dtype=torch.bool),
-    )
+    predictions = Predictions(ClassLogits(logits), deltas, iou_logits)
+    valid = torch.ones(len(boxes), priors.num_priors, dtype=torch.bool)
+    scene = Scene(Targets.from_lists(boxes, labels), priors, valid)
+    return Problem(scene, predictions, predicted_boxes(predictions, scene))
 
 
 def random_boxes(number: int, draw: torch.Generator) -> Tensor:
@@ -208,20 +196,20 @@ def random_boxes(number: int, draw: torch.Generator) -> Tensor:
 
 
 def plausible_outputs(
-    boxes: Tensor, labels: Tensor, grid: AnchorGrid, draw: torch.Generator
+    boxes: Tensor, labels: Tensor, priors: Priors, draw: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Class logits [A, C], deltas [A, 4] and IoU logits [A] of one image.
 
     Anchors see their best box the more clearly the better they overlap it.
     """
-    count = grid.num_anchors
-    iou, which = matrix_iou(boxes, grid.anchors).max(dim=0)
+    count = priors.num_priors
+    iou, which = matrix_iou(boxes, priors.boxes).max(dim=0)
     logits = torch.randn(count, NUM_CLASSES, generator=draw) * 0.6 - 4.6
     clarity = 6 * iou + torch.randn(count, generator=draw)
     logits[torch.arange(count), labels[which]] += clarity.clamp(min=0)
     noise = torch.randn(count, 4, generator=draw)
     near = (iou > 0.05).unsqueeze(1)
-    aim = encode_boxes(grid.anchors, boxes[which]).clamp(-20, 20)
+    aim = encode_boxes(priors.boxes, boxes[which]).clamp(-20, 20)
     deltas = torch.where(near, 0.85 * aim + (2 - 1.5 * iou).unsqueeze(1) * noise, noise)
     return logits, deltas, 4 * iou - 2 + torch.randn(count, generator=draw)
 
@@ -236,17 +224,28 @@ def timed_assigner(watch: Stopwatch) -> Assigner:
         with watch.stage("mixtures"):
             return fit_mixtures(costs, valid)
 
-    return replace(paa_assigner(), selection_rule=partial(mixture_selection, engine=engine))
+    return assigner_with(engine)
+
+
+def assigner_with(engine: MixtureEngine) -> Assigner:
+    return replace(paa_assigner(), selection_rule=MixtureSelection(engine=engine))
 
 
 def our_assign(problem: Problem, assigner: Assigner, watch: Stopwatch) -> Assignment:
     """The chain of `Assigner.assign`, stage by stage."""
     with watch.stage("candidates"):
-        candidates = assigner.candidates(problem.targets, problem.grid, problem.valid)
+        candidates = assigner.candidates(problem.scene)
     with watch.stage("cost"):
-        costs = assigner.price(candidates, problem.predictions, problem.targets, problem.grid)
+        cls = problem.predictions.cls
+        costs = assigner.price(candidates, problem.scene, cls, problem.boxes)
     with watch.stage("selection"):
-        return assigner.select(candidates, costs, problem.targets, problem.grid, problem.valid)
+        return assigner.select(candidates, costs, problem.scene)
+
+
+def decode(problem: Problem, watch: Stopwatch) -> None:
+    """What a head does for its loss, whoever assigns: all boxes out of deltas."""
+    with watch.stage(DECODING):
+        predicted_boxes(problem.predictions, problem.scene)
 
 
 def plain_fit_ms(number: int = 10) -> float:
@@ -260,23 +259,29 @@ def plain_fit_ms(number: int = 10) -> float:
 
 
 STAGES = ("candidates", "cost", "selection", "mixtures", "total")
+DECODING = "decoding all boxes"  # no stage of the assignment
 Times = dict[str, list[float]]  # milliseconds of each repetition, by stage
 
 
 def measure(problem: Problem, repeats: int) -> tuple[Times, Times, list[float]]:
-    """The loop, ours and a plain fit in turn, so that all of them meet the same weather."""
+    """The loop, ours and a plain fit in turn, so that all of them meet the same weather.
+
+    Our record also holds what decoding takes, which comes right before.
+    """
     watch = Stopwatch()
     assigner = timed_assigner(watch)
-    arguments = (problem.predictions, problem.targets, problem.grid, problem.valid, watch)
     runs: list[Callable[[], Assignment]] = [
-        lambda: loop_assign(*arguments),
+        lambda: loop_assign(problem.scene, problem.predictions.cls, problem.boxes, watch),
         lambda: our_assign(problem, assigner, watch),
     ]
     times: list[Times] = [{stage: [] for stage in STAGES} for _ in runs]
+    times[1][DECODING] = []
     plain = []
     for repetition in range(-2, repeats):  # the first two warm up
         plain_now = plain_fit_ms()
         for run, record in zip(runs, times, strict=True):
+            if DECODING in record:
+                decode(problem, watch)
             run()
             add_times(record, watch.reset(), keep=repetition >= 0)
         if repetition >= 0:
@@ -302,6 +307,10 @@ def compare(problem: Problem, repeats: int) -> dict[str, Any]:
     result: dict[str, Any] = {
         "loop_ms": {stage: summary(loop[stage]) for stage in STAGES},
         "ours_ms": {stage: summary(ours[stage]) for stage in STAGES},
+        "decoding_ms": summary(ours[DECODING]),
+        "ours_with_decoding_ms": summary(
+            [sum(both) for both in zip(ours["total"], ours[DECODING], strict=True)]
+        ),
         "plain_fit_ms": summary(plain),
         **agreement,
     }
@@ -343,12 +352,12 @@ def agreement_of(problem: Problem) -> dict[str, Any]:
         fits.append(fit_mixtures(costs, valid))
         return fits[-1]
 
-    assigner = replace(paa_assigner(), selection_rule=partial(mixture_selection, engine=engine))
+    assigner = assigner_with(engine)
     ours = our_assign(problem, assigner, watch).gt_index
-    loop = loop_assign(problem.predictions, problem.targets, problem.grid, problem.valid).gt_index
+    loop = loop_assign(problem.scene, problem.predictions.cls, problem.boxes).gt_index
     objects = [(i, gt) for i, number in enumerate(BOXES_PER_IMAGE) for gt in range(number)]
     equal = [torch.equal(ours[i] == gt, loop[i] == gt) for i, gt in objects]
-    candidates = assigner.candidates(problem.targets, problem.grid, problem.valid)
+    candidates = assigner.candidates(problem.scene)
     steps = fits[0].num_iter[fits[0].num_iter > 0].double()
     return {
         "num_fits": len(objects),
@@ -375,6 +384,10 @@ def report(result: dict[str, Any]) -> str:
         "",
         f"{'ms (min / median)':<20}{'loop':>18}{'ours':>18}",
         *(table_row(result, stage) for stage in STAGES),
+        *(
+            f"{name:<20}{'':>18}{cell(result[key])}"
+            for name, key in ((DECODING, "decoding_ms"), ("with it", "ours_with_decoding_ms"))
+        ),
         "",
         f"reference, measured elsewhere: {REFERENCE_TOTAL_MS:.0f} ms in all; scaled to this "
         f"machine: {result['ratio_min']['reference_total_ms']:.0f} / "
@@ -388,7 +401,11 @@ def report(result: dict[str, Any]) -> str:
 
 def table_row(result: dict[str, Any], stage: str) -> str:
     cells = [result[side][stage] for side in ("loop_ms", "ours_ms")]
-    return f"{stage:<20}" + "".join(f"{c['min']:>9.2f} /{c['median']:>7.2f}" for c in cells)
+    return f"{stage:<20}" + "".join(map(cell, cells))
+
+
+def cell(times: dict[str, float]) -> str:
+    return f"{times['min']:>9.2f} /{times['median']:>7.2f}"
 
 
 def ratio_row(result: dict[str, Any], name: str) -> str:

@@ -16,7 +16,7 @@ from ladcli.assign import paa_assigner
 from ladcli.data.index import CocoIndex, load_index
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_eval
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import predicted_boxes
 from ladcli.detector.checkpoint import Checkpoint, load_checkpoint
 from ladcli.recipe.schema import DataConfig
 from ladcli.structures import Batch
@@ -63,11 +63,11 @@ def draw_column(checkpoint: Checkpoint, index: CocoIndex) -> Image.Image:
     assigner = paa_assigner()
     pictures = []
     for batch in loader:
-        grid = anchor_grid(batch.canvas_hw)
-        assignment = assigner.assign(
-            detector(batch.images), batch.targets, grid, grid.valid(batch.valid_hw)
-        )
-        pictures.append(draw_image(index, batch, grid.anchors, assignment.gt_index[0]))
+        scene = detector.architecture.anchors.scene(batch)
+        predictions = detector(batch.images)
+        boxes = predicted_boxes(predictions, scene)
+        assignment = assigner.assign(scene, predictions.cls, boxes)
+        pictures.append(draw_image(index, batch, scene.priors.boxes, assignment.gt_index[0]))
     column = Image.new("RGB", (pictures[0].width, sum(p.height + 8 for p in pictures)), "white")
     top = 0
     for picture in pictures:

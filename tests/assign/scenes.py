@@ -1,93 +1,104 @@
-"""Random scenes for the tests of label assignment."""
+"""Random scenes for the tests of label assignment, and what a network says to them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ladcli.detector.anchors import anchor_grid
-from ladcli.structures import AnchorGrid, ClassLogits, Predictions, Targets
+from ladcli.assign import Assigner, paa_assigner
+from ladcli.detector.anchors import DEFAULT_LAYOUT, AnchorLayout, anchor_grid, predicted_boxes
+from ladcli.structures import (
+    AnchorGrid,
+    Assignment,
+    Candidates,
+    ClassLogits,
+    Costs,
+    Predictions,
+    Priors,
+    Scene,
+    Targets,
+)
 
 NUM_CLASSES = 4
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Everything an assignment needs."""
+class Problem:
+    """A scene on our own grid, and a network's outputs for it."""
 
+    scene: Scene
     predictions: Predictions
-    targets: Targets
     grid: AnchorGrid
-    valid: Tensor  # [B, A] bool
 
-    def image(self, index: int) -> Scene:
+    @property
+    def targets(self) -> Targets:
+        return self.scene.targets
+
+    @property
+    def valid(self) -> Tensor:  # [B, A] bool
+        return self.scene.valid
+
+    @property
+    def boxes(self) -> Tensor:
+        """[B, A, 4] decoded, with the gradient of the deltas."""
+        return predicted_boxes(self.predictions, self.scene)
+
+    def price(self, candidates: Candidates, assigner: Assigner) -> Costs:
+        return assigner.price(candidates, self.scene, self.predictions.cls, self.boxes)
+
+    def assign(self, assigner: Assigner | None = None) -> Assignment:
+        method = assigner or paa_assigner()
+        return method.assign(self.scene, self.predictions.cls, self.boxes)
+
+    def image(self, index: int) -> Problem:
         """One image alone, its targets without padding."""
         one = slice(index, index + 1)
         present = self.targets.valid[index]
-        iou_logits = self.predictions.iou_logits
-        assert iou_logits is not None
-        return Scene(
-            Predictions(
-                ClassLogits(self.predictions.cls.raw[one]),
-                self.predictions.box_deltas[one],
-                iou_logits[one],
-            ),
-            Targets.from_lists(
-                [self.targets.boxes[index][present]], [self.targets.labels[index][present]]
-            ),
-            self.grid,
-            self.valid[one],
+        targets = Targets.from_lists(
+            [self.targets.boxes[index][present]], [self.targets.labels[index][present]]
         )
+        scene = Scene(targets, self.scene.priors, self.valid[one])
+        return Problem(scene, self.predictions.map(lambda t: t[one]), self.grid)
 
-    def with_targets(self, targets: Targets) -> Scene:
-        return Scene(self.predictions, targets, self.grid, self.valid)
+    def with_targets(self, targets: Targets) -> Problem:
+        return replace(self, scene=replace(self.scene, targets=targets))
 
-    def to(self, device: torch.device | str) -> Scene:
-        """The scene on ``device``, by copies that do not wait."""
-
-        def move(t: Tensor) -> Tensor:
-            return t.to(device, non_blocking=True)
-
-        iou_logits = self.predictions.iou_logits
-        assert iou_logits is not None
-        return Scene(
-            Predictions(
-                ClassLogits(move(self.predictions.cls.raw)),
-                move(self.predictions.box_deltas),
-                move(iou_logits),
-            ),
+    def to(self, device: torch.device | str) -> Problem:
+        """The problem on ``device``, by copies that do not wait."""
+        grid = self.grid.to(device)
+        scene = Scene(
             self.targets.to(device, non_blocking=True),
-            self.grid.to(device),
-            move(self.valid),
+            grid.priors,
+            self.valid.to(device, non_blocking=True),
         )
+        move = self.predictions.map(lambda t: t.to(device, non_blocking=True))
+        return Problem(scene, move, grid)
 
 
-def random_scene(
+def random_problem(
     seed: int,
     *,
     boxes_per_image: tuple[int, ...] = (4, 0, 7, 1),
     canvas_hw: tuple[int, int] = (160, 192),
     valid_hw: tuple[tuple[int, int], ...] | None = None,
-) -> Scene:
+    layout: AnchorLayout = DEFAULT_LAYOUT,
+) -> Problem:
     """Boxes of all sizes and outputs of an untrained network."""
     draw = torch.Generator().manual_seed(seed)
-    grid = anchor_grid(canvas_hw)
+    grid = anchor_grid(canvas_hw, layout=layout)
     images = len(boxes_per_image)
     boxes = [random_boxes(n, canvas_hw, draw) for n in boxes_per_image]
     labels = [torch.randint(NUM_CLASSES, (n,), generator=draw) for n in boxes_per_image]
     size = (images, grid.num_anchors)
-    return Scene(
-        Predictions(
-            ClassLogits(torch.randn(*size, NUM_CLASSES, generator=draw) - 1),
-            torch.randn(*size, 4, generator=draw),
-            torch.randn(*size, generator=draw),
-        ),
-        Targets.from_lists(boxes, labels),
-        grid,
-        grid.valid(torch.tensor(valid_hw or (canvas_hw,) * images)),
+    predictions = Predictions(
+        ClassLogits(torch.randn(*size, NUM_CLASSES, generator=draw) - 1),
+        torch.randn(*size, 4, generator=draw),
+        torch.randn(*size, generator=draw),
     )
+    valid = grid.valid(torch.tensor(valid_hw or (canvas_hw,) * images))
+    return Problem(Scene(Targets.from_lists(boxes, labels), grid.priors, valid), predictions, grid)
 
 
 def random_boxes(number: int, canvas_hw: tuple[int, int], draw: torch.Generator) -> Tensor:
@@ -96,3 +107,23 @@ def random_boxes(number: int, canvas_hw: tuple[int, int], draw: torch.Generator)
     size = 8 * 20 ** torch.rand(number, 2, generator=draw)
     corner = torch.rand(number, 2, generator=draw) * torch.tensor([width - 20, height - 20])
     return (torch.cat([corner, corner + size], dim=1) * 4).round() / 4
+
+
+def plain_scene(
+    level_lengths: tuple[int, ...], num_gt: int, *, valid: Tensor | None = None
+) -> Scene:
+    """A scene of priors without size, for rules that look at numbers and levels alone.
+
+    Args:
+        level_lengths: priors of each level.
+        num_gt: G; all boxes are empty.
+        valid: [B, A]; by default of one image, and all true.
+    """
+    total = sum(level_lengths)
+    valid = torch.ones(1, total, dtype=torch.bool) if valid is None else valid
+    priors = Priors(torch.zeros(total, 4), torch.ones(total), level_lengths)
+    images = len(valid)
+    targets = Targets.from_lists(
+        [torch.zeros(num_gt, 4)] * images, [torch.zeros(num_gt, dtype=torch.int64)] * images
+    )
+    return Scene(targets, priors, valid)

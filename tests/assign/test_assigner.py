@@ -12,58 +12,59 @@ from torch import Tensor
 from benchmarks.assignment import loop_assign
 from ladcli.assign import Assigner, paa_assigner
 from ladcli.objective.detection_loss import BoxWeighting, detection_loss
+from ladcli.recipe.schema import LossConfig
 from ladcli.structures import BACKGROUND, IGNORE, Targets
-from tests.assign.scenes import Scene, random_scene
+from ladcli.structures.losses import normalize
+from tests.assign.scenes import Problem, random_problem
 
 PADDED = ((160, 192), (100, 192), (160, 97), (33, 40))
 
 
-def assigned(scene: Scene, assigner: Assigner | None = None) -> Tensor:
+def assigned(problem: Problem, assigner: Assigner | None = None) -> Tensor:
     """Ground truth of every anchor, [B, A]."""
-    method = assigner or paa_assigner()
-    return method.assign(scene.predictions, scene.targets, scene.grid, scene.valid).gt_index
+    return problem.assign(assigner).gt_index
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_equals_the_slow_loop(seed: int) -> None:
-    scene = random_scene(seed, valid_hw=PADDED if seed % 2 else None)
-    expected = loop_assign(scene.predictions, scene.targets, scene.grid, scene.valid).gt_index
+    problem = random_problem(seed, valid_hw=PADDED if seed % 2 else None)
+    expected = loop_assign(problem.scene, problem.predictions.cls, problem.boxes).gt_index
     assert (expected >= 0).any()
-    assert torch.equal(assigned(scene), expected)
+    assert torch.equal(assigned(problem), expected)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_sklearn_engine_equals_the_batched_one(seed: int) -> None:
-    scene = random_scene(seed)
-    assert torch.equal(assigned(scene, paa_assigner(mixture="sklearn")), assigned(scene))
+    problem = random_problem(seed)
+    assert torch.equal(assigned(problem, paa_assigner(mixture="sklearn")), assigned(problem))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_batch_equals_its_images(seed: int) -> None:
-    scene = random_scene(seed, valid_hw=PADDED)
-    together = assigned(scene)
+    problem = random_problem(seed, valid_hw=PADDED)
+    together = assigned(problem)
     for image in range(len(together)):
-        assert torch.equal(together[image], assigned(scene.image(image))[0])
+        assert torch.equal(together[image], assigned(problem.image(image))[0])
 
 
-def scene_of_distant_boxes() -> Scene:
+def scene_of_distant_boxes() -> Problem:
     """Boxes that no anchor doubts between, so that their order cannot matter to the candidates."""
-    scene = random_scene(13, boxes_per_image=(5, 5), canvas_hw=(512, 512))
+    problem = random_problem(13, boxes_per_image=(5, 5), canvas_hw=(512, 512))
     draw = torch.Generator().manual_seed(13)
     center = torch.tensor([[90, 90], [90, 400], [250, 250], [400, 90], [400, 400]])
     center = center + 20 * torch.rand(2, 5, 2, generator=draw)
     half_size = 32 + 20 * torch.rand(2, 5, 2, generator=draw)
     boxes = torch.cat([center - half_size, center + half_size], dim=2)
-    return scene.with_targets(replace(scene.targets, boxes=boxes))
+    return problem.with_targets(replace(problem.targets, boxes=boxes))
 
 
 def test_permuted_boxes_permute_the_assignment() -> None:
-    scene = scene_of_distant_boxes()
-    expected = assigned(scene)
+    problem = scene_of_distant_boxes()
+    expected = assigned(problem)
     order = torch.tensor([3, 0, 4, 1, 2])
-    targets = scene.targets
+    targets = problem.targets
     moved = replace(targets, boxes=targets.boxes[:, order], labels=targets.labels[:, order])
-    found = assigned(scene.with_targets(moved))
+    found = assigned(problem.with_targets(moved))
     back = torch.where(found >= 0, order[found.clamp(min=0)], found)
     assert set(expected.unique().tolist()) == {BACKGROUND, 0, 1, 2, 3, 4}
     assert torch.equal(back, expected)
@@ -71,118 +72,129 @@ def test_permuted_boxes_permute_the_assignment() -> None:
 
 @pytest.mark.parametrize("garbage", [0.0, 80.0, -1e6, float("nan")])
 def test_padding_changes_nothing(garbage: float) -> None:
-    scene = random_scene(1)
-    b = len(scene.valid)
-    targets = scene.targets
+    problem = random_problem(1)
+    b = len(problem.valid)
+    targets = problem.targets
     wider = Targets(
         torch.cat([targets.boxes, torch.full((b, 3, 4), garbage)], dim=1),
         torch.cat([targets.labels, torch.zeros(b, 3, dtype=torch.int64)], dim=1),
         torch.cat([targets.valid, torch.zeros(b, 3, dtype=torch.bool)], dim=1),
         targets.crowd,
     )
-    assert torch.equal(assigned(scene.with_targets(wider)), assigned(scene))
+    assert torch.equal(assigned(problem.with_targets(wider)), assigned(problem))
 
 
 def test_padding_may_stand_before_and_between_the_boxes() -> None:
-    scene = random_scene(1)
-    b, g = scene.targets.labels.shape
+    problem = random_problem(1)
+    b, g = problem.targets.labels.shape
     spread = 2 * torch.arange(g) + 1  # where the boxes go, out of 2 G + 1 places
     valid = torch.zeros(b, 2 * g + 1, dtype=torch.bool)
     boxes, labels = torch.full((b, 2 * g + 1, 4), 50.0), torch.zeros_like(valid, dtype=torch.int64)
-    valid[:, spread] = scene.targets.valid
-    boxes[:, spread], labels[:, spread] = scene.targets.boxes, scene.targets.labels
-    found = assigned(scene.with_targets(Targets(boxes, labels, valid, scene.targets.crowd)))
-    expected = assigned(scene)
+    valid[:, spread] = problem.targets.valid
+    boxes[:, spread], labels[:, spread] = problem.targets.boxes, problem.targets.labels
+    found = assigned(problem.with_targets(Targets(boxes, labels, valid, problem.targets.crowd)))
+    expected = assigned(problem)
     assert torch.equal(found, torch.where(expected >= 0, spread[expected.clamp(min=0)], expected))
 
 
 def test_images_without_boxes_get_only_background() -> None:
-    scene = random_scene(2, valid_hw=PADDED)
-    without = assigned(scene)[1]
-    assert (without[scene.valid[1]] == BACKGROUND).all()
-    assert (without[~scene.valid[1]] == IGNORE).all()
+    problem = random_problem(2, valid_hw=PADDED)
+    without = assigned(problem)[1]
+    assert (without[problem.valid[1]] == BACKGROUND).all()
+    assert (without[~problem.valid[1]] == IGNORE).all()
 
 
 def test_a_batch_without_any_box_gets_only_background() -> None:
-    scene = random_scene(2, boxes_per_image=(0, 0))
-    assert (assigned(scene) == BACKGROUND).all()
+    problem = random_problem(2, boxes_per_image=(0, 0))
+    assert (assigned(problem) == BACKGROUND).all()
 
 
 def test_invalid_anchors_are_ignored() -> None:
-    scene = random_scene(3, valid_hw=PADDED)
-    assert torch.equal(assigned(scene) == IGNORE, ~scene.valid)
+    problem = random_problem(3, valid_hw=PADDED)
+    assert torch.equal(assigned(problem) == IGNORE, ~problem.valid)
 
 
 def test_the_chain_can_be_walked_in_steps() -> None:
-    scene = random_scene(4)
+    problem = random_problem(4)
     assigner = paa_assigner()
-    candidates = assigner.candidates(scene.targets, scene.grid, scene.valid)
-    costs = assigner.price(candidates, scene.predictions, scene.targets, scene.grid)
-    walked = assigner.select(candidates, costs, scene.targets, scene.grid, scene.valid)
-    assert torch.equal(walked.gt_index, assigned(scene))
+    candidates = assigner.candidates(problem.scene)
+    costs = assigner.price(candidates, problem.scene, problem.predictions.cls, problem.boxes)
+    walked = assigner.select(candidates, costs, problem.scene)
+    assert torch.equal(walked.gt_index, assigned(problem))
 
 
 def test_another_network_prices_other_positives() -> None:
-    scene, other = random_scene(5), random_scene(6)
-    repriced = replace(scene, predictions=other.predictions)
-    assert not torch.equal(assigned(scene), assigned(repriced))
+    problem, other = random_problem(5), random_problem(6)
+    repriced = replace(problem, predictions=other.predictions)
+    assert not torch.equal(assigned(problem), assigned(repriced))
 
 
 @pytest.mark.parametrize(
     "option", [{"min_iou": 0.4}, {"topk": 3}, {"box_weight": 9.0}, {"alpha": 0.9}, {"gamma": 0.0}]
 )
 def test_options_are_heeded_and_named(option: dict[str, float]) -> None:
-    scene = random_scene(7)
+    problem = random_problem(7)
     assigner = paa_assigner(**option)
-    assert not torch.equal(assigned(scene, assigner), assigned(scene))
+    assert not torch.equal(assigned(problem, assigner), assigned(problem))
     assert assigner.options != paa_assigner().options
     assert set(option.items()) <= set(assigner.options)
 
 
 def test_the_mean_rule_selects_otherwise() -> None:
-    scene = random_scene(8)
-    by_mean = assigned(scene, paa_assigner(selection="mean"))
+    problem = random_problem(8)
+    by_mean = assigned(problem, paa_assigner(selection="mean"))
     assert (by_mean >= 0).any()
-    assert not torch.equal(by_mean, assigned(scene))
+    assert not torch.equal(by_mean, assigned(problem))
 
 
 def test_the_engine_is_no_option_since_it_changes_nothing() -> None:
     assert paa_assigner(mixture="sklearn").options == paa_assigner().options
 
 
-def crowded(scene: Scene, region: tuple[float, ...]) -> Scene:
-    targets = scene.targets
-    regions = torch.tensor([[region]]).repeat(len(scene.valid), 1, 1)
-    return scene.with_targets(Targets(targets.boxes, targets.labels, targets.valid, regions))
+def crowded(problem: Problem, region: tuple[float, ...]) -> Problem:
+    targets = problem.targets
+    regions = torch.tensor([[region]]).repeat(len(problem.valid), 1, 1)
+    return problem.with_targets(Targets(targets.boxes, targets.labels, targets.valid, regions))
 
 
 def test_crowd_regions_are_background_unless_asked_otherwise() -> None:
-    scene = random_scene(9)
-    everywhere = crowded(scene, (-1e4, -1e4, 1e4, 1e4))
-    assert torch.equal(assigned(everywhere), assigned(scene))
+    problem = random_problem(9)
+    everywhere = crowded(problem, (-1e4, -1e4, 1e4, 1e4))
+    assert torch.equal(assigned(everywhere), assigned(problem))
     ignored = assigned(everywhere, paa_assigner(ignore_crowd=True))
-    assert torch.equal(ignored >= 0, assigned(scene) >= 0)
+    assert torch.equal(ignored >= 0, assigned(problem) >= 0)
     assert (ignored[ignored < 0] == IGNORE).all()
 
 
 def test_a_network_that_says_nan_does_not_stop_the_assignment() -> None:
-    scene = random_scene(10)
-    scene.predictions.cls.raw[0] = float("nan")
-    found = assigned(scene)
+    problem = random_problem(10)
+    problem.predictions.cls.raw[0] = float("nan")
+    found = assigned(problem)
     assert (found[0] == BACKGROUND).all()
-    assert torch.equal(found[2], assigned(random_scene(10))[2])
+    assert torch.equal(found[2], assigned(random_problem(10))[2])
 
 
-def training_step(scene: Scene, weighting: BoxWeighting) -> None:
+def training_step(problem: Problem, weighting: BoxWeighting) -> None:
     """What a training step does after the network has spoken."""
-    scene.predictions.box_deltas.requires_grad_()
+    problem.predictions.box_deltas.requires_grad_()
+    boxes, scene = problem.boxes, problem.scene
     assignment = paa_assigner(ignore_crowd=True).assign(
-        scene.predictions.detach(), scene.targets, scene.grid, scene.valid
+        scene, problem.predictions.detach().cls, boxes.detach()
     )
-    losses = detection_loss(
-        scene.predictions, assignment, scene.targets, scene.grid, box_weighting=weighting
+    options = LossConfig()
+    terms = detection_loss(
+        problem.predictions,
+        boxes,
+        assignment,
+        scene,
+        box_weighting=weighting,
+        alpha=options.alpha,
+        gamma=options.gamma,
+        cls_weight=options.cls_weight,
+        box_weight=options.box_weight,
+        iou_weight=options.iou_weight,
     )
-    sum(losses.values()).backward()
+    sum(normalize({"model": terms})["model"].values()).backward()
 
 
 @pytest.mark.usefixtures("few_steps")
@@ -190,9 +202,9 @@ def training_step(scene: Scene, weighting: BoxWeighting) -> None:
 def test_no_host_sync_from_outputs_to_gradients(
     hostsync: ModuleType, weighting: BoxWeighting
 ) -> None:
-    scene = crowded(random_scene(11), (10.0, 10.0, 90.0, 90.0))
+    problem = crowded(random_problem(11), (10.0, 10.0, 90.0, 90.0))
     with hostsync.fake_accelerator() as device:
-        on_device = scene.to(device)
+        on_device = problem.to(device)
         with hostsync.count_host_syncs() as syncs:
             training_step(on_device, weighting)
     assert not syncs, syncs.report()
@@ -200,9 +212,9 @@ def test_no_host_sync_from_outputs_to_gradients(
 
 @pytest.mark.usefixtures("few_steps")
 def test_no_host_sync_without_boxes(hostsync: ModuleType) -> None:
-    scene = random_scene(11, boxes_per_image=(0, 0))
+    problem = random_problem(11, boxes_per_image=(0, 0))
     with hostsync.fake_accelerator() as device:
-        on_device = scene.to(device)
+        on_device = problem.to(device)
         with hostsync.count_host_syncs() as syncs:
             training_step(on_device, "uniform")
     assert not syncs, syncs.report()
@@ -211,14 +223,14 @@ def test_no_host_sync_without_boxes(hostsync: ModuleType) -> None:
 @pytest.mark.usefixtures("few_steps")
 def test_compiles_without_graph_breaks() -> None:
     """One graph from outputs to positives, with the same result as the eager form."""
-    scene = random_scene(12)
+    problem = random_problem(12)
     assigner = paa_assigner()
 
     def gt_index(logits: Tensor, deltas: Tensor) -> Tensor:
-        cls = replace(scene.predictions.cls, raw=logits)
-        predictions = replace(scene.predictions, cls=cls, box_deltas=deltas)
-        return assigner.assign(predictions, scene.targets, scene.grid, scene.valid).gt_index
+        cls = replace(problem.predictions.cls, raw=logits)
+        predictions = replace(problem.predictions, cls=cls, box_deltas=deltas)
+        return assigned(replace(problem, predictions=predictions), assigner)
 
     compiled = torch.compile(gt_index, fullgraph=True, backend="eager")
-    found = compiled(scene.predictions.cls.raw, scene.predictions.box_deltas)
-    assert torch.equal(found, assigned(scene))
+    found = compiled(problem.predictions.cls.raw, problem.predictions.box_deltas)
+    assert torch.equal(found, assigned(problem))

@@ -7,25 +7,18 @@ import torch
 from torch import Tensor
 
 from ladcli.assign.candidates import iou_candidates
-from ladcli.structures import BACKGROUND, AnchorGrid, Targets
-from tests.assign.scenes import random_scene
+from ladcli.structures import BACKGROUND, Priors, Scene, Targets
+from tests.assign.scenes import random_problem
 
 SIDE = 10.0
 
 
-def row_of_anchors(count: int) -> AnchorGrid:
+def row_of_anchors(count: int) -> Priors:
     """Squares of 10 pixels side by side."""
     left = torch.arange(count) * SIDE
     zero = torch.zeros(count)
-    whole = torch.zeros(count, dtype=torch.int64)
-    return AnchorGrid(
-        torch.stack([left, zero, left + SIDE, zero + SIDE], dim=1),
-        whole,
-        torch.arange(count),
-        whole + 8,
-        ((1, count),),
-        (10, 10 * count),
-    )
+    boxes = torch.stack([left, zero, left + SIDE, zero + SIDE], dim=1)
+    return Priors(boxes, torch.full((count,), 8), (count,), ((1, count),))
 
 
 def owners(boxes: list[list[float]], count: int = 5, valid: Tensor | None = None) -> list[int]:
@@ -34,7 +27,8 @@ def owners(boxes: list[list[float]], count: int = 5, valid: Tensor | None = None
         [torch.tensor(boxes).view(-1, 4)], [torch.zeros(len(boxes), dtype=torch.int64)]
     )
     counted = torch.ones(1, count, dtype=torch.bool) if valid is None else valid
-    return iou_candidates(targets, row_of_anchors(count), counted).gt_index[0].tolist()
+    scene = Scene(targets, row_of_anchors(count), counted)
+    return iou_candidates(scene).gt_index[0].tolist()
 
 
 NONE = BACKGROUND
@@ -74,10 +68,10 @@ def test_by_hand(boxes: list[list[float]], expected: list[int]) -> None:
 def test_the_threshold_itself_is_enough() -> None:
     # Half of anchor 0 is covered: its IoU is exactly a half.  Anchor 1 is the box's best.
     targets = Targets.from_lists([torch.tensor([[5.0, 0, 20, 10]])], [torch.tensor([0])])
-    valid = torch.ones(1, 3, dtype=torch.bool)
+    scene = Scene(targets, row_of_anchors(3), torch.ones(1, 3, dtype=torch.bool))
     # IoU with anchor 0: 50 / 200.
     for min_iou, expected in ((0.25, [0, 0, NONE]), (0.26, [NONE, 0, NONE])):
-        found = iou_candidates(targets, row_of_anchors(3), valid, min_iou=min_iou)
+        found = iou_candidates(scene, min_iou=min_iou)
         assert found.gt_index[0].tolist() == expected
 
 
@@ -92,8 +86,8 @@ def test_an_image_without_valid_anchors_has_no_candidates() -> None:
 
 
 def test_every_box_of_a_random_scene_has_a_candidate_unless_a_later_one_took_it() -> None:
-    scene = random_scene(3)
-    gt_index = iou_candidates(scene.targets, scene.grid, scene.valid).gt_index
+    scene = random_problem(3).scene
+    gt_index = iou_candidates(scene).gt_index
     assert gt_index.max() == 6  # the seven boxes of the third image
     for image, count in enumerate(scene.targets.valid.sum(dim=1).tolist()):
         assert set(gt_index[image].tolist()) - {BACKGROUND} <= set(range(count))
@@ -101,7 +95,7 @@ def test_every_box_of_a_random_scene_has_a_candidate_unless_a_later_one_took_it(
 
 
 def test_candidates_carry_no_gradient() -> None:
-    scene = random_scene(0)
+    scene = random_problem(0).scene
     scene.targets.boxes.requires_grad_()
-    found = iou_candidates(scene.targets, scene.grid, scene.valid)
+    found = iou_candidates(scene)
     assert not found.gt_index.requires_grad

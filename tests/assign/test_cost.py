@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from ladcli.assign.candidates import iou_candidates
 from ladcli.assign.cost import cost_parts, detection_cost
-from ladcli.structures import Candidates, ClassLogits, ClassProbs, Predictions, Targets
-from tests.assign.scenes import random_scene
+from ladcli.structures import (
+    Candidates,
+    ClassLogits,
+    ClassProbs,
+    Costs,
+    OwnedCandidates,
+    Scene,
+    Targets,
+)
+from tests.assign.scenes import Problem, random_problem
 
+#: What PAA asks for.
+OPTIONS = {"box_weight": 1.3, "alpha": 0.25, "gamma": 2.0}
 UNIT = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
 
 
@@ -21,7 +33,7 @@ def logit(p: float) -> float:
 
 def test_class_part_by_hand() -> None:
     cls = ClassLogits(torch.tensor([[logit(0.9), logit(0.2), 0.0]]))
-    cls_part, _ = cost_parts(cls, UNIT, torch.tensor([0]), UNIT)
+    cls_part, _ = cost_parts(cls, UNIT, torch.tensor([0]), UNIT, **OPTIONS)
     own = 0.25 * 0.1**2 * -math.log(0.9)
     others = 0.75 * (0.2**2 * -math.log(0.8) + 0.5**2 * -math.log(0.5))
     assert cls_part.tolist() == pytest.approx([own + others], rel=1e-5)
@@ -29,7 +41,8 @@ def test_class_part_by_hand() -> None:
 
 def test_alpha_and_gamma_enter_the_class_part() -> None:
     cls = ClassLogits(torch.tensor([[logit(0.9), logit(0.2)]]))
-    cls_part, _ = cost_parts(cls, UNIT, torch.tensor([1]), UNIT, alpha=0.5, gamma=1.0)
+    options = {"box_weight": 1.3, "alpha": 0.5, "gamma": 1.0}
+    cls_part, _ = cost_parts(cls, UNIT, torch.tensor([1]), UNIT, **options)
     own = 0.5 * 0.8 * -math.log(0.2)
     other = 0.5 * 0.9 * -math.log(0.1)
     assert cls_part.tolist() == pytest.approx([own + other], rel=1e-5)
@@ -39,8 +52,8 @@ def test_logits_and_probabilities_cost_the_same() -> None:
     draw = torch.Generator().manual_seed(0)
     logits, labels = torch.randn(20, 5, generator=draw), torch.arange(20) % 5
     boxes = UNIT.expand(20, 4)
-    of_logits = cost_parts(ClassLogits(logits), boxes, labels, boxes)[0]
-    of_probs = cost_parts(ClassProbs(logits.sigmoid()), boxes, labels, boxes)[0]
+    of_logits = cost_parts(ClassLogits(logits), boxes, labels, boxes, **OPTIONS)[0]
+    of_probs = cost_parts(ClassProbs(logits.sigmoid()), boxes, labels, boxes, **OPTIONS)[0]
     torch.testing.assert_close(of_logits, of_probs, rtol=1e-5, atol=1e-6)
 
 
@@ -57,51 +70,54 @@ BOXES = [
 @pytest.mark.parametrize(("box", "weight", "expected"), BOXES)
 def test_box_part_by_hand(box: tuple[float, ...], weight: float, expected: float) -> None:
     cls = ClassLogits(torch.zeros(1, 2))
-    _, box_part = cost_parts(cls, torch.tensor([box]), torch.tensor([0]), UNIT, box_weight=weight)
+    options = OPTIONS | {"box_weight": weight}
+    _, box_part = cost_parts(cls, torch.tensor([box]), torch.tensor([0]), UNIT, **options)
     assert box_part.tolist() == pytest.approx([expected], abs=1e-5)
 
 
 def test_a_network_that_finds_the_box_pays_for_the_class_alone() -> None:
-    scene = random_scene(1, boxes_per_image=(1,))
-    # No deltas: every predicted box is its anchor.  The ground truth is the first anchor.
-    targets = Targets.from_lists([scene.grid.anchors[:1]], [torch.tensor([2])])
-    candidates = Candidates(torch.full((1, scene.grid.num_anchors), -1))
+    priors = random_problem(1, boxes_per_image=(1,)).scene.priors
+    # Every predicted box is its anchor.  The ground truth is the first anchor.
+    targets = Targets.from_lists([priors.boxes[:1]], [torch.tensor([2])])
+    scene = Scene(targets, priors, torch.ones(1, priors.num_priors, dtype=torch.bool))
+    candidates = OwnedCandidates(torch.full((1, priors.num_priors), -1))
     candidates.gt_index[0, 0] = 0
-    logits = torch.full((1, scene.grid.num_anchors, 3), logit(0.5))
-    predictions = Predictions(ClassLogits(logits), torch.zeros(1, scene.grid.num_anchors, 4), None)
+    cls = ClassLogits(torch.full((1, priors.num_priors, 3), logit(0.5)))
 
-    values = detection_cost(candidates, predictions, targets, scene.grid).values
+    values = detection_cost(candidates, scene, cls, priors.boxes.unsqueeze(0), **OPTIONS).values
     expected = (0.25 + 2 * 0.75) * 0.25 * math.log(2)
     assert values[0, 0] == pytest.approx(expected, rel=1e-5)
     assert torch.isposinf(values[0, 1:]).all()
 
 
+def costs_of(problem: Problem, candidates: Candidates) -> Costs:
+    return detection_cost(
+        candidates, problem.scene, problem.predictions.cls, problem.boxes, **OPTIONS
+    )
+
+
 def test_costs_lie_beside_the_candidates_and_carry_no_gradient() -> None:
-    scene = random_scene(2)
-    scene.predictions.cls.raw.requires_grad_()
-    candidates = iou_candidates(scene.targets, scene.grid, scene.valid)
-    costs = detection_cost(candidates, scene.predictions, scene.targets, scene.grid)
+    problem = random_problem(2)
+    problem.predictions.cls.raw.requires_grad_()
+    problem.predictions.box_deltas.requires_grad_()
+    candidates = iou_candidates(problem.scene)
+    costs = costs_of(problem, candidates)
     assert torch.equal(costs.values.isfinite(), candidates.mask)
     assert costs.values.dtype is torch.float32
     assert not costs.values.requires_grad
 
 
 def test_images_without_boxes_cost_nothing_and_do_not_fail() -> None:
-    scene = random_scene(2, boxes_per_image=(0, 0))
-    candidates = iou_candidates(scene.targets, scene.grid, scene.valid)
-    costs = detection_cost(candidates, scene.predictions, scene.targets, scene.grid)
+    problem = random_problem(2, boxes_per_image=(0, 0))
+    costs = costs_of(problem, iou_candidates(problem.scene))
     assert torch.isposinf(costs.values).all()
 
 
 def test_half_precision_outputs_are_priced_in_single() -> None:
-    scene = random_scene(4)
-    candidates = iou_candidates(scene.targets, scene.grid, scene.valid)
-    halves = Predictions(
-        ClassLogits(scene.predictions.cls.raw.half()), scene.predictions.box_deltas.half(), None
-    )
-    singles = Predictions(ClassLogits(halves.cls.raw.float()), halves.box_deltas.float(), None)
-    of_halves = detection_cost(candidates, halves, scene.targets, scene.grid).values
+    problem = random_problem(4)
+    candidates = iou_candidates(problem.scene)
+    halves = replace(problem, predictions=problem.predictions.map(Tensor.half))
+    singles = replace(problem, predictions=halves.predictions.map(Tensor.float))
+    of_halves = costs_of(halves, candidates).values
     assert of_halves.dtype is torch.float32
-    assert torch.equal(
-        of_halves, detection_cost(candidates, singles, scene.targets, scene.grid).values
-    )
+    assert torch.equal(of_halves, costs_of(singles, candidates).values)

@@ -15,9 +15,9 @@ from ladcli.assign.moments import (
     scope_groups,
     scope_shape,
 )
-from ladcli.structures import BACKGROUND, Candidates, Costs
+from ladcli.structures import BACKGROUND, Costs, OwnedCandidates
 from tests.assign.prices import SCOPES, Priced, priced_scene, sorted_costs
-from tests.assign.test_selection import two_levels
+from tests.assign.scenes import plain_scene
 
 SHAPES: dict[Scope, tuple[int, int, int]] = {
     "level": (4, 7, 5),
@@ -28,13 +28,13 @@ SHAPES: dict[Scope, tuple[int, int, int]] = {
 
 
 def moments_of(priced: Priced) -> CostMoments:
-    return cost_moments(priced.candidates, priced.teacher, priced.grid, priced.num_gt)
+    return cost_moments(priced.candidates, priced.teacher, priced.scene)
 
 
 def by_hand(gt_index: list[int], values: list[float], num_gt: int) -> CostMoments:
     """Six anchors in a fine level and two in a coarse one."""
-    candidates, costs = Candidates(torch.tensor([gt_index])), Costs(torch.tensor([values]))
-    return cost_moments(candidates, costs, two_levels(), num_gt)
+    candidates, costs = OwnedCandidates(torch.tensor([gt_index])), Costs(torch.tensor([values]))
+    return cost_moments(candidates, costs, plain_scene((6, 2), num_gt))
 
 
 def test_by_hand() -> None:
@@ -59,9 +59,9 @@ def test_every_scope_has_the_moments_of_all_its_costs(seed: int, scope: Scope) -
     priced = priced_scene(seed)
     found = moments_of(priced).pooled(scope)
     assert found.count.shape == found.mean.shape == found.std.shape == SHAPES[scope]
-    assert scope_shape(*priced.shape, scope) == SHAPES[scope]
+    assert scope_shape(priced.scene, scope) == SHAPES[scope]
     assert {t.dtype for t in (found.count, found.mean, found.squared_deviation)} == {torch.float64}
-    costs = sorted_costs(priced.candidates, priced.teacher, priced.grid, scope)
+    costs = sorted_costs(priced.candidates, priced.teacher, priced.scene, scope)
     assert found.count.nonzero().tolist() == [list(place) for place in sorted(costs)]
     for place, values in costs.items():
         assert found.count[place] == len(values)
@@ -93,7 +93,7 @@ def test_a_batch_without_ground_truth(scope: Scope) -> None:
     priced = priced_scene(0, boxes_per_image=(0, 0))
     found = moments_of(priced).pooled(scope)
     shape = {"level": (2, 0, 5), "object": (2, 0, 1), "image": (2, 1, 1), "batch": (1, 1, 1)}
-    assert found.count.shape == shape[scope] == scope_shape(2, 0, 5, scope)
+    assert found.count.shape == shape[scope] == scope_shape(priced.scene, scope)
     for values in (found.count, found.mean, found.squared_deviation, found.std):
         assert (values == 0).all()
 
@@ -102,8 +102,7 @@ def test_a_batch_without_ground_truth(scope: Scope) -> None:
 def test_padded_ground_truths_change_nothing(scope: Scope) -> None:
     priced = priced_scene(4)
     own = moments_of(priced).pooled(scope)
-    padded = cost_moments(priced.candidates, priced.teacher, priced.grid, priced.num_gt + 3)
-    found = padded.pooled(scope)
+    found = moments_of(priced.with_more_gt(3)).pooled(scope)
     width = own.count.shape[1]
     assert torch.equal(found.count[:, :width], own.count)
     assert (found.count[:, width:] == 0).all()
@@ -115,13 +114,13 @@ def test_padded_ground_truths_change_nothing(scope: Scope) -> None:
 def test_groups_count_as_the_flattened_places(scope: Scope) -> None:
     priced = priced_scene(5)
     priced.teacher.values[2, priced.candidates.mask[2].nonzero()[0]] = math.nan
-    arguments = (priced.candidates, priced.teacher, priced.grid)
-    group = scope_groups(*arguments, priced.num_gt, scope)
+    arguments = (priced.candidates, priced.teacher, priced.scene)
+    group = scope_groups(*arguments, scope)
     assert (group.shape, group.dtype) == (priced.candidates.gt_index.shape, torch.int64)
-    num_groups = math.prod(scope_shape(*priced.shape, scope))
+    num_groups = math.prod(scope_shape(priced.scene, scope))
     outside = (priced.candidates.gt_index == BACKGROUND) | priced.teacher.values.isnan()
     assert torch.equal(group == num_groups, outside)
-    numbers = torch.arange(num_groups).view(scope_shape(*priced.shape, scope))
+    numbers = torch.arange(num_groups).view(scope_shape(priced.scene, scope))
     costs = sorted_costs(*arguments, scope)
     for place, values in costs.items():
         members = priced.teacher.values[group == numbers[place]].double()

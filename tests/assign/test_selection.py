@@ -8,18 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from ladcli.assign.mixture import MixtureFit, fit_mixtures
-from ladcli.assign.selection import cheapest_samples, mixture_selection, select_samples
-from ladcli.structures import BACKGROUND, IGNORE, AnchorGrid, Candidates, Costs
-from tests.assign.scenes import random_scene
+from ladcli.assign.mixture import MixtureFit
+from ladcli.assign.selection import MixtureSelection, cheapest_samples, select_samples
+from ladcli.structures import BACKGROUND, IGNORE, Costs, OwnedCandidates
+from tests.assign.scenes import plain_scene, random_problem
 
 INF = math.inf
 
 
-def two_levels() -> AnchorGrid:
-    """Six anchors in the fine level, two in the coarse one."""
-    zeros = torch.zeros(8, dtype=torch.int64)
-    return AnchorGrid(torch.zeros(8, 4), zeros, zeros, zeros + 8, ((2, 3), (1, 2)), (16, 24))
+#: Six anchors in the fine level, two in the coarse one.
+LEVELS = (6, 2)
 
 
 def fit_with(component: list[int], log_density: list[float], means: list[float]) -> MixtureFit:
@@ -82,11 +80,11 @@ def test_a_lone_sample_is_not_selected(rule: str) -> None:
 
 def samples_of(gt_index: list[int], cost: list[float], num_gt: int, topk: int) -> list[list[int]]:
     """Sampled anchors of each ground truth in order of cost."""
-    candidates = Candidates(torch.tensor([gt_index]))
+    candidates = OwnedCandidates(torch.tensor([gt_index]))
     costs = Costs(torch.tensor([cost]))
-    samples = cheapest_samples(candidates, costs, two_levels(), num_gt, topk=topk)
+    samples = cheapest_samples(candidates, costs, plain_scene(LEVELS, num_gt), topk=topk)
     assert (samples.cost[0].diff(dim=1).nan_to_num(0.0) >= 0).all()
-    return [samples.anchor[0, g][samples.valid[0, g]].tolist() for g in range(num_gt)]
+    return [samples.prior[0, g][samples.valid[0, g]].tolist() for g in range(num_gt)]
 
 
 def test_the_cheapest_of_each_level_are_sampled() -> None:
@@ -111,13 +109,10 @@ def test_costs_that_are_no_numbers_are_no_samples() -> None:
 
 
 def selected(gt_index: list[int], cost: list[float], valid: list[bool], num_gt: int) -> Tensor:
-    assignment = mixture_selection(
-        Candidates(torch.tensor([gt_index])),
+    assignment = MixtureSelection()(
+        OwnedCandidates(torch.tensor([gt_index])),
         Costs(torch.tensor([cost])),
-        two_levels(),
-        torch.tensor([valid]),
-        num_gt,
-        engine=fit_mixtures,
+        plain_scene(LEVELS, num_gt, valid=torch.tensor([valid])),
     )
     return assignment.gt_index[0]
 
@@ -150,17 +145,17 @@ def test_a_network_that_says_nan_leaves_background_only() -> None:
 
 @pytest.mark.parametrize("rule", ["density-peak", "mean"])
 def test_positives_are_samples_of_their_ground_truth(rule: str) -> None:
-    scene = random_scene(5)
+    scene = random_problem(5).scene
     b, a = scene.valid.shape
     draw = torch.Generator().manual_seed(1)
-    candidates = Candidates(torch.randint(-1, 7, (b, a), generator=draw))
+    candidates = OwnedCandidates(torch.randint(-1, 7, (b, a), generator=draw))
     values = torch.rand(b, a, generator=draw).masked_fill(~candidates.mask, INF)
-    arguments = (candidates, Costs(values), scene.grid)
-    found = mixture_selection(*arguments, scene.valid, 7, engine=fit_mixtures, rule=rule).gt_index
-    samples = cheapest_samples(*arguments, 7, topk=9)
+    arguments = (candidates, Costs(values), scene)
+    found = MixtureSelection(rule=rule)(*arguments).gt_index
+    samples = cheapest_samples(*arguments, topk=9)
     assert (found >= 0).any()
     for image in range(b):
         for gt in range(7):
-            own = samples.anchor[image, gt][samples.valid[image, gt]]
+            own = samples.prior[image, gt][samples.valid[image, gt]]
             positives = (found[image] == gt).nonzero().flatten()
             assert set(positives.tolist()) <= set(own.tolist())

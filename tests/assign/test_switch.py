@@ -21,12 +21,14 @@ from ladcli.assign.switch import (
     mix_costs,
     teacher_share,
 )
-from ladcli.structures import Candidates, Costs
+from ladcli.structures import Costs, OwnedCandidates
 from tests.assign.prices import SCOPES, Place, Priced, place_of, priced_scene, sorted_costs
-from tests.assign.test_selection import two_levels
+from tests.assign.scenes import plain_scene
 
 CRITERIA: tuple[Criterion, ...] = ("std-mean", "fisher")
 INF = math.inf
+#: One ground truth, six priors in the fine level and two in the coarse one.
+TWO_LEVELS = plain_scene((6, 2), 1)
 
 each_scope = pytest.mark.parametrize("scope", SCOPES)
 each_criterion = pytest.mark.parametrize("criterion", CRITERIA)
@@ -62,7 +64,7 @@ def oracle_role(teacher: list[float], student: list[float], criterion: Criterion
 def oracle_roles(priced: Priced, criterion: Criterion, scope: Scope) -> dict[Place, bool]:
     """The decision at every place that has candidates."""
     teacher, student = (
-        sorted_costs(priced.candidates, costs, priced.grid, scope)
+        sorted_costs(priced.candidates, costs, priced.scene, scope)
         for costs in (priced.teacher, priced.student)
     )
     assert set(teacher) == set(student)
@@ -72,7 +74,7 @@ def oracle_roles(priced: Priced, criterion: Criterion, scope: Scope) -> dict[Pla
 def judged(priced: Priced, switch: Switch) -> tuple[Judgement, Judgement]:
     """Teacher and student."""
     teacher, student = (
-        switch.judge(priced.candidates, costs, priced.grid, priced.num_gt)
+        switch.judge(priced.candidates, costs, priced.scene)
         for costs in (priced.teacher, priced.student)
     )
     return teacher, student
@@ -89,7 +91,7 @@ def test_roles_equal_those_of_a_slow_loop(seed: int, criterion: Criterion, scope
     priced = priced_scene(seed)
     expected = oracle_roles(priced, criterion, scope)
     roles = roles_of(priced, Switch(criterion, scope))
-    assert roles.shape == scope_shape(*priced.shape, scope)
+    assert roles.shape == scope_shape(priced.scene, scope)
     assert {place: bool(roles[place]) for place in expected} == expected
 
 
@@ -100,7 +102,7 @@ def test_the_random_scenes_hold_every_case(criterion: Criterion) -> None:
         roles = [oracle_roles(priced_scene(seed), criterion, scope) for seed in range(3)]  # type: ignore[arg-type]
         assert {role for of_scene in roles for role in of_scene.values()} == {True, False}
     priced = priced_scene(0)
-    counts = sorted_costs(priced.candidates, priced.teacher, priced.grid, "level").values()
+    counts = sorted_costs(priced.candidates, priced.teacher, priced.scene, "level").values()
     assert min(map(len, counts)) == 1
     assert max(map(len, counts)) > 20
 
@@ -110,7 +112,7 @@ def test_the_random_scenes_hold_every_case(criterion: Criterion) -> None:
 def test_scores_are_those_of_equation_3(criterion: Criterion, scope: Scope) -> None:
     priced = priced_scene(3)
     found, _ = judged(priced, Switch(criterion, scope))
-    costs = sorted_costs(priced.candidates, priced.teacher, priced.grid, scope)
+    costs = sorted_costs(priced.candidates, priced.teacher, priced.scene, scope)
     assert found.count.nonzero().tolist() == [list(place) for place in sorted(costs)]
     for place, values in costs.items():
         assert found.mean[place].item() == pytest.approx(np.mean(values))
@@ -125,7 +127,7 @@ def test_scores_are_those_of_equation_3(criterion: Criterion, scope: Scope) -> N
 def test_stored_moments_and_scores_judge_as_costs_do(scope: Scope) -> None:
     """What a cache keeps: moments by level, and Fisher scores of the scope."""
     priced = priced_scene(4)
-    arguments = (priced.candidates, priced.teacher, priced.grid, priced.num_gt)
+    arguments = (priced.candidates, priced.teacher, priced.scene)
     moments, scores = cost_moments(*arguments), fisher_scores(*arguments, scope)
     for criterion, fisher in (("std-mean", None), ("fisher", scores)):
         switch = Switch(criterion, scope)  # type: ignore[arg-type]
@@ -163,9 +165,9 @@ def test_equal_networks_leave_all_but_single_candidates_to_the_teacher(
 
 @each_criterion
 def test_costs_of_zero_have_a_score_of_zero(criterion: Criterion) -> None:
-    candidates = Candidates(torch.zeros(1, 8, dtype=torch.int64))
+    candidates = OwnedCandidates(torch.zeros(1, 8, dtype=torch.int64))
     switch = Switch(criterion, "object")
-    found = switch.judge(candidates, Costs(torch.zeros(1, 8)), two_levels(), 1)
+    found = switch.judge(candidates, Costs(torch.zeros(1, 8)), TWO_LEVELS)
     assert found.score.tolist() == [[[0]]]
 
 
@@ -173,9 +175,8 @@ def test_twice_the_costs_do_not_change_the_ratio_of_deviation_and_mean() -> None
     priced = priced_scene(6)
     doubled = Costs(2 * priced.teacher.values)
     switch = Switch("std-mean", "image")
-    arguments = (priced.grid, priced.num_gt)
-    one = switch.judge(priced.candidates, priced.teacher, *arguments)
-    two = switch.judge(priced.candidates, doubled, *arguments)
+    one = switch.judge(priced.candidates, priced.teacher, priced.scene)
+    two = switch.judge(priced.candidates, doubled, priced.scene)
     torch.testing.assert_close(two.score, one.score)
 
 
@@ -186,9 +187,9 @@ def test_costs_that_are_no_numbers_are_not_judged(criterion: Criterion) -> None:
     odd[0, 1], odd[0, 4], odd[0, 7] = math.nan, INF, -INF
     switch = Switch(criterion, "object")
     gt_index = torch.zeros(1, 8, dtype=torch.int64)
-    found = switch.judge(Candidates(gt_index), Costs(odd), two_levels(), 1)
+    found = switch.judge(OwnedCandidates(gt_index), Costs(odd), TWO_LEVELS)
     gt_index = gt_index.masked_fill(~odd.isfinite(), -1)
-    expected = switch.judge(Candidates(gt_index), Costs(values), two_levels(), 1)
+    expected = switch.judge(OwnedCandidates(gt_index), Costs(values), TWO_LEVELS)
     assert found.count.item() == 5
     for name in ("score", "mean", "count"):
         assert torch.equal(getattr(found, name), getattr(expected, name)), name
@@ -198,9 +199,7 @@ def test_costs_that_are_no_numbers_are_not_judged(criterion: Criterion) -> None:
 @each_criterion
 def test_padded_ground_truths_change_no_role(criterion: Criterion, scope: Scope) -> None:
     priced = priced_scene(7)
-    wider = Priced(
-        priced.candidates, priced.teacher, priced.student, priced.grid, priced.num_gt + 3
-    )
+    wider = priced.with_more_gt(3)
     switch = Switch(criterion, scope)
     expected, found = roles_of(priced, switch), roles_of(wider, switch)
     decided = judged(priced, switch)[0].count > 0
@@ -211,7 +210,7 @@ def test_padded_ground_truths_change_no_role(criterion: Criterion, scope: Scope)
 def slowly_mixed(priced: Priced, roles: Tensor, scope: Scope) -> Tensor:
     """The cost of each candidate from the network that its role names, [B, A]."""
     values = torch.full_like(priced.teacher.values, INF)
-    levels = priced.grid.level.tolist()
+    levels = priced.scene.priors.level.tolist()
     for image, gts in enumerate(priced.candidates.gt_index.tolist()):
         for anchor, gt in enumerate(gts):
             if gt >= 0:
@@ -222,7 +221,7 @@ def slowly_mixed(priced: Priced, roles: Tensor, scope: Scope) -> Tensor:
 
 
 def mixed(priced: Priced, roles: Tensor) -> Tensor:
-    arguments = (priced.candidates, priced.teacher, priced.student, roles, priced.grid)
+    arguments = (priced.candidates, priced.teacher, priced.student, roles, priced.scene)
     return mix_costs(*arguments).values
 
 
@@ -233,14 +232,14 @@ def test_every_candidate_costs_what_its_network_says(
 ) -> None:
     priced = priced_scene(8, boxes_per_image)
     draw = torch.Generator().manual_seed(0)
-    roles = torch.rand(scope_shape(*priced.shape, scope), generator=draw) < 0.5
+    roles = torch.rand(scope_shape(priced.scene, scope), generator=draw) < 0.5
     assert torch.equal(mixed(priced, roles), slowly_mixed(priced, roles, scope))
 
 
 @each_scope
 def test_one_network_may_decide_everything(scope: Scope) -> None:
     priced = priced_scene(9)
-    everywhere = torch.ones(scope_shape(*priced.shape, scope), dtype=torch.bool)
+    everywhere = torch.ones(scope_shape(priced.scene, scope), dtype=torch.bool)
     assert torch.equal(mixed(priced, everywhere), priced.teacher.values)
     assert torch.equal(mixed(priced, ~everywhere), priced.student.values)
 
@@ -305,7 +304,7 @@ def test_compiles_without_graph_breaks(criterion: Criterion) -> None:
 
     def mixed_values(teacher: Tensor, student: Tensor) -> Tensor:
         both = Costs(teacher), Costs(student)
-        return decide(Priced(priced.candidates, *both, priced.grid, priced.num_gt), switch)[0]
+        return decide(Priced(priced.candidates, *both, priced.scene), switch)[0]
 
     compiled = torch.compile(mixed_values, fullgraph=True, backend="eager")
     found = compiled(priced.teacher.values, priced.student.values)
@@ -318,8 +317,7 @@ def test_a_network_without_finite_costs_never_decides(criterion: Criterion) -> N
     broken = Costs(torch.full_like(priced.teacher.values, INF))
     switch = Switch(criterion, "object")
     sound, lost = (
-        switch.judge(priced.candidates, costs, priced.grid, priced.num_gt)
-        for costs in (priced.student, broken)
+        switch.judge(priced.candidates, costs, priced.scene) for costs in (priced.student, broken)
     )
     present = sound.count > 0
     assert present.any()
