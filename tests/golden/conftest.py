@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import places
-from tests.golden.scene import Scene, load_scene, scene_file
+from tests.golden.scene import GoldenScene, load_scene, scene_file
 
 
 @pytest.fixture
@@ -19,6 +19,6 @@ def path(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def scene(path: Path) -> Scene:
+def scene(path: Path) -> GoldenScene:
     """The inputs that belong to ``path``."""
     return load_scene(scene_file(path))

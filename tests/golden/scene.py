@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import anchor_grid, predicted_boxes
 from ladcli.structures import (
     BACKGROUND,
     IGNORE,
@@ -22,6 +22,7 @@ from ladcli.structures import (
     Batch,
     ClassLogits,
     Predictions,
+    Scene,
     Targets,
 )
 from tests import places
@@ -79,7 +80,7 @@ class Maps:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class GoldenScene:
     """Inputs that several golden files share.  Compared by identity, so that results are cached."""
 
     arrays: Arrays
@@ -130,15 +131,19 @@ class Scene:
             view_ids=(0,) * count,
         )
 
-    @property
-    def num_gt(self) -> int:
-        """G, boxes per image after padding."""
-        return self.targets.boxes.shape[1]
+    @cached_property
+    def scene(self) -> Scene:
+        """What assignment may look at."""
+        return Scene(self.targets, self.grid.priors, self.valid)
 
     def predictions(self, network: str) -> Predictions:
         """Outputs of the ``student`` or ``teacher``."""
         cls, box, iou = self._outputs(network)
         return Predictions(ClassLogits(cls), box, iou)
+
+    def boxes(self, network: str) -> Tensor:
+        """The network's boxes [B, A, 4], decoded and not clipped."""
+        return predicted_boxes(self.predictions(network), self.scene)
 
     def maps(self, network: str) -> Maps:
         """The same outputs as leaf tensors per level, which collect gradients."""
@@ -159,14 +164,14 @@ class Scene:
         ]
 
 
-def load_scene(path: Path) -> Scene:
+def load_scene(path: Path) -> GoldenScene:
     """The scene in ``path``; the test ends where the file is absent."""
     return _shared_scene(places.require(path))
 
 
 @lru_cache(maxsize=8)
-def _shared_scene(path: Path) -> Scene:
-    return Scene(load(path))
+def _shared_scene(path: Path) -> GoldenScene:
+    return GoldenScene(load(path))
 
 
 def scene_file(path: Path) -> Path:

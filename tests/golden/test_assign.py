@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.assignment import loop_assign
-from ladcli.assign import cheapest_samples, fit_mixtures, paa_assigner, select_samples
+from ladcli.assign import Assigner, cheapest_samples, fit_mixtures, paa_assigner, select_samples
 from ladcli.structures import BACKGROUND, IGNORE, Assignment
 from tests.golden.scene import (
     LOSS_TOLERANCE,
     NETWORKS,
     Arrays,
-    Scene,
+    GoldenScene,
     for_each,
     golden_assignment,
     load,
@@ -31,20 +31,22 @@ each_network = pytest.mark.parametrize("network", NETWORKS)
 
 
 @lru_cache(maxsize=32)
-def assign_batched(scene: Scene, network: str) -> Assignment:
-    assigner = paa_assigner()
-    return assigner.assign(scene.predictions(network), scene.targets, scene.grid, scene.valid)
+def assign_batched(scene: GoldenScene, network: str) -> Assignment:
+    return assign_by(paa_assigner(), scene, network)
 
 
 @lru_cache(maxsize=32)
-def assign_sklearn(scene: Scene, network: str) -> Assignment:
-    assigner = paa_assigner(mixture="sklearn")
-    return assigner.assign(scene.predictions(network), scene.targets, scene.grid, scene.valid)
+def assign_sklearn(scene: GoldenScene, network: str) -> Assignment:
+    return assign_by(paa_assigner(mixture="sklearn"), scene, network)
 
 
-def assign_loop(scene: Scene, network: str) -> Assignment:
+def assign_by(assigner: Assigner, scene: GoldenScene, network: str) -> Assignment:
+    return assigner.assign(scene.scene, scene.predictions(network).cls, scene.boxes(network))
+
+
+def assign_loop(scene: GoldenScene, network: str) -> Assignment:
     """The loop that `benchmarks` measures us against must itself be right."""
-    return loop_assign(scene.predictions(network), scene.targets, scene.grid, scene.valid)
+    return loop_assign(scene.scene, scene.predictions(network).cls, scene.boxes(network))
 
 
 WAYS = [assign_batched, assign_sklearn, assign_loop]
@@ -67,7 +69,7 @@ def unstable_anchors(arrays: Arrays, network: str, shape: torch.Size) -> Tensor:
 @each_network
 @each_way
 def test_positives(
-    path: Path, scene: Scene, network: str, assign: Callable[[Scene, str], Assignment]
+    path: Path, scene: GoldenScene, network: str, assign: Callable[[GoldenScene, str], Assignment]
 ) -> None:
     arrays = load(path)
     found = assign(scene, network).gt_index
@@ -81,7 +83,7 @@ def test_positives(
 @for_each(FILES)
 @each_network
 def test_unstable_fits_choose_among_their_own_samples(
-    path: Path, scene: Scene, network: str
+    path: Path, scene: GoldenScene, network: str
 ) -> None:
     arrays = load(path)
     found = assign_batched(scene, network).gt_index
@@ -95,7 +97,7 @@ def test_unstable_fits_choose_among_their_own_samples(
 
 @for_each(FILES)
 @each_network
-def test_labels_and_weights(path: Path, scene: Scene, network: str) -> None:
+def test_labels_and_weights(path: Path, scene: GoldenScene, network: str) -> None:
     arrays = load(path)
     assignment = assign_batched(scene, network)
     keep = ~unstable_anchors(arrays, network, assignment.gt_index.shape)
@@ -106,7 +108,7 @@ def test_labels_and_weights(path: Path, scene: Scene, network: str) -> None:
     assert set(np.unique(weights)) <= {0, 1}
 
 
-def labels_of(assignment: Assignment, scene: Scene) -> NDArray:
+def labels_of(assignment: Assignment, scene: GoldenScene) -> NDArray:
     """The reference's form: the class of positives, C everywhere else."""
     labels = torch.full(assignment.gt_index.shape, scene.num_classes)
     image, anchor = assignment.foreground.nonzero(as_tuple=True)
@@ -116,7 +118,9 @@ def labels_of(assignment: Assignment, scene: Scene) -> NDArray:
 
 @for_each(FILES)
 @each_network
-def test_invalid_anchors_are_ignored_and_no_others(path: Path, scene: Scene, network: str) -> None:
+def test_invalid_anchors_are_ignored_and_no_others(
+    path: Path, scene: GoldenScene, network: str
+) -> None:
     gt_index = assign_batched(scene, network).gt_index
     assert torch.equal(gt_index == IGNORE, ~scene.valid)
     assert (gt_index[scene.valid] >= BACKGROUND).all()
@@ -124,12 +128,13 @@ def test_invalid_anchors_are_ignored_and_no_others(path: Path, scene: Scene, net
 
 @for_each(FILES)
 @each_network
-def test_samples_of_each_mixture(path: Path, scene: Scene, network: str) -> None:
+def test_samples_of_each_mixture(path: Path, scene: GoldenScene, network: str) -> None:
     arrays = load(path)
     assigner = paa_assigner()
-    candidates = assigner.candidates(scene.targets, scene.grid, scene.valid)
-    costs = assigner.price(candidates, scene.predictions(network), scene.targets, scene.grid)
-    samples = cheapest_samples(candidates, costs, scene.grid, scene.num_gt, topk=9)
+    candidates = assigner.candidates(scene.scene)
+    outputs = scene.predictions(network).cls, scene.boxes(network)
+    costs = assigner.price(candidates, scene.scene, *outputs)
+    samples = cheapest_samples(candidates, costs, scene.scene, topk=9)
 
     fitted = (samples.valid.sum(dim=2) >= 2).nonzero().T
     image, gt = (arrays[f"{network}_fit_{name}"].astype(np.int64) for name in ("img", "gt"))
@@ -139,7 +144,7 @@ def test_samples_of_each_mixture(path: Path, scene: Scene, network: str) -> None
         arrays[f"{network}_fit_ptr"],
     )
     for i, g, anchors in zip(image, gt, expected, strict=True):
-        found = samples.anchor[i, g][samples.valid[i, g]]
+        found = samples.prior[i, g][samples.valid[i, g]]
         assert sorted(found.tolist()) == sorted(anchors.tolist())
     in_order = samples.cost[image, gt][samples.valid[image, gt]]
     np.testing.assert_allclose(in_order, arrays[f"{network}_fit_cost"], **LOSS_TOLERANCE)

@@ -9,13 +9,13 @@ import numpy as np
 from ladcli.assign.candidates import iou_candidates
 from ladcli.structures import gather_per_anchor
 from ladcli.structures.boxes import pair_iou
-from tests.golden.scene import LOSS_TOLERANCE, Scene, for_each, image_of_row, load
+from tests.golden.scene import LOSS_TOLERANCE, GoldenScene, for_each, image_of_row, load
 
 
 @for_each("candidates_*.npz")
-def test_candidates(path: Path, scene: Scene) -> None:
+def test_candidates(path: Path, scene: GoldenScene) -> None:
     arrays = load(path)
-    candidates = iou_candidates(scene.targets, scene.grid, scene.valid)
+    candidates = iou_candidates(scene.scene)
 
     image, anchor = candidates.mask.nonzero().T.numpy()
     np.testing.assert_array_equal(image, image_of_row(arrays["img_ptr"]))
@@ -24,9 +24,9 @@ def test_candidates(path: Path, scene: Scene) -> None:
 
 
 @for_each("candidates_*.npz")
-def test_labels_and_overlaps_of_candidates(path: Path, scene: Scene) -> None:
+def test_labels_and_overlaps_of_candidates(path: Path, scene: GoldenScene) -> None:
     arrays = load(path)
-    gt_index = iou_candidates(scene.targets, scene.grid, scene.valid).gt_index
+    gt_index = iou_candidates(scene.scene).gt_index
     image, anchor = image_of_row(arrays["img_ptr"]), arrays["anchor"].astype(np.int64)
     if not len(anchor):
         return

@@ -15,7 +15,7 @@ from ladcli.assign.moments import CostMoments
 from ladcli.objective.objectives import assign_by
 from ladcli.objective.opinion import PredictedOpinion
 from ladcli.structures import BACKGROUND, IGNORE, Assignment
-from tests.golden.scene import LOSS_TOLERANCE, Scene, for_each, load
+from tests.golden.scene import LOSS_TOLERANCE, GoldenScene, for_each, load
 
 FILES = "colad_*.npz"
 SWITCH = Switch("std-mean", "level")
@@ -32,26 +32,26 @@ class Outcome:
 
 
 @lru_cache(maxsize=8)
-def outcome_of(scene: Scene) -> Outcome:
+def outcome_of(scene: GoldenScene) -> Outcome:
     assigner = paa_assigner()
     opinions = {
-        name: PredictedOpinion(scene.predictions(name), scene.batch, assigner)
+        name: PredictedOpinion.of(scene.predictions(name), scene.batch, scene.scene, assigner)
         for name in ("student", "teacher")
     }
-    candidates = assigner.candidates(scene.targets, scene.grid, scene.valid)
+    candidates = assigner.candidates(scene.scene)
     moments, views = {}, {}
     for name, opinion in opinions.items():
         costs, views[name] = opinion.prices(candidates, SWITCH)
-        moments[name] = cost_moments(candidates, costs, scene.grid, scene.num_gt)
+        moments[name] = cost_moments(candidates, costs, scene.scene)
     assignment, _ = assign_by(
-        opinions["teacher"], opinions["student"], SWITCH, scene.batch, assigner
+        opinions["teacher"], opinions["student"], SWITCH, scene.scene, assigner
     )
     roles = choose_teacher(views["teacher"], views["student"])
     return Outcome(moments["student"], moments["teacher"], roles, assignment)
 
 
 @for_each(FILES)
-def test_roles_and_statistics(path: Path, scene: Scene) -> None:
+def test_roles_and_statistics(path: Path, scene: GoldenScene) -> None:
     rows = load(path)["role"]
     outcome = outcome_of(scene)
     decided = outcome.student.count.nonzero()
@@ -68,7 +68,7 @@ def test_roles_and_statistics(path: Path, scene: Scene) -> None:
 
 
 @for_each(FILES)
-def test_positives(path: Path, scene: Scene) -> None:
+def test_positives(path: Path, scene: GoldenScene) -> None:
     arrays = load(path)
     expected = torch.where(scene.valid, BACKGROUND, IGNORE)
     image, anchor, gt = (
@@ -82,7 +82,7 @@ def test_positives(path: Path, scene: Scene) -> None:
 
 
 @for_each(FILES)
-def test_labels(path: Path, scene: Scene) -> None:
+def test_labels(path: Path, scene: GoldenScene) -> None:
     assignment = outcome_of(scene).assignment
     labels = torch.full(assignment.gt_index.shape, scene.num_classes)
     image, anchor = assignment.foreground.nonzero(as_tuple=True)
@@ -91,7 +91,7 @@ def test_labels(path: Path, scene: Scene) -> None:
 
 
 @for_each(FILES)
-def test_statistics_of_every_image(path: Path, scene: Scene) -> None:
+def test_statistics_of_every_image(path: Path, scene: GoldenScene) -> None:
     """Means over the decisions of an image: moments, share of the teacher, positives."""
     outcome = outcome_of(scene)
     for image, expected in enumerate(load(path)["stats"]):

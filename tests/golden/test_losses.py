@@ -14,13 +14,16 @@ import torch
 from torch import Tensor
 
 from ladcli.assign import paa_assigner
+from ladcli.detector.anchors import predicted_boxes
 from ladcli.objective.detection_loss import BoxWeighting, detection_loss
-from ladcli.structures import Assignment
+from ladcli.recipe.schema import LossConfig
+from ladcli.structures import Assignment, Predictions
+from ladcli.structures.losses import normalize
 from tests.golden.scene import (
     GRADIENT_TOLERANCE,
     LOSS_TOLERANCE,
+    GoldenScene,
     Maps,
-    Scene,
     for_each,
     golden_assignment,
     load,
@@ -38,19 +41,36 @@ TERMS = {"cls": "loss_cls", "box": "loss_bbox", "iou": "loss_iou"}
 
 
 def losses_of(
-    path: Path, scene: Scene, maps: Maps, pricer: str, weighting: BoxWeighting
+    path: Path, scene: GoldenScene, maps: Maps, pricer: str, weighting: BoxWeighting
 ) -> dict[str, Tensor]:
     file = places.require(path.with_name(path.name.replace("losses_", "assign_", 1)))
     assignment = golden_assignment(load(file), pricer, scene.valid)
-    return detection_loss(
-        maps.predictions(), assignment, scene.targets, scene.grid, box_weighting=weighting
+    return losses_under(assignment, scene, maps.predictions(), weighting)
+
+
+def losses_under(
+    assignment: Assignment, scene: GoldenScene, predictions: Predictions, weighting: BoxWeighting
+) -> dict[str, Tensor]:
+    options = LossConfig()
+    terms = detection_loss(
+        predictions,
+        predicted_boxes(predictions, scene.scene),
+        assignment,
+        scene.scene,
+        box_weighting=weighting,
+        alpha=options.alpha,
+        gamma=options.gamma,
+        cls_weight=options.cls_weight,
+        box_weight=options.box_weight,
+        iou_weight=options.iou_weight,
     )
+    return normalize({"model": terms})["model"]
 
 
 @for_each(FILES)
 @each_method
 def test_loss_values(
-    path: Path, scene: Scene, method: str, pricer: str, weighting: BoxWeighting
+    path: Path, scene: GoldenScene, method: str, pricer: str, weighting: BoxWeighting
 ) -> None:
     expected = load(path)
     losses = losses_of(path, scene, scene.maps("student"), pricer, weighting)
@@ -64,7 +84,7 @@ def test_loss_values(
 @for_each(FILES)
 @each_method
 def test_gradients(
-    path: Path, scene: Scene, method: str, pricer: str, weighting: BoxWeighting
+    path: Path, scene: GoldenScene, method: str, pricer: str, weighting: BoxWeighting
 ) -> None:
     expected = load(path)
     maps = scene.maps("student")
@@ -84,25 +104,19 @@ def test_gradients(
 @for_each(FILES)
 @each_method
 def test_loss_of_our_own_assignment(
-    path: Path, scene: Scene, method: str, pricer: str, weighting: BoxWeighting
+    path: Path, scene: GoldenScene, method: str, pricer: str, weighting: BoxWeighting
 ) -> None:
     """Candidates, cost, mixture, selection and loss in one go, as a training step runs them."""
     file = places.require(path.with_name(path.name.replace("losses_", "assign_", 1)))
     assigner = paa_assigner()
-    predictions = scene.predictions(pricer)
-    assignment = assigner.assign(predictions, scene.targets, scene.grid, scene.valid)
+    outputs = scene.predictions(pricer).cls, scene.boxes(pricer)
+    assignment = assigner.assign(scene.scene, *outputs)
     golden = golden_assignment(load(file), pricer, scene.valid)
     if not torch.equal(assignment.gt_index, golden.gt_index):
         # Rounding may decide the positives of fits that the file marks as unstable, of no others.
         assert_differs_in_unstable_fits_only(assignment, golden, load(file), pricer)
         assignment = golden
-    losses = detection_loss(
-        scene.predictions("student"),
-        assignment,
-        scene.targets,
-        scene.grid,
-        box_weighting=weighting,
-    )
+    losses = losses_under(assignment, scene, scene.predictions("student"), weighting)
     expected = load(path)
     for ours, theirs in TERMS.items():
         np.testing.assert_allclose(losses[ours], expected[f"{method}_{theirs}"], **LOSS_TOLERANCE)

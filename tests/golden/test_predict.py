@@ -16,7 +16,7 @@ from tests.golden.scene import (
     LOSS_TOLERANCE,
     NETWORKS,
     Arrays,
-    Scene,
+    GoldenScene,
     for_each,
     load,
 )
@@ -27,7 +27,7 @@ VARIANTS = [("vote", True, False), ("novote", False, False), ("vote_rescaled", T
 
 @lru_cache(maxsize=64)
 def detect(
-    scene: Scene, network: str, *, voting: bool, scale: tuple[float, float] | None = None
+    scene: GoldenScene, network: str, *, voting: bool, scale: tuple[float, float] | None = None
 ) -> list[Detections]:
     """Detections per image; with ``scale`` the boxes are divided by it in x and y."""
     size = (scene.num_images, 2)
@@ -44,7 +44,7 @@ def detect(
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize(("variant", "voting", "rescaled"), VARIANTS, ids=[v[0] for v in VARIANTS])
 def test_detections(
-    path: Path, scene: Scene, network: str, variant: str, voting: bool, rescaled: bool
+    path: Path, scene: GoldenScene, network: str, variant: str, voting: bool, rescaled: bool
 ) -> None:
     arrays = load(path)
     scale = tuple(arrays["scale_factor_wh"].tolist()) if rescaled else None
@@ -76,7 +76,7 @@ def assert_same(found: Detections, arrays: Arrays, prefix: str, rows: slice) -> 
 
 @for_each("predict_*.npz")
 @pytest.mark.parametrize("network", NETWORKS)
-def test_detections_are_finite_and_sorted(path: Path, scene: Scene, network: str) -> None:
+def test_detections_are_finite_and_sorted(path: Path, scene: GoldenScene, network: str) -> None:
     for detections in detect(scene, network, voting=True, scale=None):
         assert detections.boxes.isfinite().all()
         assert (detections.scores.diff() <= 0).all()

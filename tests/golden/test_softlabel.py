@@ -10,10 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from ladcli.detector.anchors import predicted_boxes
 from ladcli.objective.soft_loss import divergence, soft_label_loss
 from ladcli.objective.soft_targets import Select, SoftTargets, soft_targets
+from ladcli.recipe.schema import SoftConfig
 from ladcli.structures import ClassLogits, ClassProbs
-from tests.golden.scene import LOSS_TOLERANCE, Arrays, Maps, Scene, for_each, load
+from ladcli.structures.losses import normalize
+from tests.golden.scene import LOSS_TOLERANCE, Arrays, GoldenScene, Maps, for_each, load
 
 FILES = "softlabel_*.npz"
 each_scene = for_each(FILES, holding="_loss_kd_cls")
@@ -38,24 +41,36 @@ def parse(setting: str) -> tuple[float, Select, float]:
 
 
 @lru_cache(maxsize=16)
-def targets_of(scene: Scene, select: Select, min_iou: float) -> SoftTargets:
+def targets_of(scene: GoldenScene, select: Select, min_iou: float) -> SoftTargets:
     teacher = scene.predictions("teacher")
-    return soft_targets(teacher, scene.batch, scene.grid, select=select, min_iou=min_iou)
-
-
-def losses_of(scene: Scene, maps: Maps, setting: str) -> dict[str, Tensor]:
-    cls_weight, select, min_iou = parse(setting)
-    return soft_label_loss(
-        maps.predictions(),
-        targets_of(scene, select, min_iou),
-        scene.grid,
+    return soft_targets(
+        teacher,
+        scene.boxes("teacher"),
         scene.valid_hw,
-        cls_weight=cls_weight,
+        scene.scene,
+        select=select,
+        min_iou=min_iou,
     )
 
 
+def losses_of(scene: GoldenScene, maps: Maps, setting: str) -> dict[str, Tensor]:
+    cls_weight, select, min_iou = parse(setting)
+    student, options = maps.predictions(), SoftConfig()
+    terms = soft_label_loss(
+        student,
+        predicted_boxes(student, scene.scene, clip_hw=scene.valid_hw),
+        targets_of(scene, select, min_iou),
+        loss=options.loss,
+        gamma=options.gamma,
+        cls_weight=cls_weight,
+        box_weight=options.box_weight,
+        iou_weight=options.iou_weight,
+    )
+    return normalize({"model": terms})["model"]
+
+
 @each_scene
-def test_loss_values(path: Path, scene: Scene) -> None:
+def test_loss_values(path: Path, scene: GoldenScene) -> None:
     arrays = load(path)
     for setting in settings(arrays):
         losses = losses_of(scene, scene.maps("student"), setting)
@@ -66,7 +81,7 @@ def test_loss_values(path: Path, scene: Scene) -> None:
 
 
 @each_scene
-def test_selected_anchors(path: Path, scene: Scene) -> None:
+def test_selected_anchors(path: Path, scene: GoldenScene) -> None:
     arrays = load(path)
     for setting in settings(arrays):
         weight = targets_of(scene, *parse(setting)[1:]).weight
@@ -78,7 +93,7 @@ def test_selected_anchors(path: Path, scene: Scene) -> None:
 
 
 @each_scene
-def test_gradients(path: Path, scene: Scene) -> None:
+def test_gradients(path: Path, scene: GoldenScene) -> None:
     arrays = load(path)
     with_gradients = [s for s in settings(arrays) if f"{s}_grad_cls_level" in arrays]
     assert with_gradients
@@ -97,7 +112,7 @@ def test_gradients(path: Path, scene: Scene) -> None:
 
 
 @each_refusal
-def test_without_ground_truth_all_losses_are_zero(path: Path, scene: Scene) -> None:
+def test_without_ground_truth_all_losses_are_zero(path: Path, scene: GoldenScene) -> None:
     """The reference raises here; nothing is selected, so nothing is learned."""
     for setting in settings(load(path)):
         maps = scene.maps("student")

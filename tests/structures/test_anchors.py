@@ -59,9 +59,18 @@ def test_images_of_a_batch_are_judged_one_by_one(grid: AnchorGrid) -> None:
     assert torch.equal(grid.valid(sizes), singles)
 
 
+def test_the_same_anchors_as_priors(grid: AnchorGrid) -> None:
+    priors = grid.priors
+    assert priors.boxes is grid.anchors
+    assert priors.stride is grid.stride
+    assert priors.level_lengths == (6, 2)
+    assert priors.grid_sizes == ((2, 3), (1, 2))
+
+
 def test_moving_keeps_everything(grid: AnchorGrid) -> None:
     moved = grid.to("meta")
-    tensors = (moved.anchors, moved.row, moved.col, moved.stride, moved.level)
+    tensors = (moved.anchors, moved.row, moved.col, moved.stride, moved.level, moved.priors.boxes)
     assert all(t.device.type == "meta" for t in tensors)
     assert moved.level_sizes == grid.level_sizes
     assert moved.canvas_hw == grid.canvas_hw
+    assert moved.priors.grid_sizes == grid.level_sizes

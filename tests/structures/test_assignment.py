@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ladcli.structures import BACKGROUND, IGNORE, Assignment, Candidates, gather_per_anchor
+from ladcli.structures import BACKGROUND, IGNORE, Assignment, gather_per_anchor
 
 GT_INDEX = torch.tensor([[0, BACKGROUND, 2, IGNORE], [IGNORE, IGNORE, 1, BACKGROUND]])
 
@@ -21,11 +21,6 @@ def test_the_number_of_positives_is_no_host_number() -> None:
     number = Assignment(GT_INDEX).num_positive
     assert isinstance(number, torch.Tensor)
     assert number.shape == ()
-
-
-def test_candidates_are_the_anchors_with_a_box() -> None:
-    candidates = Candidates(torch.tensor([[BACKGROUND, 0, 3]]))
-    assert candidates.mask.tolist() == [[False, True, True]]
 
 
 def test_gathering_vectors_and_numbers() -> None:
