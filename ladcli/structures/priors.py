@@ -43,16 +43,10 @@ class Priors:
     @staticmethod
     def from_boxes(levels: Sequence[Tensor], strides: Sequence[float]) -> Priors:
         """Boxes [n, 4] of each level, such as anchors of several shapes per cell."""
-        if not levels or len(levels) != len(strides):
-            raise ValueError(f"{len(levels)} levels and {len(strides)} strides do not go together")
-        stride = [
-            boxes.new_full((len(boxes),), s) for boxes, s in zip(levels, strides, strict=True)
-        ]
-        return Priors(
-            torch.cat(list(levels)).float(),
-            torch.cat(stride).float(),
-            tuple(len(boxes) for boxes in levels),
-        )
+        _check_levels(levels, strides)
+        boxes = [level.float() for level in levels]
+        stride = [level.new_full((len(level),), s) for level, s in zip(boxes, strides, strict=True)]
+        return Priors(torch.cat(boxes), torch.cat(stride), tuple(len(level) for level in boxes))
 
     @staticmethod
     def from_points(
@@ -62,6 +56,7 @@ class Priors:
 
         Where a rule needs boxes, a point is a square of ``scale`` strides around it.
         """
+        _check_levels(levels, strides)
         halves = [scale * stride / 2 for stride in strides]
         boxes = [
             torch.cat([points - half, points + half], dim=1)
@@ -89,3 +84,8 @@ class Priors:
             slices.append(slice(start, start + length))
             start += length
         return slices
+
+
+def _check_levels(levels: Sequence[Tensor], strides: Sequence[float]) -> None:
+    if not levels or len(levels) != len(strides):
+        raise ValueError(f"{len(levels)} levels and {len(strides)} strides do not go together")

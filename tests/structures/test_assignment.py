@@ -23,6 +23,10 @@ def test_the_number_of_positives_is_no_host_number() -> None:
     assert number.shape == ()
 
 
+def test_most_assignments_have_no_quality() -> None:
+    assert Assignment(GT_INDEX).quality is None
+
+
 def test_gathering_vectors_and_numbers() -> None:
     boxes = torch.arange(24.0).view(2, 3, 4)
     labels = torch.tensor([[7, 8, 9], [4, 5, 6]])
