@@ -107,9 +107,9 @@ class MixtureSelection:
     def __call__(self, candidates: Candidates, costs: Costs, scene: Scene) -> Assignment:
         """Candidates and costs may be in any layout."""
         gt_index = torch.where(scene.valid, BACKGROUND, IGNORE)
-        if scene.num_gt == 0:
-            return Assignment(gt_index)
         samples = cheapest_samples(candidates, costs, scene, topk=self.topk)
+        if 0 in samples.cost.shape:
+            return Assignment(gt_index)
         flat_cost, flat_valid = samples.cost.flatten(0, 1), samples.valid.flatten(0, 1)
         fit = self.engine(flat_cost.double(), flat_valid)
         positive = select_samples(fit, flat_cost, flat_valid, rule=self.rule)

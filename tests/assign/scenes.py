@@ -65,6 +65,19 @@ class Problem:
     def with_targets(self, targets: Targets) -> Problem:
         return replace(self, scene=replace(self.scene, targets=targets))
 
+    def level(self, number: int) -> Problem:
+        """The same with the priors of one level alone."""
+        priors = self.scene.priors
+        here = priors.level_slices()[number]
+        alone = Priors(
+            priors.boxes[here],
+            priors.stride[here],
+            (priors.level_lengths[number],),
+            (self.grid.level_sizes[number],),
+        )
+        scene = Scene(self.targets, alone, self.valid[:, here])
+        return Problem(scene, self.predictions.map(lambda t: t[:, here]), self.grid)
+
     def to(self, device: torch.device | str) -> Problem:
         """The problem on ``device``, by copies that do not wait."""
         grid = self.grid.to(device)
