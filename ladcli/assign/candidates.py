@@ -54,6 +54,8 @@ def _grid_iou(boxes: Tensor, priors: Priors, grid_sizes: tuple[tuple[int, int], 
     x1, y1, x2, y2 = boxes.unsqueeze(-1).unbind(-2)  # each [B, G, 1]
     overlaps = []
     for (rows, cols), here in zip(grid_sizes, priors.level_slices(), strict=True):
+        if rows * cols == 0:
+            continue
         level = priors.boxes[here].view(rows, cols, 4)
         low_x, high_x = level[0, :, 0], level[0, :, 2]  # [cols]
         low_y, high_y = level[:, 0, 1], level[:, 0, 3]  # [rows]

@@ -35,6 +35,13 @@ class Priors:
                 f"{total} priors in {len(self.level_lengths)} levels need boxes [{total}, 4] and "
                 f"strides [{total}], got {list(self.boxes.shape)} and {list(self.stride.shape)}"
             )
+        if self.grid_sizes is not None:
+            cells = tuple(rows * cols for rows, cols in self.grid_sizes)
+            if cells != self.level_lengths:
+                raise ValueError(
+                    f"grids of {list(cells)} cells cannot hold levels of "
+                    f"{list(self.level_lengths)} priors"
+                )
         device = self.boxes.device
         levels = [torch.full((n,), k, device=device) for k, n in enumerate(self.level_lengths)]
         # Now and not when asked for: a cached property has a lock, which torch.compile refuses.

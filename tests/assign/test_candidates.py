@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
-from ladcli.assign.candidates import iou_candidates
+from ladcli.assign.candidates import iou_candidates, prior_iou
+from ladcli.detector.anchors import AnchorLayout, anchor_grid
 from ladcli.structures import BACKGROUND, Priors, Scene, Targets
+from ladcli.structures.boxes import matrix_iou
 from tests.assign.scenes import random_problem
 
 SIDE = 10.0
@@ -99,3 +103,84 @@ def test_candidates_carry_no_gradient() -> None:
     scene.targets.boxes.requires_grad_()
     found = iou_candidates(scene)
     assert not found.gt_index.requires_grad
+
+
+# The path for regular grids, and the one for any priors.
+
+#: Any scale, any number of levels; 2 adds P2.
+LAYOUTS = [
+    AnchorLayout(scale, first_level)
+    for scale in (0.3, 1.0, 3.7, 8.0, 10 / 3, 64.0)
+    for first_level in (2, 3, 5, 7)
+]
+
+
+def any_boxes(seed: int, number: int, canvas_hw: tuple[int, int]) -> Tensor:
+    """Boxes [2, number, 4] with corners that are no round numbers, and some odd ones."""
+    draw = torch.Generator().manual_seed(seed)
+    height, width = canvas_hw
+    corner = torch.rand(2, number, 2, generator=draw) * torch.tensor([width, height]) * 1.2 - 9
+    size = torch.tensor([width, height]) * torch.rand(2, number, 2, generator=draw) ** 3
+    boxes = torch.cat([corner, corner + size], dim=2)
+    odd = [[0, 0, 0, 0], [-1e5, -1e5, 1e5, 1e5], [5e3, 5e3, 6e3, 6e3], [30, 30, 20, 20]]
+    return torch.cat([boxes, torch.tensor(odd).float().expand(2, -1, -1)], dim=1)
+
+
+@pytest.mark.parametrize(
+    "layout", LAYOUTS, ids=lambda layout: f"{layout.scale:.3g}-P{layout.first_level}"
+)
+def test_overlaps_on_a_grid_equal_those_of_any_priors_to_the_last_bit(
+    layout: AnchorLayout,
+) -> None:
+    for seed, canvas_hw in enumerate([(128, 192), (96, 250), (33, 1), (257, 130)]):
+        priors = anchor_grid(canvas_hw, layout=layout).priors
+        assert priors.grid_sizes is not None
+        boxes = any_boxes(seed, 9, canvas_hw)
+        found = prior_iou(boxes, priors)
+        general = prior_iou(boxes, replace(priors, grid_sizes=None))
+        assert found.shape == general.shape == (2, 13, priors.num_priors)
+        assert torch.equal(found, general)
+        assert torch.equal(general, matrix_iou(boxes, priors.boxes))
+
+
+def test_levels_of_any_sizes_make_a_grid() -> None:
+    """Sizes that are no halves of each other, one of them empty."""
+    draw = torch.Generator().manual_seed(0)
+    sizes = ((3, 7), (0, 4), (5, 1), (2, 2))
+    boxes = []
+    for rows, cols in sizes:
+        x, y = torch.rand(cols, generator=draw) * 90, torch.rand(rows, generator=draw) * 90
+        y, x = (t.flatten() for t in torch.meshgrid(y, x, indexing="ij"))
+        boxes.append(torch.stack([x, y, x + 1 + x / 3, y + 2 + y / 7], dim=1))
+    lengths = tuple(rows * cols for rows, cols in sizes)
+    priors = Priors(torch.cat(boxes), torch.ones(sum(lengths)), lengths, sizes)
+    found = prior_iou(any_boxes(1, 20, (90, 90)), priors)
+    assert (found > 0).any()
+    assert torch.equal(found, matrix_iou(any_boxes(1, 20, (90, 90)), priors.boxes))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_candidates_on_a_grid_are_those_of_any_priors(seed: int) -> None:
+    scene = random_problem(seed).scene
+    general = replace(scene, priors=replace(scene.priors, grid_sizes=None))
+    assert torch.equal(iou_candidates(general).gt_index, iou_candidates(scene).gt_index)
+
+
+def test_priors_in_another_order_are_wanted_by_the_same_boxes() -> None:
+    """Nothing but their boxes tells priors from each other: several may share a place."""
+    scene = random_problem(5).scene
+    priors = scene.priors
+    order = torch.randperm(priors.num_priors, generator=torch.Generator().manual_seed(0))
+    moved = Priors.from_boxes([priors.boxes[order]], [1])
+    found = iou_candidates(Scene(scene.targets, moved, scene.valid[:, order])).gt_index
+    assert torch.equal(found, iou_candidates(scene).gt_index[:, order])
+
+
+def test_points_are_wanted_as_the_squares_that_stand_for_them() -> None:
+    points = torch.tensor([[0.0, 0.0], [20.0, 0.0], [40.0, 0.0]])
+    targets = Targets.from_lists([torch.tensor([[12.0, -8, 28, 8]])], [torch.tensor([0])])
+    valid = torch.ones(1, 3, dtype=torch.bool)
+    # Squares of 16 pixels: the second is the box itself.  Of 32: the others hold a quarter of it.
+    for stride, expected in ((2, [NONE, 0, NONE]), (4, [0, 0, 0])):
+        scene = Scene(targets, Priors.from_points([points], [stride]), valid)
+        assert iou_candidates(scene, min_iou=0.05).gt_index[0].tolist() == expected

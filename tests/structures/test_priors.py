@@ -99,6 +99,12 @@ def test_shapes_must_agree_with_the_levels() -> None:
         Priors(torch.zeros(5, 4), torch.zeros(4), (3, 2))
 
 
+@pytest.mark.parametrize("sizes", [((3, 1), (1, 1)), ((1, 3),), ((1, 3), (2, 1), (0, 0))])
+def test_grids_must_hold_the_levels(sizes: tuple[tuple[int, int], ...]) -> None:
+    with pytest.raises(ValueError, match=r"cells cannot hold levels of \[3, 2\] priors"):
+        Priors(torch.zeros(5, 4), torch.zeros(5), (3, 2), sizes)
+
+
 def test_levels_are_numbered_where_the_boxes_are() -> None:
     priors = Priors.from_boxes([boxes(2), boxes(1)], [8, 16])
     moved = replace(priors, boxes=priors.boxes.to("meta"), stride=priors.stride.to("meta"))
