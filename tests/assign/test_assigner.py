@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import pytest
@@ -10,10 +10,22 @@ import torch
 from torch import Tensor
 
 from benchmarks.assignment import loop_assign
-from ladcli.assign import Assigner, paa_assigner
+from ladcli.assign import Assigner, MixtureSelection, paa_assigner
+from ladcli.detector.anchors import AnchorLayout
 from ladcli.objective.detection_loss import BoxWeighting, detection_loss
 from ladcli.recipe.schema import LossConfig
-from ladcli.structures import BACKGROUND, IGNORE, Targets
+from ladcli.structures import (
+    BACKGROUND,
+    IGNORE,
+    Assignment,
+    Candidates,
+    ClassLogits,
+    Costs,
+    OwnedCandidates,
+    Priors,
+    Scene,
+    Targets,
+)
 from ladcli.structures.losses import normalize
 from tests.assign.scenes import Problem, random_problem
 
@@ -121,6 +133,87 @@ def test_the_chain_can_be_walked_in_steps() -> None:
     costs = assigner.price(candidates, problem.scene, problem.predictions.cls, problem.boxes)
     walked = assigner.select(candidates, costs, problem.scene)
     assert torch.equal(walked.gt_index, assigned(problem))
+
+
+def test_assigners_tell_how_many_samples_their_selection_takes() -> None:
+    assert paa_assigner().topk == paa_assigner().selection_rule.topk == 9
+    assert paa_assigner(topk=4).topk == 4
+    other = replace(paa_assigner(), selection_rule=MixtureSelection(topk=7))
+    assert other.topk == 7
+
+
+LAYOUTS = [
+    AnchorLayout(first_level=7, scale=1.0),
+    AnchorLayout(first_level=5, scale=3.0),
+    AnchorLayout(first_level=2, scale=6.0),
+    AnchorLayout(scale=2.5),
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: f"{len(layout.strides)} levels")
+def test_any_number_of_levels_equals_the_slow_loop(layout: AnchorLayout) -> None:
+    problem = random_problem(21, valid_hw=PADDED, layout=layout)
+    assert problem.scene.priors.num_levels == len(layout.strides)
+    expected = loop_assign(problem.scene, problem.predictions.cls, problem.boxes).gt_index
+    assert (expected >= 0).any()
+    assert torch.equal(assigned(problem), expected)
+
+
+def test_priors_that_are_no_grid_equal_the_slow_loop() -> None:
+    """Two anchors per cell, beside each other in one level."""
+    problem = random_problem(22, valid_hw=PADDED)
+    scene, priors = problem.scene, problem.scene.priors
+    slices = priors.level_slices()
+    draw = torch.Generator().manual_seed(0)
+    stretch = torch.tensor([1.0, 0.5, 1.0, 0.5])
+
+    def twice(values: Tensor) -> Tensor:
+        """[B, A, …] with every prior followed by its double."""
+        return values.repeat_interleave(2, dim=1)
+
+    both = torch.stack([priors.boxes, priors.boxes * stretch], dim=1)  # [A, 2, 4]
+    levels = [both[here].flatten(0, 1) for here in slices]
+    doubled = Priors.from_boxes(levels, [8, 16, 32, 64, 128])
+    cls = ClassLogits(twice(problem.predictions.cls.raw))
+    cls.raw.add_(torch.randn(cls.raw.shape, generator=draw))
+    scene = Scene(scene.targets, doubled, twice(scene.valid))
+    boxes = twice(problem.boxes)
+    found = paa_assigner().assign(scene, cls, boxes).gt_index
+    assert (found >= 0).any()
+    assert torch.equal(found, loop_assign(scene, cls, boxes).gt_index)
+
+
+@dataclass(frozen=True)
+class WithQuality:
+    """Every candidate is a positive, as good as it is cheap."""
+
+    topk: int = 1
+
+    def __call__(self, candidates: Candidates, costs: Costs, scene: Scene) -> Assignment:
+        assert isinstance(candidates, OwnedCandidates)
+        background = torch.where(scene.valid, BACKGROUND, IGNORE)
+        gt_index = torch.where(candidates.mask, candidates.gt_index, background)
+        return Assignment(gt_index, torch.where(candidates.mask, (-costs.values).exp(), 0.0))
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_the_quality_of_positives_reaches_the_end_of_the_chain(*, ignored: bool) -> None:
+    problem = crowded(random_problem(23), (-1e4, -1e4, 1e4, 1e4))
+    rule = WithQuality()
+    assigner = replace(paa_assigner(ignore_crowd=ignored), selection_rule=rule)
+    found = problem.assign(assigner)
+    candidates = assigner.candidates(problem.scene)
+    expected = rule(candidates, problem.price(candidates, assigner), problem.scene)
+    assert found.quality is not None
+    assert expected.quality is not None
+    assert found.quality.dtype is torch.float32
+    assert torch.equal(found.quality, expected.quality)
+    assert torch.equal(found.foreground, expected.foreground)
+    assert (found.gt_index == IGNORE).any() == ignored
+    # Positives from elsewhere, such as a cache, are finished alike.
+    again = assigner.finish(expected, problem.scene)
+    assert again.quality is expected.quality
+    assert torch.equal(again.gt_index, found.gt_index)
 
 
 def test_another_network_prices_other_positives() -> None:

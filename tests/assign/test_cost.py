@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ladcli.assign import cost
 from ladcli.assign.candidates import iou_candidates
 from ladcli.assign.cost import cost_parts, detection_cost
 from ladcli.structures import (
@@ -20,6 +21,7 @@ from ladcli.structures import (
     Scene,
     Targets,
 )
+from tests.assign.layouts import indexed, wanted_by_several
 from tests.assign.scenes import Problem, random_problem
 
 #: What PAA asks for.
@@ -121,3 +123,54 @@ def test_half_precision_outputs_are_priced_in_single() -> None:
     of_halves = costs_of(halves, candidates).values
     assert of_halves.dtype is torch.float32
     assert torch.equal(of_halves, costs_of(singles, candidates).values)
+
+
+def layouts_of(problem: Problem) -> dict[str, Candidates]:
+    """Candidates of one scene in every layout."""
+    shared = wanted_by_several(problem.scene)
+    owned = iou_candidates(problem.scene)
+    return {"owned": owned, "dense": shared, "indexed": indexed(shared)}
+
+
+@pytest.mark.parametrize("kind", ["owned", "dense", "indexed"])
+@pytest.mark.parametrize("pairs_at_once", [1, 7, 64, 1000])
+def test_costs_in_parts_equal_those_in_one_go(
+    kind: str, pairs_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = random_problem(5)
+    candidates = layouts_of(problem)[kind]
+    expected = costs_of(problem, candidates).values
+    assert candidates.mask.sum() > 100
+    monkeypatch.setattr(cost, "PAIRS_AT_ONCE", pairs_at_once)
+    for static in (False, True):  # candidates alone; or all places, as off the CPU
+        monkeypatch.setattr(torch.compiler, "is_compiling", lambda static=static: static)
+        if static and pairs_at_once == 1:
+            continue  # minutes of one pair at a time
+        found = costs_of(problem, candidates).values
+        assert torch.equal(found.isfinite(), expected.isfinite())
+        # Vectorized functions round otherwise than those for the last few values of a tensor.
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_costs_fill_the_last_part_only_partly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more or one less than the candidates are, and exactly as many."""
+    problem = random_problem(6)
+    candidates = iou_candidates(problem.scene)
+    expected = costs_of(problem, candidates).values
+    number = int(candidates.mask.sum())
+    sizes: list[int] = []
+
+    def noted(cls: ClassLogits, *arguments: Tensor, **options: float) -> tuple[Tensor, Tensor]:
+        sizes.append(len(cls.raw))
+        return cost_parts(cls, *arguments, **options)
+
+    monkeypatch.setattr(cost, "cost_parts", noted)
+    for at_once, parts in (
+        (number - 1, [number - 1, 1]),
+        (number, [number]),
+        (number + 1, [number]),
+    ):
+        sizes.clear()
+        monkeypatch.setattr(cost, "PAIRS_AT_ONCE", at_once)
+        torch.testing.assert_close(costs_of(problem, candidates).values, expected)
+        assert sizes == parts
