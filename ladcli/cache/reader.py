@@ -209,6 +209,8 @@ def _read_info(path: Path, file: h5py.File) -> CacheInfo:
     if attrs.get("format") != FORMAT:
         raise UserError(f"{path}: is an HDF5 file, but no teacher cache of this program")
     version = attrs.get("version")
+    if version is None:
+        raise Damage("it has no version")
     if version not in READ_VERSIONS:
         raise UserError(
             f"{path}: has version {version}, this program reads version {READ_VERSIONS[-1]}; "

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 
 from ladcli.assign import paa_assigner
-from ladcli.objective.objectives import MODEL, Objective
 from ladcli.engine.device import gradient_scaler
 from ladcli.engine.loop import Training, train
 from ladcli.engine.metrics_log import MetricsLog, read_metrics
 from ladcli.engine.optimizer import base_lr, build_optimizer
 from ladcli.engine.progress import progress
 from ladcli.engine.state import Learner, Position, load_state, save_state
+from ladcli.objective.objectives import MODEL, Objective
 from ladcli.recipe import Recipe, update_recipe
 from ladcli.structures import Batch, ObjectiveFunction
 from tests.detector.tiny import tiny_batch, tiny_detector

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ladcli.objective.objectives import MODEL
 from ladcli.errors import RunError
+from ladcli.objective.objectives import MODEL
 from ladcli.structures import Batch, Predictions, StepLosses
 from tests.detector.tiny import tiny_batch
 from tests.engine.runs import BATCHES, Run, learner_for, plan_batches, recipe

@@ -15,21 +15,21 @@ import torch
 from ladcli.assign import Switch, paa_assigner
 from ladcli.assign.moments import Scope
 from ladcli.assign.switch import Criterion
+from ladcli.cache.cached_teacher import CachedTeacher
+from ladcli.cache.reader import TeacherCache
 from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.model import Detector
-from ladcli.cache.reader import TeacherCache
-from ladcli.cache.cached_teacher import CachedTeacher
-from ladcli.objective.objectives import MODEL, CoObjective, Objective
-from ladcli.objective.teacher import OnlineTeacher, Teacher
 from ladcli.engine import loop
 from ladcli.engine.device import autocast
 from ladcli.engine.loop import train
 from ladcli.engine.progress import progress
 from ladcli.engine.state import Learner, Position
+from ladcli.objective.objectives import MODEL, CoObjective, Objective
+from ladcli.objective.teacher import OnlineTeacher, Teacher
 from ladcli.recipe import Recipe
 from ladcli.structures import Batch, Predictions, StepLosses
-from tests.detector.tiny import tiny_batch, tiny_detector
 from tests.cache.caches import WIDE, view_batch, write_cache
+from tests.detector.tiny import tiny_batch, tiny_detector
 from tests.engine.runs import learner_for, recipe
 
 
