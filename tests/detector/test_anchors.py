@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ladcli.detector.anchors import anchor_grid, level_sizes
+from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid
 
 CANVAS = (64, 96)
 SIZES = ((8, 12), (4, 6), (2, 3), (1, 2), (1, 1))
 
 
 def test_level_sizes_by_hand() -> None:
-    assert level_sizes(CANVAS) == SIZES
-    assert level_sizes((33, 129)) == ((5, 17), (3, 9), (2, 5), (1, 3), (1, 2))
+    assert DEFAULT_LAYOUT.level_sizes(CANVAS) == SIZES
+    assert DEFAULT_LAYOUT.level_sizes((33, 129)) == ((5, 17), (3, 9), (2, 5), (1, 3), (1, 2))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid
 from ladcli.detector.reach import best_anchor_iou
 from ladcli.structures.boxes import matrix_iou
 
@@ -30,13 +30,13 @@ def test_equals_the_best_of_all_anchors(valid_hw: tuple[int, int], canvas: tuple
     tiny = np.concatenate([corners[0], np.minimum(corners[0] + sides, [width, height])], axis=1)
     wide = np.concatenate([corners.min(axis=0), corners.max(axis=0)], axis=1)
     boxes = np.concatenate([tiny, wide])
-    found = best_anchor_iou(boxes, np.broadcast_to(valid_hw, (1000, 2)))
+    found = best_anchor_iou(boxes, np.broadcast_to(valid_hw, (1000, 2)), DEFAULT_LAYOUT)
     assert found == pytest.approx(one_by_one(boxes, valid_hw, canvas), abs=1e-12)
 
 
 def test_hand_computed() -> None:
     boxes = np.array([[0, 0, 64, 64], [32, 32, 52, 52], [0, 0, 1300, 2]])
     # A level's anchors are centered on multiples of its stride: (32, 32) is one of P3.
-    assert best_anchor_iou(boxes, np.full((3, 2), 1312)).tolist() == pytest.approx(
+    assert best_anchor_iou(boxes, np.full((3, 2), 1312), DEFAULT_LAYOUT).tolist() == pytest.approx(
         [1.0, 400 / 4096, 64 * 2 / (2600 + 4096 - 128)], abs=1e-12
     )

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ladcli.assign import paa_assigner
+from ladcli.detector.anchors import DEFAULT_LAYOUT
 from ladcli.engine.device import gradient_scaler
 from ladcli.engine.loop import Training, train
 from ladcli.engine.metrics_log import MetricsLog, read_metrics
@@ -96,7 +97,7 @@ class Run:
             recipe=self.config,
             device=CPU,
             learners={MODEL: self.learner},
-            objective=self.objective or Objective(paa_assigner(), self.config.loss),
+            objective=self.objective or Objective(paa_assigner(), self.config.loss, DEFAULT_LAYOUT),
             position=position,
             log=log,
             batches=self.batches,

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
 from ladcli.cache.reader import read_cache_info
+from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
 from ladcli.errors import UserError
 from ladcli.recipe import Recipe
 from ladcli.stages.assigner import build_assigner
@@ -47,7 +47,7 @@ def test_cache_fits_the_run_it_was_made_for(data: Path, teacher: Path, cache: Pa
     assigner = build_assigner(prepared.recipe.assign)
     for network in (None, teacher):
         made = make_cached_teacher(cache, prepared, assigner, network=network)
-        assert made.cache.info.num_images == 8
+        assert made.info.num_images == 8
 
 
 def test_cache_carries_the_four_fingerprints_of_its_making(
