@@ -19,6 +19,7 @@ from ladcli.classes import ClassTable
 from ladcli.data.image_digests import image_digests
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import ViewGrid
+from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.model import Detector
 from ladcli.recipe.flags import option_value, shown_value
 from ladcli.recipe.schema import DataConfig, SoftConfig
@@ -32,6 +33,7 @@ class CacheUse:
     data: DataConfig
     assigner: Assigner
     soft: SoftConfig
+    anchors: AnchorLayout
     teacher: tuple[Path, Detector] | None = None  # where it is known
 
 
@@ -45,6 +47,7 @@ def describe_origin(use: CacheUse) -> dict[str, Any]:
         },
         "assigner": dict(use.assigner.options),
         "soft": _soft_options(use.soft),
+        "anchors": use.anchors.to_plain(),
     }
     if use.teacher is not None:
         path, detector = use.teacher
@@ -53,6 +56,14 @@ def describe_origin(use: CacheUse) -> dict[str, Any]:
             "architecture": detector.architecture.to_plain(),
         }
     return origin
+
+
+def anchors_of(info: CacheInfo) -> AnchorLayout:
+    """The anchors of a cache's teacher, as far as the cache notes them.
+
+    Older caches do not, and their teachers had no choice.
+    """
+    return AnchorLayout.from_plain(info.origin.get("anchors", {}))
 
 
 def difference(cache: TeacherCache, use: CacheUse, name: str) -> str | None:
@@ -72,13 +83,19 @@ def _difference(cache: TeacherCache, use: CacheUse, name: str) -> str | None:
     origin = cache.info.origin
     match name:
         case "input":
-            return views_difference(cache.info.views, ViewGrid.from_config(use.data).to_plain())
+            return _both(
+                views_difference(cache.info.views, ViewGrid.from_config(use.data).to_plain()),
+                _anchors_difference(cache.info, use),
+            )
         case "data":
             return _data_difference(cache, use.index)
         case "teacher":
             return _teacher_difference(origin.get("teacher"), use)
         case "assigner":
-            return options_difference("assign", origin.get("assigner"), dict(use.assigner.options))
+            return _both(
+                options_difference("assign", origin.get("assigner"), dict(use.assigner.options)),
+                _anchors_difference(cache.info, use),
+            )
         case "soft":
             return options_difference("soft", origin.get("soft"), _soft_options(use.soft))
     return None
@@ -92,6 +109,8 @@ def views_difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> st
     if theirs != mine:
         return f"{theirs}; here they are {mine}"
     changed = [key for key in wanted if stored.get(key) != wanted[key]]
+    if not changed:
+        return None
     return f"its {' and '.join(changed)} are those of another version of the program"
 
 
@@ -153,6 +172,14 @@ def settings_of_views(info: CacheInfo, data: DataConfig) -> dict[str, Any] | Non
     if grid.to_plain() != dict(views):
         return None
     return {f"data.{key}": value for key, value in values.items()}
+
+
+def _anchors_difference(info: CacheInfo, use: CacheUse) -> str | None:
+    return options_difference("model", anchors_of(info).to_plain(), use.anchors.to_plain())
+
+
+def _both(*differences: str | None) -> str | None:
+    return ", ".join(filter(None, differences)) or None
 
 
 def _soft_options(soft: SoftConfig) -> dict[str, Any]:

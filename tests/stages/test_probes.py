@@ -15,7 +15,7 @@ from ladcli.assign import Switch, paa_assigner
 from ladcli.data.index import CocoIndex, load_index
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_eval
-from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid
+from ladcli.detector.anchors import DEFAULT_LAYOUT
 from ladcli.detector.checkpoint import load_checkpoint
 from ladcli.detector.model import Detector
 from ladcli.engine.device import autocast
@@ -147,12 +147,11 @@ class TestRun:
         )  # fmt: skip
         first_gt = 0
         for place, batch in enumerate(loaded):
-            grid = anchor_grid(batch.canvas_hw)
+            scene = DEFAULT_LAYOUT.scene(batch)
             with torch.no_grad():
                 outputs = detector.eval()(batch.images)
-            expected = paa_assigner().assign(
-                outputs, batch.targets, grid, grid.valid(batch.valid_hw)
-            )
+            boxes = predicted_boxes(outputs, scene)
+            expected = paa_assigner().assign(scene, outputs.cls, boxes)
             gt_index = expected.gt_index[0]
             mine = probe["own_positive_image"] == place
             found = probe["own_positive_gt"][mine] - first_gt

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ladcli.cache.reader import read_cache_info
+from ladcli.detector.anchors import DEFAULT_LAYOUT
 from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
 from ladcli.errors import UserError
 from ladcli.recipe import Recipe
@@ -64,16 +65,17 @@ def test_cache_carries_the_four_fingerprints_of_its_making(
 
 
 def test_photometric_options_leave_the_views_alone() -> None:
-    plain = input_fingerprint(tiny_recipe().data)
-    assert input_fingerprint(tiny_recipe(data__brightness=0.3, data__workers=2).data) == plain
-    assert input_fingerprint(tiny_recipe(data__short=64).data) != plain
-    assert input_fingerprint(tiny_recipe(data__flip=0.0).data) != plain
+    plain = input_fingerprint(tiny_recipe().data, DEFAULT_LAYOUT)
+    jittered = tiny_recipe(data__brightness=0.3, data__workers=2).data
+    assert input_fingerprint(jittered, DEFAULT_LAYOUT) == plain
+    assert input_fingerprint(tiny_recipe(data__short=64).data, DEFAULT_LAYOUT) != plain
+    assert input_fingerprint(tiny_recipe(data__flip=0.0).data, DEFAULT_LAYOUT) != plain
 
 
 def test_continuous_scales_fit_no_cache() -> None:
     recipe = tiny_recipe(data__short=[64, 96], data__scales="range")
     with pytest.raises(UserError, match=r"set data\.scales=grid"):
-        input_fingerprint(recipe.data)
+        input_fingerprint(recipe.data, DEFAULT_LAYOUT)
 
 
 def test_teacher_of_other_classes_is_refused(teacher: Path, tmp_path: Path) -> None:
