@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ladcli.assign import Assigner
-from ladcli.cache.reader import CacheInfo, TeacherCache, damage_in_words
+from ladcli.cache.reader import CacheInfo, TeacherCache
 from ladcli.classes import ClassTable
 from ladcli.data.image_digests import image_digests
 from ladcli.data.index import CocoIndex
@@ -73,13 +73,8 @@ def difference(cache: TeacherCache, use: CacheUse, name: str) -> str | None:
         name: of the fingerprint, see `ladcli.cache.format.Fingerprints`.
 
     Raises:
-        UserError: what the cache notes is damaged.
+        UserError: what the cache notes of its images is damaged.
     """
-    with damage_in_words(cache.path):
-        return _difference(cache, use, name)
-
-
-def _difference(cache: TeacherCache, use: CacheUse, name: str) -> str | None:
     origin = cache.info.origin
     match name:
         case "input":

@@ -76,7 +76,7 @@ def test_attributes_are_kept(path: Path) -> None:
         attributes = dict(file.attrs)
         header = json.loads(file["header"][:].tobytes())
         assert file["header"].fletcher32
-    assert attributes == {"format": "lad-teacher-cache", "version": 2}
+    assert attributes == {"format": b"lad-teacher-cache", "version": 2}
     assert header["level"] == "assignments"
     assert header["batch_size"] == 2
     assert header["fingerprints"] == ATTRIBUTES["fingerprints"]
