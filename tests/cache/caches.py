@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import h5py
 import numpy as np
 import torch
 
@@ -173,3 +176,26 @@ class View:
 def look_at(teacher: CachedTeacher, batch: Batch) -> Opinion:
     """What is stored of a batch, read and laid out."""
     return teacher.look_at(with_rows(teacher, batch), DEFAULT_LAYOUT.scene(batch))
+
+
+def edit_header(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what a cache says of itself."""
+    with h5py.File(path, "r+") as file:
+        header = json.loads(file["header"][:].tobytes())
+        change(header)
+        del file["header"]
+        file["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+
+
+def as_version_1(path: Path, out: Path) -> Path:
+    """A copy as the first version of the format had it: everything in attributes."""
+    shutil.copy(path, out)
+    with h5py.File(out, "r+") as file:
+        header = json.loads(file["header"][:].tobytes())
+        del file["header"]
+        file.attrs["format"], file.attrs["version"] = "lad-teacher-cache", 1
+        for name, value in header.items():
+            file.attrs[name] = value if isinstance(value, int | str) else json.dumps(value)
+        if "costs/cheapest" in file:
+            del file["costs/cheapest/gt"]
+    return out

@@ -5,10 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -25,7 +23,9 @@ from tests.cache.caches import (
     EXPECTED,
     TALL,
     WIDE,
+    as_version_1,
     assignment_of,
+    edit_header,
     look_at,
     read_positives,
     rows_of,
@@ -145,32 +145,6 @@ def edit(path: Path, change: Callable[[h5py.File], None]) -> None:
         change(file)
 
 
-def edit_header(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change what a cache says of itself."""
-    with h5py.File(path, "r+") as file:
-        header = json.loads(file["header"][:].tobytes())
-        change(header)
-        put_header(file, json.dumps(header).encode())
-
-
-def put_header(file: h5py.File, content: bytes) -> None:
-    del file["header"]
-    file["header"] = np.frombuffer(content, dtype=np.uint8)
-
-
-def as_version_1(path: Path) -> Path:
-    """A copy as the first version of the format had it: everything in attributes."""
-    older = path.with_name("older.h5")
-    shutil.copy(path, older)
-    with h5py.File(older, "r+") as file:
-        header = json.loads(file["header"][:].tobytes())
-        del file["header"]
-        file.attrs["version"] = 1
-        for name, value in header.items():
-            file.attrs[name] = value if isinstance(value, int | str) else json.dumps(value)
-    return older
-
-
 def test_another_version_is_refused(path: Path) -> None:
     edit(path, lambda file: file.attrs.modify("version", 3))
     assert "has version 3, this program reads version 2" in refusal(path)
@@ -193,7 +167,7 @@ def test_columns_of_the_narrowest_type_are_read_too(path: Path) -> None:
             del file[name]
             file.create_dataset(name, data=values.astype(dtype), compression="gzip", shuffle=True)
 
-    path = as_version_1(path)
+    path = as_version_1(path, path.with_name("older.h5"))
     edit(path, as_it_was)
     assert read_positives(TeacherCache(path)) == EXPECTED
     info = read_cache_info(path)
@@ -202,7 +176,7 @@ def test_columns_of_the_narrowest_type_are_read_too(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["version", "level", "precision", "fingerprints", "classes"])
 def test_a_missing_attribute_is_damage(path: Path, name: str) -> None:
-    older = as_version_1(path)
+    older = as_version_1(path, path.with_name("older.h5"))
     edit(older, lambda file: file.attrs.pop(name))
     assert "is damaged" in refusal(older)
     if name != "version":
@@ -212,7 +186,7 @@ def test_a_missing_attribute_is_damage(path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("value", ["{", "[]", "7"])
 def test_fingerprints_that_are_no_table_are_damage(path: Path, value: str) -> None:
-    older = as_version_1(path)
+    older = as_version_1(path, path.with_name("older.h5"))
     edit(older, lambda file: file.attrs.modify("fingerprints", value))
     assert "is damaged" in refusal(older)
     for found in (value, [], 7, None):
