@@ -137,7 +137,8 @@ def _remedy(
     sides = size(best)
     others = None
     if levels and (share < ENOUGH or best > DEAR * now):
-        others = _other_anchors(recipe, index, anchors, levels)
+        wanted = ENOUGH if share >= ENOUGH else share + WORTH_SAYING
+        others = _other_anchors(recipe, index, anchors, levels, wanted)
     if share < ENOUGH and share - shares.get(now, 0.0) < WORTH_SAYING:
         remedy = others or "look at the boxes, or cut images into tiles"
         return f"no other image size reaches many more: {remedy}"
@@ -150,28 +151,30 @@ def _remedy(
 
 
 def _other_anchors(
-    recipe: Recipe, index: CocoIndex, anchors: AnchorLayout, levels: Sequence[int]
+    recipe: Recipe, index: CocoIndex, anchors: AnchorLayout, levels: Sequence[int], wanted: float
 ) -> str | None:
-    """The options that reach enough boxes at the present size, or most; None where none helps."""
+    """The options that reach enough boxes at the present size, or most.
+
+    None where that is less than ``wanted``, a share of the boxes.
+    """
     boxes = input_boxes(index, recipe.data.short[-1], recipe.data.long, at_most=SEARCH_BOXES)
 
     def reached(layout: AnchorLayout) -> float:
         return float((boxes.best_iou(layout) >= recipe.assign.min_iou).mean())
 
     best, share = anchors, reached(anchors)
-    worth = share + WORTH_SAYING
     for layout in _layouts(anchors, levels):
         there = reached(layout)
         if there > share:
             best, share = layout, there
         if share >= ENOUGH:
             break
-    if share < worth:
+    if share < wanted or best == anchors:
         return None
-    wanted, now = best.to_plain(), anchors.to_plain()
+    now = anchors.to_plain()
     options = [
         f"--set {key}={value:g}"
-        for key, value in ((f"model.{k}", v) for k, v in wanted.items() if v != now[k])
+        for key, value in ((f"model.{k}", v) for k, v in best.to_plain().items() if v != now[k])
     ]
     return f"{int(100 * share)} % are reached at the present size with {' '.join(options)}"
 

@@ -145,6 +145,15 @@ class TestOtherAnchors:
         assert f"; or {int(100 * found)} % are reached at the present size with" in text
         assert found >= 0.95 > share_reached(9.5, AnchorLayout(2.0))
 
+    def test_anchors_that_reach_less_than_the_size_are_not_named(self) -> None:
+        """Boxes of 7 px in stored pixels, of 2.2 px here."""
+        text = warning(7.0, levels=(3, 2))
+        assert text is not None
+        assert "95 % are reached from a short side of" in text
+        assert "model." not in text
+        layouts = [AnchorLayout(8.0 * f, level) for f in (0.25, 0.5, 1, 2) for level in (2, 3)]
+        assert max(share_reached(7.0, layout) for layout in layouts) < 0.95
+
     def test_a_level_that_the_network_cannot_have_is_not_named(self) -> None:
         text = warning(9.5, levels=(3,))
         assert text is not None
