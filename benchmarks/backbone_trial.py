@@ -30,8 +30,8 @@ from ladcli.detector.checkpoint import (
 )
 from ladcli.detector.model import Detector, build_detector
 from ladcli.detector.pretrained import load_backbone_weights
-from ladcli.objective.objectives import MODEL, Objective
 from ladcli.errors import UserError
+from ladcli.objective.objectives import MODEL, Objective
 from ladcli.recipe.schema import LossConfig, ModelConfig
 from ladcli.structures import Batch, Targets
 

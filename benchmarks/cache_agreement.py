@@ -18,19 +18,20 @@ from typing import NoReturn
 
 import torch
 
-from ladcli.data.loader import load_batches
-from ladcli.data.plan import plan_epoch
 from ladcli.cache.cached_teacher import CachedTeacher
-from ladcli.objective.objectives import MODEL, Objective
-from ladcli.objective.teacher import OnlineTeacher, Teacher
+from ladcli.data.loader import ReadBeside, load_batches
+from ladcli.data.plan import plan_epoch
 from ladcli.engine.device import gradient_scaler
 from ladcli.engine.optimizer import build_optimizer, lr_factor, set_lr
+from ladcli.objective.objectives import MODEL, Objective
+from ladcli.objective.teacher import OnlineTeacher, Teacher
 from ladcli.recipe import Recipe, load_recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.teachers import make_cached_teacher, make_online_teacher
 from ladcli.stages.training import Method, Prepared, prepare, single_network
 from ladcli.structures import Batch
+from ladcli.structures.losses import normalize
 
 
 @dataclass
@@ -56,8 +57,8 @@ def prepare_student(recipe: Recipe) -> Prepared:
     return prepared
 
 
-def batches_of(prepared: Prepared, epoch: int) -> Iterable[Batch]:
-    """A loader over one epoch, as training would see it."""
+def batches_of(prepared: Prepared, epoch: int, beside: ReadBeside | None = None) -> Iterable[Batch]:
+    """A loader over one epoch, as training would see it, with what a teacher reads beside it."""
     recipe = prepared.recipe
     plan = plan_epoch(
         prepared.index,
@@ -75,6 +76,7 @@ def batches_of(prepared: Prepared, epoch: int) -> Iterable[Batch]:
         workers=recipe.data.workers,
         skip_bad_images=False,
         pin_memory=False,
+        beside=beside,
     )
 
 
@@ -84,9 +86,10 @@ def compare_positives(
     """Ask both teachers about every batch of some epochs."""
     found = Agreement(canvases=set())
     for epoch in range(epochs):
-        for batch in batches_of(prepared, epoch):
+        for batch in batches_of(prepared, epoch, cached.beside):
             batch = batch.to(prepared.device)
-            a, b = (who.look_at(batch).assignment().gt_index for who in (online, cached))
+            scene = prepared.anchors.scene(batch)
+            a, b = (who.look_at(batch, scene).assignment().gt_index for who in (online, cached))
             found.same += int(((a == b) & (a >= 0)).sum())
             found.either += int(((a >= 0) | (b >= 0)).sum())
             found.canvases.add(batch.canvas_hw)
@@ -100,15 +103,16 @@ def first_losses(recipe: Recipe, teacher: Teacher, steps: int) -> list[dict[str,
     student = network.detector.train()
     optimizer = build_optimizer(student, recipe.optim, lr=network.lr)
     scaler = gradient_scaler("fp32", prepared.device)
-    objective = Objective(build_assigner(recipe.assign), recipe.loss, teacher)
+    objective = Objective(build_assigner(recipe.assign), recipe.loss, prepared.anchors, teacher)
     losses: list[dict[str, float]] = []
     epoch = 0
     while len(losses) < steps:
-        for batch in batches_of(prepared, epoch):
+        for batch in batches_of(prepared, epoch, teacher.beside):
             factor = lr_factor(recipe.optim, recipe.schedule, step=len(losses), epoch=epoch)
             set_lr(optimizer, factor * network.lr)
             batch = batch.to(prepared.device)
-            scalars = objective({MODEL: student(batch.images)}, batch).losses[MODEL]
+            outcome = objective({MODEL: student(batch.images)}, batch)
+            scalars = normalize(outcome.terms)[MODEL]
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(torch.stack(list(scalars.values())).sum()).backward()
             torch.nn.utils.clip_grad_norm_(student.parameters(), recipe.optim.clip_norm)
@@ -151,7 +155,7 @@ def main() -> None:
         online = make_online_teacher(options.teacher, prepared, assigner)
         cached = make_cached_teacher(path, prepared, assigner, network=options.teacher)
         found = compare_positives(prepared, online, cached, options.epochs)
-        print(f"{cached.cache.info.bytes_per_image_view:.0f} bytes per image view")
+        print(f"{cached.info.bytes_per_image_view:.0f} bytes per image view")
         print(f"canvases (height, width): {sorted(found.canvases or ())}")
         print(f"positives: {found.either}, the same in both: {100 * found.share:.4f} %")
         if options.steps:

@@ -18,18 +18,20 @@ from pathlib import Path
 import torch
 
 from benchmarks.cache_agreement import batches_of
+from ladcli.data.loader import ReadBeside
 from ladcli.data.plan import plan_views
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import predicted_boxes
+from ladcli.engine.optimizer import build_optimizer, lr_factor, set_lr
 from ladcli.objective.objectives import MODEL, Objective
 from ladcli.objective.opinion import Opinion
 from ladcli.objective.soft_loss import soft_label_loss
-from ladcli.engine.optimizer import build_optimizer, lr_factor, set_lr
 from ladcli.recipe import Recipe, load_recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.teachers import make_cached_teacher, make_online_teacher
 from ladcli.stages.training import Method, Prepared, prepare, single_network
-from ladcli.structures import Batch, Predictions
+from ladcli.structures import Batch, Predictions, Scene
+from ladcli.structures.losses import normalize
 
 #: Outputs of an anchor besides its classes: four deltas and an IoU.
 OTHER_OUTPUTS = 5
@@ -51,24 +53,33 @@ class Differences:
         return abs(sum(self.cached) / sum(self.online) - 1)
 
 
-def endless(prepared: Prepared) -> Iterator[tuple[int, Batch]]:
-    """Batches of one epoch after the other, with the epoch."""
+def endless(prepared: Prepared, beside: ReadBeside) -> Iterator[tuple[int, Batch]]:
+    """Batches of one epoch after the other, with the epoch and what a cache holds of them."""
     epoch = 0
     while True:
-        for batch in batches_of(prepared, epoch):
+        for batch in batches_of(prepared, epoch, beside):
             yield epoch, batch.to(prepared.device)
         epoch += 1
 
 
 def soft_losses(
-    student: Predictions, opinion: Opinion, batch: Batch, recipe: Recipe
+    student: Predictions, opinion: Opinion, batch: Batch, scene: Scene, recipe: Recipe
 ) -> dict[str, float]:
     """The three soft-label losses, without a gradient."""
-    options = recipe.soft.filled(alone=False).model_dump(exclude={"select", "min_iou"})
+    options, student = recipe.soft, student.detach()
+    weights = options.weights(alone=False)
     targets = opinion.soft_targets(select=recipe.soft.select, min_iou=recipe.soft.min_iou)
-    grid = anchor_grid(batch.canvas_hw, batch.images.device)
-    losses = soft_label_loss(student.detach(), targets, grid, batch.content_hw, **options)
-    return {name: float(value) for name, value in losses.items()}
+    terms = soft_label_loss(
+        student,
+        predicted_boxes(student, scene, clip_hw=batch.content_hw),
+        targets,
+        loss=options.loss,
+        gamma=options.gamma,
+        cls_weight=weights.cls,
+        box_weight=weights.box,
+        iou_weight=weights.iou,
+    )
+    return {name: float(value) for name, value in normalize({MODEL: terms})[MODEL].items()}
 
 
 def compare(prepared: Prepared, teacher: Path, cache: Path, steps: int) -> dict[str, Differences]:
@@ -77,25 +88,28 @@ def compare(prepared: Prepared, teacher: Path, cache: Path, steps: int) -> dict[
     assigner = build_assigner(recipe.assign)
     online = make_online_teacher(teacher, prepared, assigner)
     cached = make_cached_teacher(cache, prepared, assigner, network=teacher)
-    objective = Objective(assigner, recipe.loss, online, soft=recipe.soft)
+    objective = Objective(assigner, recipe.loss, prepared.anchors, online, soft=recipe.soft)
     network = prepared.networks[MODEL]
     student = network.detector.train()
     optimizer = build_optimizer(student, recipe.optim, lr=network.lr)
     found: dict[str, Differences] = {}
-    batches = endless(prepared)
+    batches = endless(prepared, cached.beside)
     for step in range(steps):
         epoch, batch = next(batches)
         factor = lr_factor(recipe.optim, recipe.schedule, step=step, epoch=epoch)
         set_lr(optimizer, factor * network.lr)
         predictions = student(batch.images)
         with torch.no_grad():
-            a = soft_losses(predictions, online.look_at(batch), batch, recipe)
-            b = soft_losses(predictions, cached.look_at(batch), batch, recipe)
+            scene = prepared.anchors.scene(batch)
+            a, b = (
+                soft_losses(predictions, who.look_at(batch, scene), batch, scene, recipe)
+                for who in (online, cached)
+            )
         for name in (*a, "total"):
             pair = found.setdefault(name, Differences())
             pair.online.append(a.get(name, sum(a.values())))
             pair.cached.append(b.get(name, sum(b.values())))
-        losses = objective({MODEL: predictions}, batch).losses[MODEL]
+        losses = normalize(objective({MODEL: predictions}, batch).terms)[MODEL]
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), recipe.optim.clip_norm)
@@ -107,7 +121,7 @@ def dense_bytes(prepared: Prepared) -> float:
     """Bytes of all outputs in half precision, mean over image views."""
     plan = plan_views(prepared.index, prepared.recipe.data, batch_size=1)
     outputs = len(prepared.index.classes) + OTHER_OUTPUTS
-    sizes = [anchor_grid(batch[0].canvas_hw).num_anchors * outputs * 2 for batch in plan]
+    sizes = [prepared.anchors.grid(batch[0].canvas_hw).num_anchors * outputs * 2 for batch in plan]
     return sum(sizes) / len(sizes)
 
 

@@ -129,9 +129,12 @@ def is_cache(path: Path) -> bool:
         return False
     import h5py
 
+    name = "lad-teacher-cache"
     try:
         with h5py.File(path) as file:
-            return bool(file.attrs.get("format") == "lad-teacher-cache")
+            # The second version of the format has bytes where the first had text.
+            found = file.attrs.get("format")
+            return isinstance(found, str | bytes) and found in (name, name.encode())
     except (OSError, RuntimeError, ValueError, TypeError):
         return False
 

@@ -102,7 +102,7 @@ class BatchRows:
                 if table == CLASSES:
                     rows = {**rows, "prob": probabilities(rows["prob"])}
                 found.append(rows)
-            tables[table] = _end_to_end(found)
+            tables[table] = end_to_end(found)
         return StoredRows(tables)
 
     def close(self) -> None:
@@ -124,7 +124,7 @@ class BatchRows:
         checks[table]()
 
 
-def _end_to_end(per_image: Sequence[Rows]) -> dict[str, Tensor]:
+def end_to_end(per_image: Sequence[Rows]) -> dict[str, Tensor]:
     """Columns of all images, with the image of each row and its place among the image's rows."""
     counts = [len(next(iter(rows.values()))) for rows in per_image]
     columns = {

@@ -82,12 +82,13 @@ class CachedOpinion:
         """Costs of the cheapest candidates, and the judgement over all of them."""
         tables = self.stored.tables
         costs = decode_samples(tables[CHEAPEST], candidates, self.scene)
-        moments, fisher = decode_moments(tables[LEVEL_STATISTICS], self.scene)
+        moments, by_level = decode_moments(tables[LEVEL_STATISTICS], self.scene)
+        if switch.criterion != "fisher":
+            return costs, switch.judge_moments(moments, None)
         if switch.scope == "object":
-            fisher = decode_objects(tables[OBJECT_STATISTICS], self.scene)
-        return costs, switch.judge_moments(
-            moments, fisher if switch.criterion == "fisher" else None
-        )
+            by_object = decode_objects(tables[OBJECT_STATISTICS], self.scene)
+            return costs, switch.judge_moments(moments, by_object)
+        return costs, switch.judge_moments(moments, by_level)
 
     def sample_costs(self, candidates: Candidates) -> Costs | None:
         """Costs of the cheapest candidates, where they were read."""

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from ladcli.assign import Assigner
-from ladcli.cache.reader import CacheInfo, TeacherCache, damage_in_words
+from ladcli.cache.reader import CacheInfo, TeacherCache
 from ladcli.classes import ClassTable
 from ladcli.data.image_digests import image_digests
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import ViewGrid
+from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.model import Detector
 from ladcli.recipe.flags import option_value, shown_value
 from ladcli.recipe.schema import DataConfig, SoftConfig
@@ -32,6 +33,7 @@ class CacheUse:
     data: DataConfig
     assigner: Assigner
     soft: SoftConfig
+    anchors: AnchorLayout
     teacher: tuple[Path, Detector] | None = None  # where it is known
 
 
@@ -45,6 +47,7 @@ def describe_origin(use: CacheUse) -> dict[str, Any]:
         },
         "assigner": dict(use.assigner.options),
         "soft": _soft_options(use.soft),
+        "anchors": use.anchors.to_plain(),
     }
     if use.teacher is not None:
         path, detector = use.teacher
@@ -55,6 +58,14 @@ def describe_origin(use: CacheUse) -> dict[str, Any]:
     return origin
 
 
+def anchors_of(info: CacheInfo) -> AnchorLayout:
+    """The anchors of a cache's teacher, as far as the cache notes them.
+
+    Older caches do not, and their teachers had no choice.
+    """
+    return AnchorLayout.from_plain(info.origin.get("anchors", {}))
+
+
 def difference(cache: TeacherCache, use: CacheUse, name: str) -> str | None:
     """How a cache differs from what is wanted in a fingerprint; None where it cannot be told.
 
@@ -62,23 +73,24 @@ def difference(cache: TeacherCache, use: CacheUse, name: str) -> str | None:
         name: of the fingerprint, see `ladcli.cache.format.Fingerprints`.
 
     Raises:
-        UserError: what the cache notes is damaged.
+        UserError: what the cache notes of its images is damaged.
     """
-    with damage_in_words(cache.path):
-        return _difference(cache, use, name)
-
-
-def _difference(cache: TeacherCache, use: CacheUse, name: str) -> str | None:
     origin = cache.info.origin
     match name:
         case "input":
-            return views_difference(cache.info.views, ViewGrid.from_config(use.data).to_plain())
+            return _both(
+                views_difference(cache.info.views, ViewGrid.from_config(use.data).to_plain()),
+                _anchors_difference(cache.info, use),
+            )
         case "data":
             return _data_difference(cache, use.index)
         case "teacher":
             return _teacher_difference(origin.get("teacher"), use)
         case "assigner":
-            return options_difference("assign", origin.get("assigner"), dict(use.assigner.options))
+            return _both(
+                options_difference("assign", origin.get("assigner"), dict(use.assigner.options)),
+                _anchors_difference(cache.info, use),
+            )
         case "soft":
             return options_difference("soft", origin.get("soft"), _soft_options(use.soft))
     return None
@@ -92,6 +104,8 @@ def views_difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> st
     if theirs != mine:
         return f"{theirs}; here they are {mine}"
     changed = [key for key in wanted if stored.get(key) != wanted[key]]
+    if not changed:
+        return None
     return f"its {' and '.join(changed)} are those of another version of the program"
 
 
@@ -153,6 +167,14 @@ def settings_of_views(info: CacheInfo, data: DataConfig) -> dict[str, Any] | Non
     if grid.to_plain() != dict(views):
         return None
     return {f"data.{key}": value for key, value in values.items()}
+
+
+def _anchors_difference(info: CacheInfo, use: CacheUse) -> str | None:
+    return options_difference("model", anchors_of(info).to_plain(), use.anchors.to_plain())
+
+
+def _both(*differences: str | None) -> str | None:
+    return ", ".join(filter(None, differences)) or None
 
 
 def _soft_options(soft: SoftConfig) -> dict[str, Any]:

@@ -90,7 +90,7 @@ TABLES_OF: dict[Level, tuple[str, ...]] = {
 _MEANINGS = {
     "teacher": "another teacher network",
     "data": "another data set (images, boxes, labels or classes)",
-    "input": "another view set (resizing, flips or canvases)",
+    "input": "another view set (resizing, flips or canvases, or the anchors on them)",
     "assigner": "other assignment options",
     "soft": "another choice of soft targets (soft.select or soft.min_iou)",
 }

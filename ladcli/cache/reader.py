@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,9 +97,9 @@ class TeacherCache:
         self.path = path
         with _open(path) as file, damage_in_words(path):
             self.info = _read_info(path, file)
-            self.image_ids: np.ndarray = file["image_ids"][:]
-            self._column = {int(v): c for c, v in enumerate(file["view_ids"][:])}
-            self._canvas: np.ndarray = file["canvas"][:]
+            self.image_ids = _values(file, "image_ids")
+            self._column = {int(v): c for c, v in enumerate(_values(file, "view_ids"))}
+            self._canvas = _values(file, "canvas")
             shape = (len(self.image_ids), len(self._column))
             if self._canvas.shape != (*shape, 2):
                 raise Damage("its tables differ in shape")
@@ -134,16 +134,18 @@ class TeacherCache:
         begin = int(start[row, column])
         span = slice(begin, begin + int(count[row, column]))
         with damage_in_words(self.path):
-            group = _group(self._opened(), table)
-            return {name: group[name][span] for name in self.info.columns(table)}
+            file = self._opened()
+            columns = self.info.columns(table)
+            return {name: _values(file, _place(table, name), span) for name in columns}
 
     def read_image_digests(self) -> np.ndarray | None:
         """Digests of the images, [N, 8] uint8 beside `image_ids`; None in older caches."""
         with damage_in_words(self.path):
-            stored = self._opened().get("image_digests")
-            if stored is None or stored.shape != (len(self.image_ids), 8):
+            file, name = self._opened(), "image_digests"
+            if not _has(file, name):
                 return None
-            return np.asarray(stored[:])
+            stored = _values(file, name)
+            return stored if stored.shape == (len(self.image_ids), 8) else None
 
     def close(self) -> None:
         """Close this process's handle, so that none is open when processes are forked."""
@@ -173,19 +175,28 @@ def read_cache_info(path: Path) -> CacheInfo:
 
 @contextmanager
 def damage_in_words(path: Path) -> Iterator[None]:
-    """Turn what a damaged file makes of h5py, and what we find odd in it, into a sentence.
+    """Turn what is odd in a file into a sentence.
 
-    Nothing but reading the file belongs inside: of errors that HDF5 did not raise, and we did not
-    see coming, the user must see the traceback.
+    Of errors that we did not see coming the user must see the traceback: they are ours.
     """
     try:
         yield
-    except (OSError, KeyError, RuntimeError, UnicodeError, Damage) as error:
-        # h5py has a RuntimeError or KeyError for what HDF5 cannot decode or find.
-        reason = " ".join(str(error).split())[:120]
+    except Damage as error:
         raise UserError(
-            f"{path}: is damaged ({reason}); build the cache again with lad cache-teacher"
+            f"{path}: is damaged ({error}); build the cache again with lad cache-teacher"
         ) from error
+
+
+@contextmanager
+def _hdf5() -> Iterator[None]:
+    """Turn what HDF5 cannot find or decode into `Damage`.
+
+    h5py has errors of Python's most common kinds for that, so nothing but its calls belongs inside.
+    """
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError, UnicodeError) as error:
+        raise Damage(" ".join(str(error).split())[:120]) from error
 
 
 def _open(path: Path) -> h5py.File:
@@ -200,23 +211,45 @@ def _open(path: Path) -> h5py.File:
         ) from error
 
 
-def _group(file: h5py.File, table: str) -> h5py.Group:
-    return file[table] if table else file
+def _place(table: str, column: str) -> str:
+    """The name of a table's column in the file."""
+    return f"{table}/{column}" if table else column
+
+
+def _has(file: h5py.File, name: str) -> bool:
+    with _hdf5():
+        return isinstance(file.get(name), h5py.Dataset)
+
+
+def _values(file: h5py.File, name: str, span: slice = slice(None)) -> np.ndarray:
+    """A whole data set, or some of its rows.
+
+    Raises:
+        Damage: it is not there, or cannot be decoded.
+    """
+    with _hdf5():
+        return np.asarray(file[name][span])
 
 
 def _read_info(path: Path, file: h5py.File) -> CacheInfo:
-    attrs = file.attrs
-    if attrs.get("format") != FORMAT:
+    with _hdf5():
+        attrs = dict(file.attrs)
+    if attrs.get("format") not in (FORMAT, FORMAT.encode()):
         raise UserError(f"{path}: is an HDF5 file, but no teacher cache of this program")
     version = attrs.get("version")
+    if version is None:
+        raise Damage("it has no version")
     if version not in READ_VERSIONS:
         raise UserError(
             f"{path}: has version {version}, this program reads version {READ_VERSIONS[-1]}; "
             "build the cache again with lad cache-teacher"
         )
     header = _Header(_header_of_version_1(attrs) if version == 1 else _read_header(file))
+    origin = header.of_type("origin", dict, {})
     level = known_level(header.text("level"))
     classes = header.of_type("classes", list)
+    if not all(_is_class(entry) for entry in classes):
+        raise Damage("its classes are no pairs of id and name")
     info = CacheInfo(
         path,
         level,
@@ -232,13 +265,47 @@ def _read_info(path: Path, file: h5py.File) -> CacheInfo:
         path.stat().st_size,
         TrainingCost.from_plain(header.get("teacher_cost", None)),
         classes,
-        header.of_type("views", dict, {}),
-        header.of_type("origin", dict, {}),
+        _checked_views(header.of_type("views", dict, {})),
+        {name: _checked_note(name, note) for name, note in origin.items()},
         int(version),
         bool(header.get("quality", False)),
     )
     _check_tables(file, info)
     return info
+
+
+def _is_class(entry: Any) -> bool:
+    return isinstance(entry, list) and [type(value) for value in entry] == [int, str]
+
+
+def _checked_views(views: dict[str, Any]) -> dict[str, Any]:
+    """``views`` as `ViewGrid.to_plain` gives them, or empty.
+
+    Raises:
+        Damage: they are something else.
+    """
+    if views:
+        lists = [views.get(name) for name in ("shorts", "view_ids")]
+        numbers = [n for found in lists if isinstance(found, list) and found for n in found]
+        if not all(lists) or not numbers or not _all_ints([*numbers, views.get("long")]):
+            raise Damage("its views are no sizes and flips")
+    return views
+
+
+def _checked_note(name: str, note: Any) -> dict[str, Any]:
+    """A part of ``origin``, see `ladcli.cache.differences.describe_origin`.
+
+    Raises:
+        Damage: it is something else.
+    """
+    sound = isinstance(note, dict) and isinstance(note.get("architecture", {}), dict)
+    if not sound or not _all_ints([note.get("boxes", 0)]):
+        raise Damage(f"its note of {name} is none")
+    return dict(note)
+
+
+def _all_ints(values: Iterable[Any]) -> bool:
+    return all(type(value) is int for value in values)
 
 
 class _Header:
@@ -264,13 +331,15 @@ class _Header:
 
 
 def _read_header(file: h5py.File) -> dict[str, Any]:
-    stored = file.get(HEADER)
-    if not isinstance(stored, h5py.Dataset):
+    if not _has(file, HEADER):
         raise Damage(f"no {HEADER}")
-    return _parsed(stored[:].tobytes(), HEADER)
+    found = _parsed(_values(file, HEADER).tobytes(), HEADER)
+    if not isinstance(found, dict):
+        raise Damage(f"its {HEADER} is no table")
+    return found
 
 
-def _header_of_version_1(attrs: h5py.AttributeManager) -> dict[str, Any]:
+def _header_of_version_1(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes of version 1: plain values, and JSON of all others."""
     plain = {"level", "precision", "class_output", "iou_branch"}
     other = {"fingerprints", "classes", "teacher_cost", "views", "origin"}
@@ -286,17 +355,17 @@ def _parsed(text: str | bytes, what: str) -> Any:
 
 
 def _length(file: h5py.File, name: str) -> int:
-    found = file.get(name)
-    if not isinstance(found, h5py.Dataset) or not found.shape:
-        raise Damage(f"no table {name!r}")
-    return len(found)
+    with _hdf5():
+        found = file.get(name)
+        if isinstance(found, h5py.Dataset) and found.shape:
+            return len(found)
+    raise Damage(f"no table {name!r}")
 
 
 def _check_tables(file: h5py.File, info: CacheInfo) -> None:
     wanted = ["image_ids", "view_ids", "canvas"]
     for table in TABLES_OF[info.level]:
-        names = ("start", "count", *info.columns(table))
-        wanted += [f"{table}/{name}" if table else name for name in names]
+        wanted += [_place(table, name) for name in ("start", "count", *info.columns(table))]
     for name in wanted:
         _length(file, name)
 
@@ -308,12 +377,11 @@ def _read_places(
 
     A cache from elsewhere must not send a read past the end.
     """
-    group = _group(file, table)
-    start, count = group["start"][:], group["count"][:]
+    start, count = (_values(file, _place(table, name)) for name in ("start", "count"))
     if start.shape != shape or count.shape != shape:
         raise Damage("its tables differ in shape")
     stored = count >= 0
-    end = min(len(group[name]) for name in columns)
+    end = min(_length(file, _place(table, name)) for name in columns)
     # Subtracted, not added: sums of numbers from a damaged file could overflow.
     if np.any(count[stored] > end) or np.any(start[stored] > end - count[stored]):
         raise Damage("its tables disagree")

@@ -137,7 +137,9 @@ def check_count(rows: Mapping[str, np.ndarray], most: int, *, of: int = 1) -> No
         Damage: so they are.
     """
     found = len(next(iter(rows.values())))
-    if found % of or found > most * of:
+    if found % of:
+        raise Damage(f"{found} rows are stored, which are no whole groups of {of}")
+    if found > most * of:
         raise Damage(f"{found} rows are stored where {most * of} are the most")
 
 

@@ -188,8 +188,9 @@ class CacheWriter:
 
     def _pack(self, file: h5py.File) -> None:
         """Rows of all image views end to end, with tables of where each begins."""
-        # HDF5 has no checksums for attributes, and a damaged one can send it into an endless loop.
-        file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+        # Attributes of a fixed length lie in the file's header, which has a checksum.  Others lie
+        # in a heap that has none, and damage there can send the library into an endless loop.
+        file.attrs["format"], file.attrs["version"] = np.bytes_(FORMAT), VERSION
         header = json.dumps({**self.attributes, **self.remarks}).encode("utf-8")
         _store(file, **{HEADER: np.frombuffer(header, dtype=np.uint8)})
         shape = (len(self.image_ids), len(self.view_ids))

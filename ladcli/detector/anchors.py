@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +16,8 @@ from ladcli.structures.predictions import full_precision
 
 #: The coarsest level of every pyramid, P7; its cells are 2^7 pixels wide.
 LAST_LEVEL = 7
+#: What the finest level may be: P3, and P2 for small objects.
+FIRST_LEVELS = (3, 2)
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,23 @@ class AnchorLayout:
 
     scale: float = 8.0  # side of an anchor in strides of its level
     first_level: int = 3  # the finest level: P3, whose cells are 2^3 pixels wide; or P2
+
+    @staticmethod
+    def from_plain(plain: Mapping[str, Any]) -> AnchorLayout:
+        """The reverse of `to_plain`; what is left out is at its default."""
+        return AnchorLayout(
+            plain.get("anchor_scale", DEFAULT_LAYOUT.scale),
+            plain.get("first_level", DEFAULT_LAYOUT.first_level),
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """The options of a recipe's section ``model`` that make it."""
+        return {"anchor_scale": self.scale, "first_level": self.first_level}
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it leaves no trace in fingerprints."""
+        return self == DEFAULT_LAYOUT
 
     @property
     def strides(self) -> tuple[int, ...]:

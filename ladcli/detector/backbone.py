@@ -58,6 +58,11 @@ class Backbone(nn.Module):
         if checkpoint_gradients:
             _enable_checkpointing(self.net, name)
 
+    @property
+    def all_strides(self) -> tuple[int, ...]:
+        """Strides of all features that the network could return, ascending."""
+        return tuple(sorted({int(entry["reduction"]) for entry in self.net.feature_info.info}))
+
     def forward(self, images: Tensor) -> list[Tensor]:
         """A map [B, channels, h, w] for each stride, of images [B, 3, H, W]."""
         features: list[Tensor] = self.net(images)
@@ -170,9 +175,11 @@ def _last_of_each_stride(info: FeatureInfo, name: str, strides: tuple[int, ...])
     last = {stride: index for index, stride in zip(info.out_indices, reductions, strict=True)}
     absent = [stride for stride in strides if stride not in last]
     if absent:
+        finer = absent[0] < FEATURE_STRIDES[0]
+        other_level = ", or set model.first_level=3" if finer else ""
         raise UserError(
             f"{name!r} has no features at stride {absent[0]} (it has "
-            f"{sorted(last)}); choose a network with strides {_listed(strides)}"
+            f"{sorted(last)}); choose a network with strides {_listed(strides)}{other_level}"
         )
     return tuple(last[stride] for stride in strides)
 

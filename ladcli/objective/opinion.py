@@ -77,6 +77,8 @@ class PredictedOpinion:
 
     def sample_costs(self, candidates: Candidates) -> Costs:
         """Costs of all candidates."""
+        if candidates is self.candidates:
+            return self.costs
         return self.assigner.price(candidates, self.scene, self.predictions.cls, self.boxes)
 
     @cached_property

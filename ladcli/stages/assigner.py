@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ladcli.assign import Assigner, paa_assigner
+from ladcli.detector.anchors import AnchorLayout
 from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe.schema import AssignConfig
 
@@ -21,9 +22,12 @@ def build_assigner(config: AssignConfig) -> Assigner:
     )
 
 
-def assigner_fingerprint(assigner: Assigner) -> str:
+def assigner_fingerprint(assigner: Assigner, anchors: AnchorLayout) -> str:
     """Identifies everything that decides which anchors become positives.
 
     The engine of the mixture is left out: both give the same positives.
     """
-    return fingerprint_plain([list(option) for option in assigner.options])
+    options = [list(option) for option in assigner.options]
+    if not anchors.is_default:
+        options += [list(option) for option in sorted(anchors.to_plain().items())]
+    return fingerprint_plain(options)

@@ -18,6 +18,7 @@ from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import Plan, plan_views
 from ladcli.data.views import ViewGrid
+from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.model import Architecture
 from ladcli.engine.device import autocast, choose_device
 from ladcli.engine.interrupt import stop_on_signal
@@ -35,8 +36,8 @@ from ladcli.stages.resolve import resolve_preset
 from ladcli.stages.teachers import (
     cache_fingerprints,
     checkpoint_cost,
-    input_fingerprint,
     open_teacher_network,
+    require_grid_of_scales,
 )
 
 #: Batches whose results are written together; after a kill at most these are done again.
@@ -72,17 +73,17 @@ def cache_teacher(
     """
     _check_free(recipe, teacher, out, overwrite=overwrite, keep=keep)
     device = choose_device(recipe.train.device)
-    input_fingerprint(recipe.data)  # refuses continuous scales before any work
+    require_grid_of_scales(recipe.data)
     index = open_training_set(recipe.data)
     recipe, hints = resolve_preset(recipe, index, sections=("data",))
     detector = open_teacher_network(teacher, index).to(device)
     if recipe.train.channels_last:
         detector.use_channels_last()
-    assigner = build_assigner(recipe.assign)
+    assigner, anchors = build_assigner(recipe.assign), detector.architecture.anchors
     fingerprints = cache_fingerprints(detector, index, recipe, assigner).of_level(
         recipe.cache.level
     )
-    use = CacheUse(index, recipe.data, assigner, recipe.soft, (teacher, detector))
+    use = CacheUse(index, recipe.data, assigner, recipe.soft, anchors, (teacher, detector))
     if keep and out.exists():
         cache = TeacherCache(out)
         require_level(out, cache.info.level, recipe.cache.level)
@@ -108,16 +109,20 @@ def cache_teacher(
         },
     )
     if not quiet:
-        _warn(recipe, index, hints, said if said is not None else set())
+        _warn(recipe, index, anchors, hints, said if said is not None else set())
     _run_missing_parts(recipe, source, index, parts, writer, device=device, quiet=quiet)
     writer.finish()
     return read_cache_info(out)
 
 
-def _warn(recipe: Recipe, index: CocoIndex, hints: list[str], said: set[str]) -> None:
+def _warn(
+    recipe: Recipe, index: CocoIndex, anchors: AnchorLayout, hints: list[str], said: set[str]
+) -> None:
     """What the user should know before the first batch."""
     boxes = input_boxes(index, recipe.data.short[-1], recipe.data.long)
-    for note in filter(None, [*hints, reach_warning(recipe, index, boxes)]):
+    # The teacher is trained: its anchors stay.
+    unreached = reach_warning(recipe, index, boxes, anchors, levels=())
+    for note in filter(None, [*hints, unreached]):
         if note not in said:
             announce(f"note: {note}")
             said.add(note)

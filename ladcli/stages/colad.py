@@ -17,6 +17,7 @@ from ladcli.objective.objectives import CoObjective
 from ladcli.recipe.schema import NetworkConfig, Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import require_same_classes
+from ladcli.stages.same_anchors import require_same_anchors
 from ladcli.stages.teachers import checkpoint_cost
 from ladcli.stages.training import (
     Method,
@@ -83,6 +84,8 @@ def _load_trained(detector: Detector, path: Path) -> None:
     """
     trained = load_checkpoint(path).detector
     require_same_classes(detector.classes, "the training set", trained.classes, path)
+    theirs, mine = trained.architecture.anchors, detector.architecture.anchors
+    require_same_anchors(path, theirs, mine, whose="the network that the recipe asks for")
     difference = detector.architecture.difference(trained.architecture)
     if difference:
         raise UserError(

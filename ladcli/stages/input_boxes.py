@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from ladcli.data.index import CocoIndex
 from ladcli.data.views import CANVAS_STEP
 from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.reach import best_anchor_iou
-from ladcli.recipe.schema import ModelConfig, Recipe
+from ladcli.recipe.schema import Recipe
 
 #: Share of boxes out of reach from which the user is warned; COCO at 800 x 1333 is below it.
 WARN_FROM = 0.1
@@ -20,6 +21,10 @@ ENOUGH = 0.95
 WORTH_SAYING = 0.02
 #: Boxes that the search for a better size looks at; a few more would change nothing.
 SEARCH_BOXES = 50_000
+#: An image size of so many times the present one is dear: other anchors may be cheaper.
+DEAR = 2
+#: Scales of other anchors that are tried, as factors of the present one.
+SCALE_FACTORS = (1.0, 0.5, 0.25, 2.0)
 #: Factor between the sizes that are tried first.
 COARSE = 1.2
 #: Largest short side that is recommended, pixels.
@@ -69,38 +74,44 @@ def resized_sizes(hw: np.ndarray, short: int, long: int) -> np.ndarray:
     return np.maximum(1, np.floor(hw * scale[:, None] + 0.5)).astype(np.int64)
 
 
-def anchor_layout(model: ModelConfig) -> AnchorLayout:
-    """The anchors that a recipe asks for."""
-    return AnchorLayout(model.anchor_scale, model.first_level)
-
-
-def reach_warning(recipe: Recipe, index: CocoIndex, boxes: InputBoxes) -> str | None:
+def reach_warning(
+    recipe: Recipe,
+    index: CocoIndex,
+    boxes: InputBoxes,
+    anchors: AnchorLayout,
+    *,
+    levels: Sequence[int],
+) -> str | None:
     """What to tell the user of whose boxes too many lie beyond every anchor.
 
     Args:
         boxes: those of ``index`` at the size of evaluation, which is the largest of training.
+        anchors: of the network.
+        levels: finest levels that it may have; none where its anchors are bound by another's.
     """
     if not len(boxes.boxes):
         return None
     least = recipe.assign.min_iou
-    missed = float((boxes.best_iou(anchor_layout(recipe.model)) < least).mean())
+    missed = float((boxes.best_iou(anchors) < least).mean())
     if missed <= WARN_FROM:
         return None
     side = float(np.median(boxes.sides))
     return (
         f"{100 * missed:.0f} % of the training boxes overlap no anchor by {least:g} at this image "
         f"size (their median side is {side:.0f} px there) and will hardly be found; "
-        + _remedy(recipe, index)
+        + _remedy(recipe, index, anchors, levels=levels)
     )
 
 
-def _remedy(recipe: Recipe, index: CocoIndex) -> str:
+def _remedy(
+    recipe: Recipe, index: CocoIndex, anchors: AnchorLayout, *, levels: Sequence[int]
+) -> str:
     """The image size from which enough boxes are reached, or the one that reaches most.
 
     Small boxes want larger images, but in very large ones large boxes outgrow the largest anchor.
+    Where that is no help, or a dear one, other anchors at the present size are named too.
     """
     short, long = recipe.data.short[-1], recipe.data.long
-    anchors = anchor_layout(recipe.model)
 
     def size(steps: int) -> tuple[int, int]:
         wide = steps * CANVAS_STEP
@@ -124,14 +135,58 @@ def _remedy(recipe: Recipe, index: CocoIndex) -> str:
             low, best = (low, middle) if reached(middle) >= ENOUGH else (middle, best)
     share = max(reached(best), shares.get(best, 0.0))
     sides = size(best)
+    others = None
+    if levels and (share < ENOUGH or best > DEAR * now):
+        wanted = ENOUGH if share >= ENOUGH else share + WORTH_SAYING
+        others = _other_anchors(recipe, index, anchors, levels, wanted)
     if share < ENOUGH and share - shares.get(now, 0.0) < WORTH_SAYING:
-        return "no other image size reaches many more: look at the boxes, or cut images into tiles"
+        remedy = others or "look at the boxes, or cut images into tiles"
+        return f"no other image size reaches many more: {remedy}"
     how_many = f"{100 * min(share, ENOUGH):.0f} %"
     most = "" if share >= ENOUGH else ", the most that any size reaches,"
     return (
         f"{how_many}{most} are reached {'from' if best >= now else 'at'} a short side of "
-        f"{sides[0]} px: --size {sides[0]}x{sides[1]}"
+        f"{sides[0]} px: --size {sides[0]}x{sides[1]}" + (f"; or {others}" if others else "")
     )
+
+
+def _other_anchors(
+    recipe: Recipe, index: CocoIndex, anchors: AnchorLayout, levels: Sequence[int], wanted: float
+) -> str | None:
+    """The options that reach enough boxes at the present size, or most.
+
+    None where that is less than ``wanted``, a share of the boxes.
+    """
+    boxes = input_boxes(index, recipe.data.short[-1], recipe.data.long, at_most=SEARCH_BOXES)
+
+    def reached(layout: AnchorLayout) -> float:
+        return float((boxes.best_iou(layout) >= recipe.assign.min_iou).mean())
+
+    best, share = anchors, reached(anchors)
+    for layout in _layouts(anchors, levels):
+        there = reached(layout)
+        if there > share:
+            best, share = layout, there
+        if share >= ENOUGH:
+            break
+    if share < wanted or best == anchors:
+        return None
+    now = anchors.to_plain()
+    options = [
+        f"--set {key}={value:g}"
+        for key, value in ((f"model.{k}", v) for k, v in best.to_plain().items() if v != now[k])
+    ]
+    return f"{int(100 * share)} % are reached at the present size with {' '.join(options)}"
+
+
+def _layouts(anchors: AnchorLayout, levels: Sequence[int]) -> list[AnchorLayout]:
+    """Other anchors to try, those first that cost no work: a level more is four times the cells."""
+    return [
+        AnchorLayout(anchors.scale * factor, level)
+        for level in sorted(levels, reverse=True)
+        for factor in SCALE_FACTORS
+        if (factor, level) != (1.0, anchors.first_level)
+    ]
 
 
 def _coarse_steps(now: int) -> list[int]:

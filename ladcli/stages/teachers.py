@@ -8,11 +8,12 @@ from pathlib import Path
 from ladcli.assign import Assigner, Switch
 from ladcli.cache.batch_rows import BatchRows, needed_tables
 from ladcli.cache.cached_teacher import CachedTeacher
-from ladcli.cache.differences import CacheUse, difference
+from ladcli.cache.differences import CacheUse, anchors_of, difference
 from ladcli.cache.format import Fingerprints, needed_level, require_level, require_match
 from ladcli.cache.reader import TeacherCache
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import ViewGrid, is_ranged
+from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.checkpoint import load_checkpoint, load_training, teacher_fingerprint
 from ladcli.detector.model import Detector
 from ladcli.engine.device import autocast
@@ -23,6 +24,7 @@ from ladcli.recipe.schema import DataConfig, DistillConfig, Recipe, SoftConfig
 from ladcli.stages.assigner import assigner_fingerprint
 from ladcli.stages.datasets import require_same_classes
 from ladcli.stages.run_costs import cost_of_checkpoint
+from ladcli.stages.same_anchors import require_same_anchors
 from ladcli.stages.training import Prepared
 from ladcli.training_cost import UNKNOWN, TrainingCost
 
@@ -53,6 +55,7 @@ def checkpoint_cost(path: Path) -> TrainingCost:
 def make_online_teacher(path: Path, prepared: Prepared, assigner: Assigner) -> OnlineTeacher:
     """A teacher network that runs on every batch of a student's run."""
     detector = open_teacher_network(path, prepared.index).to(prepared.device)
+    require_same_anchors(path, detector.architecture.anchors, prepared.anchors, whose="the student")
     if prepared.recipe.train.channels_last:
         detector.use_channels_last()
     mean, std = prepared.batch_statistics
@@ -86,20 +89,25 @@ def make_cached_teacher(
         teacher_assigns=assigns, switch=switch, soft=soft, positives_move=assigner.needs_progress
     )
     require_level(path, cache.info.level, needed)
-    wanted = {"data": prepared.index.fingerprint(), "input": input_fingerprint(recipe.data)}
+    anchors = prepared.anchors
+    require_same_anchors(path, anchors_of(cache.info), anchors, whose="the student")
+    wanted = {
+        "data": prepared.index.fingerprint(),
+        "input": input_fingerprint(recipe.data, anchors),
+    }
     # Dense outputs are judged anew; all else depends on the options it was made with.
     if assigns and cache.info.level != "dense":
-        wanted["assigner"] = assigner_fingerprint(assigner)
+        wanted["assigner"] = assigner_fingerprint(assigner, anchors)
     if soft and cache.info.level == "soft":
         wanted["soft"] = soft_fingerprint(recipe.soft)
     teacher = None
     if network is not None:
         teacher = network, open_teacher_network(network, prepared.index)
         wanted["teacher"] = teacher_fingerprint(teacher[1])
-    use = CacheUse(prepared.index, recipe.data, assigner, recipe.soft, teacher)
+    use = CacheUse(prepared.index, recipe.data, assigner, recipe.soft, anchors, teacher)
     require_match(path, cache.info.fingerprints, wanted, partial(difference, cache, use))
     tables = needed_tables(cache.info.level, teacher_assigns=assigns, switch=switch, soft=soft)
-    return CachedTeacher(BatchRows(cache, prepared.index, prepared.anchors, tables), assigner)
+    return CachedTeacher(BatchRows(cache, prepared.index, anchors, tables), assigner)
 
 
 def chosen_switch(config: DistillConfig) -> Switch | None:
@@ -111,11 +119,12 @@ def cache_fingerprints(
     detector: Detector, index: CocoIndex, recipe: Recipe, assigner: Assigner
 ) -> Fingerprints:
     """Everything that a cached opinion depends on."""
+    anchors = detector.architecture.anchors
     return Fingerprints(
         teacher=teacher_fingerprint(detector),
         data=index.fingerprint(),
-        input=input_fingerprint(recipe.data),
-        assigner=assigner_fingerprint(assigner),
+        input=input_fingerprint(recipe.data, anchors),
+        assigner=assigner_fingerprint(assigner, anchors),
         soft=soft_fingerprint(recipe.soft),
     )
 
@@ -125,17 +134,29 @@ def soft_fingerprint(soft: SoftConfig) -> str:
     return fingerprint_plain({"select": soft.select, "min_iou": soft.min_iou})
 
 
-def input_fingerprint(data: DataConfig) -> str:
-    """Identifies the views: scales, flips and canvases.
-
-    Normalisation is the network's own affair and part of the teacher's fingerprint, so that a
-    student with other pixel statistics can use the cache.
+def require_grid_of_scales(data: DataConfig) -> None:
+    """Refuse scales from a continuous range.
 
     Raises:
-        UserError: scales are drawn from a continuous range, which no cache can hold.
+        UserError: no cache can hold them.
     """
     if is_ranged(data):
         raise UserError(
             "data.scales=range draws scales that no cache can hold; set data.scales=grid"
         )
-    return fingerprint_plain(ViewGrid.from_config(data).to_plain())
+
+
+def input_fingerprint(data: DataConfig, anchors: AnchorLayout) -> str:
+    """Identifies the views (scales, flips and canvases), and the anchors that lie on them.
+
+    Normalisation is the network's own affair and part of the teacher's fingerprint, so that a
+    student with other pixel statistics can use the cache.
+
+    Raises:
+        UserError: scales are drawn from a continuous range.
+    """
+    require_grid_of_scales(data)
+    plain = ViewGrid.from_config(data).to_plain()
+    if not anchors.is_default:
+        plain["anchors"] = anchors.to_plain()
+    return fingerprint_plain(plain)

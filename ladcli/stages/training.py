@@ -15,7 +15,7 @@ from ladcli.classes import ClassTable
 from ladcli.data.index import CocoIndex
 from ladcli.data.loader import ReadBeside, load_batches
 from ladcli.data.plan import Plan, plan_epoch
-from ladcli.detector.anchors import AnchorLayout
+from ladcli.detector.anchors import FIRST_LEVELS, AnchorLayout
 from ladcli.detector.checkpoint import InputRule, save_checkpoint
 from ladcli.detector.model import Detector, build_detector
 from ladcli.detector.renormalize import Renormalize
@@ -58,6 +58,7 @@ from ladcli.stages.input_boxes import input_boxes, reach_warning
 from ladcli.stages.probes import Prober
 from ladcli.stages.resolve import keep_resolved, resolve
 from ladcli.stages.run_costs import cost_at_start, cost_so_far, recall_work
+from ladcli.stages.same_anchors import shared_anchors
 from ladcli.stages.summary import (
     brief_summary,
     resumed_summary,
@@ -134,7 +135,9 @@ class Prepared:
     @property
     def anchors(self) -> AnchorLayout:
         """The anchors of every network of the run."""
-        return next(iter(self.networks.values())).detector.architecture.anchors
+        return shared_anchors(
+            {name: new.detector.architecture.anchors for name, new in self.networks.items()}
+        )
 
     @property
     def batch_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -320,7 +323,15 @@ def _say_what_will_happen(
         return
     data = prepared.recipe.data
     boxes = input_boxes(prepared.index, data.short[-1], data.long)
-    warnings = [reach_warning(prepared.recipe, prepared.index, boxes)]
+    warnings = [
+        reach_warning(
+            prepared.recipe,
+            prepared.index,
+            boxes,
+            prepared.anchors,
+            levels=_possible_levels(method, prepared),
+        )
+    ]
     if options.brief:
         announce(brief_summary(prepared))
     else:
@@ -330,6 +341,20 @@ def _say_what_will_happen(
         if note not in options.said:
             announce(f"note: {note}")
             options.said.add(note)
+
+
+def _possible_levels(method: Method, prepared: Prepared) -> tuple[int, ...]:
+    """Finest levels that the run's networks could have instead of the one they have.
+
+    None where a teacher, or a network that the run starts from, binds its anchors.
+    """
+    recipe = prepared.recipe
+    starts = (recipe.net_a.init, recipe.net_b.init) if method.stage == "colad" else ()
+    if method.stage == "distill" or any(starts):
+        return ()
+    backbones = [network.detector.backbone for network in prepared.networks.values()]
+    every = set.intersection(*(set(backbone.all_strides) for backbone in backbones))
+    return tuple(level for level in FIRST_LEVELS if 1 << level in every)
 
 
 def single_network(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import h5py
 import numpy as np
 import torch
 
-from ladcli.detector.anchors import anchor_grid
-from ladcli.cache.format import POSITIVES
+from ladcli.assign import Assigner
+from ladcli.cache.batch_rows import BatchRows
+from ladcli.cache.cached_teacher import CachedTeacher
+from ladcli.cache.format import POSITIVES, TABLES_OF
 from ladcli.cache.reader import TeacherCache
 from ladcli.cache.records import encode_positives
-from ladcli.cache.writer import BatchRows, CacheWriter
+from ladcli.cache.writer import BatchRows as WrittenRows
+from ladcli.cache.writer import CacheWriter
+from ladcli.data.index import CocoIndex
+from ladcli.data.views import Sample
+from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid
+from ladcli.objective.opinion import Opinion
 from ladcli.structures import BACKGROUND, Assignment, Batch, Targets
 
 IMAGE_IDS = np.array([7, 9, 40])
@@ -63,9 +75,9 @@ def assignment_of(positives: list[dict[int, int]], canvas_hw: tuple[int, int]) -
     return Assignment(gt_index)
 
 
-def rows_of(assignment: Assignment) -> BatchRows:
+def rows_of(assignment: Assignment) -> WrittenRows:
     """What a cache of level assignments stores of a batch."""
-    return {POSITIVES: encode_positives(assignment.gt_index)}
+    return {POSITIVES: encode_positives(assignment)}
 
 
 def writer_for(
@@ -119,3 +131,71 @@ EXPECTED = {
     for views, _, of_batch in CONTENT
     for view, positives in zip(views, of_batch, strict=True)
 }
+
+
+@dataclass(frozen=True)
+class Truths:
+    """Stands in for the index of a training set: how many boxes the image of each row has."""
+
+    num_boxes: dict[int, int]
+
+    def targets(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        number = self.num_boxes[row]
+        return np.zeros((number, 4)), np.zeros(number), np.zeros((0, 4))
+
+
+def teacher_of(
+    cache: TeacherCache, assigner: Assigner, tables: Sequence[str] | None = None
+) -> CachedTeacher:
+    """The teacher behind a cache; it is shown batches by `look_at`."""
+    tables = TABLES_OF[cache.info.level] if tables is None else tuple(tables)
+    nothing_yet = cast(CocoIndex, Truths({}))
+    return CachedTeacher(BatchRows(cache, nothing_yet, DEFAULT_LAYOUT, tables), assigner)
+
+
+def with_rows(teacher: CachedTeacher, batch: Batch) -> Batch:
+    """A batch as the loader would bring it: with what the cache holds of its images."""
+    number = batch.targets.valid.sum(dim=1).tolist()
+    truths = Truths(dict(zip(batch.image_rows, number, strict=True)))
+    rows = replace(teacher.beside, index=cast(CocoIndex, truths))
+    samples = [
+        cast(Sample, View(row, view))
+        for row, view in zip(batch.image_rows, batch.view_ids, strict=True)
+    ]
+    return replace(batch, stored=rows(samples, batch.canvas_hw))
+
+
+@dataclass(frozen=True)
+class View:
+    """Stands in for a planned sample: an image and one of its views."""
+
+    row: int
+    view_id: int
+
+
+def look_at(teacher: CachedTeacher, batch: Batch) -> Opinion:
+    """What is stored of a batch, read and laid out."""
+    return teacher.look_at(with_rows(teacher, batch), DEFAULT_LAYOUT.scene(batch))
+
+
+def edit_header(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what a cache says of itself."""
+    with h5py.File(path, "r+") as file:
+        header = json.loads(file["header"][:].tobytes())
+        change(header)
+        del file["header"]
+        file["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+
+
+def as_version_1(path: Path, out: Path) -> Path:
+    """A copy as the first version of the format had it: everything in attributes."""
+    shutil.copy(path, out)
+    with h5py.File(out, "r+") as file:
+        header = json.loads(file["header"][:].tobytes())
+        del file["header"]
+        file.attrs["format"], file.attrs["version"] = "lad-teacher-cache", 1
+        for name, value in header.items():
+            file.attrs[name] = value if isinstance(value, int | str) else json.dumps(value)
+        if "costs/cheapest" in file:
+            del file["costs/cheapest/gt"]
+    return out

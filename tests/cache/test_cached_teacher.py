@@ -19,22 +19,31 @@ from ladcli.assign import (
 )
 from ladcli.assign.moments import Scope
 from ladcli.assign.switch import Criterion
-from ladcli.detector.anchors import anchor_grid
-from ladcli.cache.format import BOXES, CHEAPEST, LEVELS, Level, needed_level
+from ladcli.cache.format import (
+    BOXES,
+    CHEAPEST,
+    LEVEL_STATISTICS,
+    LEVELS,
+    POSITIVES,
+    Level,
+    needed_level,
+)
 from ladcli.cache.records import LOGIT_STEP, PIXEL_STEP
-from ladcli.cache.cached_teacher import CachedTeacher
+from ladcli.cache.sparse_classes import stand_out
+from ladcli.detector.anchors import DEFAULT_LAYOUT
+from ladcli.errors import UserError
 from ladcli.objective.objectives import assign_by
 from ladcli.objective.opinion import Opinion, PredictedOpinion
-from ladcli.objective.soft_loss import SoftLoss, soft_label_loss
+from ladcli.objective.soft_loss import SoftLoss
 from ladcli.objective.soft_targets import Select, SoftTargets
-from ladcli.cache.sparse_classes import stand_out
-from ladcli.errors import UserError
 from ladcli.recipe.schema import SoftConfig
-from ladcli.structures import Batch, Candidates, Targets
+from ladcli.structures import Batch, Candidates, OwnedCandidates, Targets
+from tests.cache.caches import look_at, teacher_of, with_rows
 from tests.objective.opinions import (
     random_batch,
     random_opinion,
     random_predictions,
+    soft_losses,
     write_opinion,
 )
 
@@ -45,7 +54,8 @@ CRITERIA: tuple[Criterion, ...] = ("std-mean", "fisher")
 def network_opinion(seed: int, batch: Batch | None = None, **options: Any) -> PredictedOpinion:
     """Of three images with 3, 0 and 5 boxes.  Its outputs survive half precision as they are."""
     opinion = random_opinion(seed + 100, batch or random_batch(seed), **options)
-    return replace(opinion, predictions=opinion.predictions.map(lambda t: t.half().float()))
+    rounded = opinion.predictions.map(lambda t: t.half().float())
+    return PredictedOpinion.of(rounded, opinion.batch, opinion.scene, opinion.assigner)
 
 
 def cached(
@@ -53,7 +63,7 @@ def cached(
 ) -> Opinion:
     """The same opinion, written to a file and read again."""
     cache = write_opinion(path / "cache.h5", opinion, level, soft)
-    return CachedTeacher(cache, opinion.assigner).look_at(opinion.batch)
+    return look_at(teacher_of(cache, opinion.assigner), opinion.batch)
 
 
 def served(level: Level) -> list[Switch]:
@@ -120,13 +130,12 @@ def test_costs_of_the_cheapest_candidates_are_kept(tmp_path: Path, level: Level)
     kept = costs.values.isfinite()
     assert 0 < kept.sum() < candidates.mask.sum()
     assert torch.equal(costs.values[kept], expected.values[kept])
-    arguments = (opinion.grid, opinion.batch.targets.boxes.shape[1])
     mine, theirs = (
-        cheapest_samples(candidates, of, *arguments, topk=9) for of in (costs, expected)
+        cheapest_samples(candidates, of, opinion.scene, topk=9) for of in (costs, expected)
     )
     assert torch.equal(mine.valid, theirs.valid)
     assert torch.equal(mine.cost, theirs.cost)
-    assert torch.equal(mine.anchor[mine.valid], theirs.anchor[theirs.valid])
+    assert torch.equal(mine.prior[mine.valid], theirs.prior[theirs.valid])
 
 
 @pytest.mark.parametrize("level", ["costs", "soft", "dense"])
@@ -140,7 +149,7 @@ def test_the_assignment_of_two_networks_is_the_same(
     found = cached(tmp_path, opinion, level)
     shares = []
     for switch in served(level):
-        arguments = (student, switch, batch, opinion.assigner)
+        arguments = (student, switch, opinion.scene, opinion.assigner)
         mine, my_log = assign_by(found, *arguments)
         theirs, their_log = assign_by(opinion, *arguments)
         assert torch.equal(mine.gt_index, theirs.gt_index), switch
@@ -153,7 +162,7 @@ def test_the_assignment_of_two_networks_is_the_same(
 def test_without_a_switch_the_teacher_assigns(tmp_path: Path) -> None:
     opinion, student = network_opinion(5), network_opinion(6, random_batch(5))
     found = cached(tmp_path, opinion, "assignments")
-    assignment, log = assign_by(found, student, None, opinion.batch, opinion.assigner)
+    assignment, log = assign_by(found, student, None, opinion.scene, opinion.assigner)
     assert torch.equal(assignment.gt_index, opinion.assignment().gt_index)
     assert log == {}
 
@@ -180,7 +189,7 @@ def test_sparse_targets_are_close_to_those_of_the_network(
     half_step = 0.5 * PIXEL_STEP + 1e-4
     torch.testing.assert_close(mine.boxes[selected], theirs.boxes[selected], rtol=0, atol=half_step)
     torch.testing.assert_close(mine.iou[selected], theirs.iou[selected], rtol=0, atol=1 / 500)
-    listed = stand_out(theirs.prob, opinion.grid)
+    listed = stand_out(theirs.prob, opinion.scene.priors)
     half_step = 0.5 * LOGIT_STEP * 0.25  # the steepest that a probability follows its logit
     torch.testing.assert_close(mine.prob[listed], theirs.prob[listed], rtol=0, atol=half_step)
     # What is not listed keeps its sum: the class loss is a sum over all anchors.
@@ -229,7 +238,7 @@ def test_sparse_targets_give_almost_the_loss_of_the_network(
     soft, batch = SoftConfig(), opinion.batch
     student = random_predictions(seed + 20, batch)
     found, expected = (
-        soft_label_loss(student, targets_of(o, soft), opinion.grid, batch.content_hw, loss=loss)
+        soft_losses(student, targets_of(o, soft), batch, loss=loss)
         for o in (cached(tmp_path, opinion, "soft"), opinion)
     )
     assert found["soft_cls"].item() == pytest.approx(expected["soft_cls"].item(), rel=1e-2)
@@ -269,8 +278,9 @@ def test_images_are_found_in_whatever_company_they_come(
     whole = network_opinion(14)
     cache = write_opinion(tmp_path / "cache.h5", whole, level)
     batch = batch_of(whole.batch, rows)
-    found = CachedTeacher(cache, whole.assigner).look_at(batch)
-    expected = replace(whole, predictions=whole.predictions.map(lambda t: t[rows]), batch=batch)
+    found = look_at(teacher_of(cache, whole.assigner), batch)
+    some = whole.predictions.map(lambda t: t[rows])
+    expected = PredictedOpinion.of(some, batch, DEFAULT_LAYOUT.scene(batch), whole.assigner)
     assert torch.equal(found.assignment().gt_index, expected.assignment().gt_index)
     assert torch.equal(found.assignment().gt_index, whole.assignment().gt_index[rows])
     for switch in served(level):
@@ -301,16 +311,12 @@ def test_anchors_that_do_not_exist_are_refused_with_the_file(tmp_path: Path) -> 
     opinion = network_opinion(16)
     path = tmp_path / "cache.h5"
     cache = write_opinion(path, opinion, "soft")
-    for table in ("", CHEAPEST, BOXES):
+    for table in (POSITIVES, CHEAPEST, BOXES):
         damage(path, table, 10**6)
-    found = CachedTeacher(cache, opinion.assigner).look_at(opinion.batch)
-    for ask in (
-        found.assignment,
-        lambda: found.prices(opinion.candidates, Switch()),
-        lambda: targets_of(found, SoftConfig()),
-    ):
+        teacher = teacher_of(cache, opinion.assigner, [table])
         with pytest.raises(UserError, match=f"{path}: is damaged .1000000 is stored"):
-            ask()
+            with_rows(teacher, opinion.batch)
+        cache.close()
 
 
 def test_a_batch_with_fewer_boxes_than_were_stored_is_refused(tmp_path: Path) -> None:
@@ -321,11 +327,10 @@ def test_a_batch_with_fewer_boxes_than_were_stored_is_refused(tmp_path: Path) ->
         opinion.batch.targets.valid[:, :2],
         opinion.batch.targets.crowd,
     )
-    found = CachedTeacher(cache, opinion.assigner).look_at(replace(opinion.batch, targets=fewer))
-    with pytest.raises(UserError, match="is damaged"):
-        found.assignment()
-    with pytest.raises(UserError, match="is damaged"):
-        found.prices(opinion.candidates, Switch())
+    batch = replace(opinion.batch, targets=fewer)
+    for table in (POSITIVES, CHEAPEST, LEVEL_STATISTICS):
+        with pytest.raises(UserError, match="is damaged"):
+            with_rows(teacher_of(cache, opinion.assigner, [table]), batch)
 
 
 def everything_asked(opinion: Opinion, candidates: Candidates, level: Level) -> list[Tensor]:
@@ -343,15 +348,18 @@ def everything_asked(opinion: Opinion, candidates: Candidates, level: Level) -> 
 @pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("level", LEVELS)
 def test_no_host_sync(tmp_path: Path, hostsync: ModuleType, level: Level) -> None:
-    """Rows are laid out on the host and cross to the device in copies that wait for nothing."""
+    """Rows cross to the device in copies that wait for nothing, and are laid out there."""
     opinion = network_opinion(18)
     cache = write_opinion(tmp_path / "cache.h5", opinion, level)
-    teacher, gt_index = CachedTeacher(cache, opinion.assigner), opinion.candidates.gt_index
+    assert isinstance(opinion.candidates, OwnedCandidates)
+    teacher, gt_index = teacher_of(cache, opinion.assigner), opinion.candidates.gt_index
+    loaded = with_rows(teacher, opinion.batch)
     with hostsync.fake_accelerator() as device:
-        batch = opinion.batch.to(device)
-        candidates = Candidates(gt_index.to(device, non_blocking=True))
-        anchor_grid(batch.canvas_hw, device)  # made once per canvas, at its first batch
+        candidates = OwnedCandidates(gt_index.to(device, non_blocking=True))
+        DEFAULT_LAYOUT.grid(loaded.canvas_hw, device)  # made once per canvas, at its first batch
         with hostsync.count_host_syncs() as syncs:
-            asked = everything_asked(teacher.look_at(batch), candidates, level)
+            batch = loaded.to(device)
+            opinion_there = teacher.look_at(batch, DEFAULT_LAYOUT.scene(batch))
+            asked = everything_asked(opinion_there, candidates, level)
         assert {t.device.type for t in asked} == {device.type}
     assert not syncs, syncs.report()

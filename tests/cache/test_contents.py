@@ -20,13 +20,13 @@ from ladcli.cache.format import (
     OBJECT_STATISTICS,
     POSITIVES,
     REST,
-    TABLES,
     TABLES_OF,
     Level,
+    columns_of,
 )
 from ladcli.cache.records import Rows
-from ladcli.objective.opinion import PredictedOpinion
 from ladcli.cache.sparse_classes import stand_out
+from ladcli.objective.opinion import PredictedOpinion
 from ladcli.recipe.schema import SoftConfig
 from tests.objective.opinions import random_batch, random_opinion
 
@@ -57,7 +57,7 @@ def test_a_level_fills_its_tables_and_no_other(
     assert tuple(tables) == TABLES_OF[level]
     for name, rows in tables.items():
         assert len(rows) == len(boxes_per_image)
-        assert all(set(row) == set(TABLES[name]) for row in rows)
+        assert all(set(row) == set(columns_of(name)) for row in rows)
         lengths(rows)
 
 
@@ -85,12 +85,15 @@ def test_larger_levels_repeat_the_smaller_ones() -> None:
 def test_costs_are_those_of_the_samples_of_the_assigner(topk: int) -> None:
     opinion = opinion_of(3, assigner=paa_assigner(topk=topk))
     rows = encoded(opinion, "costs")[CHEAPEST]
-    arguments = (opinion.candidates, opinion.costs, opinion.grid, 5)
+    arguments = (opinion.candidates, opinion.costs, opinion.scene)
     samples = cheapest_samples(*arguments, topk=topk)
     assert lengths(rows) == samples.valid.sum(dim=(1, 2)).tolist()
     for image, row in enumerate(rows):
-        chosen = samples.anchor[image][samples.valid[image]]
+        chosen = samples.prior[image][samples.valid[image]]
+        owner = samples.valid[image].nonzero()[:, 0]
         assert row["anchor"].tolist() == chosen.tolist()
+        assert row["gt"].tolist() == owner.tolist()
+        assert opinion.candidates.gt_index[image, chosen].tolist() == owner.tolist()
         assert row["cost"].tolist() == opinion.costs.values[image, chosen].tolist()
 
 
@@ -98,7 +101,7 @@ def test_statistics_run_over_all_candidates() -> None:
     """One row per ground truth and level, and one per ground truth; padding has none."""
     opinion = opinion_of(4)
     tables = encoded(opinion, "costs")
-    arguments = (opinion.candidates, opinion.costs, opinion.grid, 5)
+    arguments = (opinion.candidates, opinion.costs, opinion.scene)
     moments = cost_moments(*arguments)
     assert lengths(tables[LEVEL_STATISTICS]) == [15, 0, 25]
     assert lengths(tables[OBJECT_STATISTICS]) == [3, 0, 5]
@@ -120,10 +123,10 @@ def test_classes_that_stand_out_are_listed_and_the_rest_is_averaged() -> None:
     opinion = opinion_of(5)
     tables = encoded(opinion, "soft")
     prob = opinion.predictions.cls.prob()
-    listed = stand_out(prob, opinion.grid)
+    listed = stand_out(prob, opinion.scene.priors)
     assert lengths(tables[CLASSES]) == listed.sum(dim=(1, 2)).tolist()
-    assert lengths(tables[REST]) == [len(opinion.grid.level_sizes)] * 3
-    first = prob[0, : opinion.grid.level_lengths[0], 1]
+    assert lengths(tables[REST]) == [opinion.scene.priors.num_levels] * 3
+    first = prob[0, : opinion.scene.priors.level_lengths[0], 1]
     left = first[~listed[0, : len(first), 1]]
     mean = left.mean().item() if len(left) else 0.0
     assert tables[REST][0]["prob"][0, 1] == pytest.approx(mean, rel=1e-4)
@@ -145,7 +148,7 @@ def test_boxes_are_stored_where_the_recipe_selects_them(soft: dict[str, Any]) ->
 def test_everything_is_kept_as_the_head_says_it(*, probs: bool) -> None:
     opinion = opinion_of(7, probs=probs)
     rows = encoded(opinion, "dense")[DENSE]
-    assert lengths(rows) == [opinion.grid.num_anchors] * 3
+    assert lengths(rows) == [opinion.scene.priors.num_priors] * 3
     raw = torch.from_numpy(np.stack([row["cls"] for row in rows]))
     assert torch.equal(raw, opinion.predictions.cls.raw.half())
 
@@ -155,7 +158,7 @@ def test_rows_fit_the_types_of_their_columns() -> None:
     opinion = opinion_of(8)
     for level in LEVELS:
         for name, rows in encoded(opinion, level).items():
-            for column, (dtype, _) in TABLES[name].items():
+            for column, (dtype, _) in columns_of(name).items():
                 if np.issubdtype(dtype, np.integer):
                     for row in rows:
                         assert np.array_equal(row[column].astype(dtype), row[column]), column

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ladcli.data.views import ViewGrid
 from ladcli.cache.differences import (
     options_difference,
     settings_of_views,
@@ -16,6 +15,7 @@ from ladcli.cache.differences import (
     views_in_words,
 )
 from ladcli.cache.reader import read_cache_info
+from ladcli.data.views import ViewGrid
 from ladcli.recipe.schema import DataConfig
 from tests.cache.caches import write_cache
 

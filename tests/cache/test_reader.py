@@ -14,20 +14,24 @@ import pytest
 import torch
 
 from ladcli.assign import paa_assigner
-from ladcli.detector.anchors import anchor_grid
 from ladcli.cache.format import POSITIVES
 from ladcli.cache.reader import TeacherCache, read_cache_info
-from ladcli.cache.cached_teacher import CachedTeacher
+from ladcli.detector.anchors import anchor_grid
 from ladcli.structures import BACKGROUND, IGNORE, Targets
 from tests.cache.caches import (
     ATTRIBUTES,
     EXPECTED,
     TALL,
     WIDE,
+    as_version_1,
     assignment_of,
+    edit_header,
+    look_at,
     read_positives,
     rows_of,
+    teacher_of,
     view_batch,
+    with_rows,
     write_cache,
     write_part,
     writer_for,
@@ -142,8 +146,8 @@ def edit(path: Path, change: Callable[[h5py.File], None]) -> None:
 
 
 def test_another_version_is_refused(path: Path) -> None:
-    edit(path, lambda file: file.attrs.modify("version", 2))
-    assert "has version 2, this program reads version 1" in refusal(path)
+    edit(path, lambda file: file.attrs.modify("version", 3))
+    assert "has version 3, this program reads version 2" in refusal(path)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +167,7 @@ def test_columns_of_the_narrowest_type_are_read_too(path: Path) -> None:
             del file[name]
             file.create_dataset(name, data=values.astype(dtype), compression="gzip", shuffle=True)
 
+    path = as_version_1(path, path.with_name("older.h5"))
     edit(path, as_it_was)
     assert read_positives(TeacherCache(path)) == EXPECTED
     info = read_cache_info(path)
@@ -171,14 +176,22 @@ def test_columns_of_the_narrowest_type_are_read_too(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["version", "level", "precision", "fingerprints", "classes"])
 def test_a_missing_attribute_is_damage(path: Path, name: str) -> None:
-    edit(path, lambda file: file.attrs.pop(name))
-    assert "is damaged" in refusal(path)
+    older = as_version_1(path, path.with_name("older.h5"))
+    edit(older, lambda file: file.attrs.pop(name))
+    assert "is damaged" in refusal(older)
+    if name != "version":
+        edit_header(path, lambda header: header.pop(name))
+        assert "is damaged" in refusal(path)
 
 
 @pytest.mark.parametrize("value", ["{", "[]", "7"])
 def test_fingerprints_that_are_no_table_are_damage(path: Path, value: str) -> None:
-    edit(path, lambda file: file.attrs.modify("fingerprints", value))
-    assert "is damaged" in refusal(path)
+    older = as_version_1(path, path.with_name("older.h5"))
+    edit(older, lambda file: file.attrs.modify("fingerprints", value))
+    assert "is damaged" in refusal(older)
+    for found in (value, [], 7, None):
+        edit_header(path, lambda header, found=found: header.update(fingerprints=found))
+        assert "is damaged" in refusal(path)
 
 
 @pytest.mark.parametrize(
@@ -218,9 +231,9 @@ def test_stored_numbers_that_changed_are_noticed(path: Path, name: str) -> None:
 
 
 def test_the_teacher_answers_with_the_cached_positives(path: Path) -> None:
-    teacher = CachedTeacher(TeacherCache(path), paa_assigner())
+    teacher = teacher_of(TeacherCache(path), paa_assigner())
     views = [(1, 3), (0, 0), (1, 0)]
-    found = teacher.look_at(view_batch(views, WIDE)).assignment().gt_index
+    found = look_at(teacher, view_batch(views, WIDE)).assignment().gt_index
     assert found.dtype is torch.int64
     expected = assignment_of([EXPECTED[view] for view in views], WIDE)
     assert torch.equal(found, expected.gt_index)
@@ -230,8 +243,8 @@ def test_anchors_outside_the_valid_extent_are_ignored(path: Path) -> None:
     batch = view_batch([(0, 0)], WIDE)
     batch.valid_hw[0, 1] = 64
     grid = anchor_grid(WIDE)
-    teacher = CachedTeacher(TeacherCache(path), paa_assigner())
-    found = teacher.look_at(batch).assignment().gt_index[0]
+    teacher = teacher_of(TeacherCache(path), paa_assigner())
+    found = look_at(teacher, batch).assignment().gt_index[0]
     inside = grid.valid(batch.valid_hw)[0]
     assert (found[~inside] == IGNORE).all()
     assert (found[inside] != IGNORE).all()
@@ -246,7 +259,7 @@ def test_crowd_regions_are_ignored_where_the_assigner_says_so(path: Path) -> Non
     object.__setattr__(batch, "targets", crowded)
     cache = TeacherCache(path)
     plain, ignoring = (
-        CachedTeacher(cache, paa_assigner(ignore_crowd=ignore)).look_at(batch).assignment().gt_index
+        look_at(teacher_of(cache, paa_assigner(ignore_crowd=ignore)), batch).assignment().gt_index
         for ignore in (False, True)
     )
     assert (plain == BACKGROUND).any()
@@ -259,6 +272,6 @@ def test_numbers_beyond_anchors_and_boxes_are_damage(
     path: Path, table: str, row: int, value: int
 ) -> None:
     edit(path, lambda file: file[table].__setitem__(row, value))
-    teacher = CachedTeacher(TeacherCache(path), paa_assigner())
-    text = refusal(path, lambda: teacher.look_at(view_batch([(0, 0)], WIDE)).assignment())
+    teacher = teacher_of(TeacherCache(path), paa_assigner())
+    text = refusal(path, lambda: with_rows(teacher, view_batch([(0, 0)], WIDE)))
     assert f"{value} is stored where {value - 1} is the most" in text

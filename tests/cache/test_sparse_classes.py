@@ -6,20 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
+from ladcli.cache.sparse_classes import LITTLE_LOSS, MAX_ERROR, expand, rest_means, stand_out
 from ladcli.detector.anchors import anchor_grid
 from ladcli.objective.soft_loss import divergence
-from ladcli.cache.sparse_classes import LITTLE_LOSS, MAX_ERROR, expand, rest_means, stand_out
 from ladcli.structures import ClassLogits
 
-GRID = anchor_grid((64, 96))
+PRIORS = anchor_grid((64, 96)).priors
 CLASSES = 20
 
 
 def teacher(seed: int, *, mean: float, deviation: float, objects: int = 30) -> Tensor:
     """Logits [2, A, C]: a quiet background, and in the first image some sure anchors."""
     generator = torch.Generator().manual_seed(seed)
-    logits = mean + deviation * torch.randn(2, GRID.num_anchors, CLASSES, generator=generator)
-    anchor = torch.randint(GRID.num_anchors, (objects,), generator=generator)
+    logits = mean + deviation * torch.randn(2, PRIORS.num_priors, CLASSES, generator=generator)
+    anchor = torch.randint(PRIORS.num_priors, (objects,), generator=generator)
     label = torch.randint(CLASSES, (objects,), generator=generator)
     logits[0, anchor, label] = 2.0
     return logits
@@ -30,8 +30,8 @@ def loss(student: Tensor, target: Tensor) -> Tensor:
 
 
 def sparse(prob: Tensor) -> Tensor:
-    listed = stand_out(prob, GRID)
-    return torch.where(listed, prob, expand(rest_means(prob, listed, GRID), GRID))
+    listed = stand_out(prob, PRIORS)
+    return torch.where(listed, prob, expand(rest_means(prob, listed, PRIORS), PRIORS))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_class_loss_stays_within_half_a_percent(
 
 def test_a_sure_teacher_lists_little() -> None:
     prob = teacher(0, mean=-12.0, deviation=0.1).sigmoid()
-    listed = stand_out(prob, GRID)
+    listed = stand_out(prob, PRIORS)
     assert torch.equal(listed[0], prob[0] > 0.5)
     assert not listed[1].any()
 
@@ -63,28 +63,28 @@ def test_an_image_with_almost_no_loss_is_worth_no_bits() -> None:
     """Its probabilities differ much from each other, but all are next to nothing."""
     logits = teacher(3, mean=-14.0, deviation=2.0, objects=0)
     assert loss(logits + 1, logits.sigmoid()).amax() < LITTLE_LOSS
-    assert not stand_out(logits.sigmoid(), GRID).any()
+    assert not stand_out(logits.sigmoid(), PRIORS).any()
 
 
 def test_images_are_judged_one_by_one() -> None:
     quiet, loud = (teacher(1, mean=m, deviation=1.0)[:1].sigmoid() for m in (-12.0, -3.0))
-    together = stand_out(torch.cat([quiet, loud]), GRID)
-    assert torch.equal(together[:1], stand_out(quiet, GRID))
-    assert torch.equal(together[1:], stand_out(loud, GRID))
+    together = stand_out(torch.cat([quiet, loud]), PRIORS)
+    assert torch.equal(together[:1], stand_out(quiet, PRIORS))
+    assert torch.equal(together[1:], stand_out(loud, PRIORS))
     assert together[0].sum() < together[1].sum()
 
 
 def test_means_of_a_level_and_class_by_hand() -> None:
-    prob = torch.zeros(1, GRID.num_anchors, 2)
-    first = GRID.level_lengths[0]
+    prob = torch.zeros(1, PRIORS.num_priors, 2)
+    first = PRIORS.level_lengths[0]
     prob[0, :first, 0] = torch.linspace(0, 1, first)
     listed = prob > 0.5
-    means = rest_means(prob, listed, GRID)
-    assert means.shape == (1, len(GRID.level_lengths), 2)
+    means = rest_means(prob, listed, PRIORS)
+    assert means.shape == (1, len(PRIORS.level_lengths), 2)
     assert means[0, 0, 0].item() == pytest.approx(prob[0, :first, 0][~listed[0, :first, 0]].mean())
     assert not means[0, 1:].any()
     assert not means[0, :, 1].any()
-    spread = expand(means, GRID)
+    spread = expand(means, PRIORS)
     assert spread.shape == prob.shape
     assert (spread[0, :first, 0] == means[0, 0, 0].float()).all()
 

@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 import pytest
 
-from ladcli.detector.anchors import anchor_grid
 from ladcli.cache.format import POSITIVES
 from ladcli.cache.reader import TeacherCache, read_cache_info
 from ladcli.cache.writer import discard_parts
+from ladcli.detector.anchors import anchor_grid
 from ladcli.errors import UserError
 from ladcli.training_cost import UNKNOWN, TrainingCost
 from tests.cache.caches import (
@@ -74,11 +74,12 @@ def test_positives_have_types_that_hold_every_canvas(path: Path) -> None:
 def test_attributes_are_kept(path: Path) -> None:
     with h5py.File(write_cache(path)) as file:
         attributes = dict(file.attrs)
-    assert attributes["format"] == "lad-teacher-cache"
-    assert attributes["version"] == 1
-    assert attributes["level"] == "assignments"
-    assert attributes["batch_size"] == 2
-    assert json.loads(attributes["fingerprints"]) == ATTRIBUTES["fingerprints"]
+        header = json.loads(file["header"][:].tobytes())
+        assert file["header"].fletcher32
+    assert attributes == {"format": b"lad-teacher-cache", "version": 2}
+    assert header["level"] == "assignments"
+    assert header["batch_size"] == 2
+    assert header["fingerprints"] == ATTRIBUTES["fingerprints"]
 
 
 def test_background_and_ignored_anchors_are_not_stored(path: Path) -> None:

@@ -248,7 +248,7 @@ def test_sigterm_saves_after_the_step_and_says_so_by_its_exit_code(
     ("block", "words"),
     [
         ("ladcli.engine.inference._Closing", "this epoch"),
-        ("ladcli.engine.inference.anchor_grid", "this batch"),
+        ("ladcli.engine.inference.postprocess", "this batch"),
     ],
 )
 def test_evaluations_answer_too(

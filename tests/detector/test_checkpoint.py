@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ladcli.classes import ClassTable
+from ladcli.detector.anchors import DEFAULT_LAYOUT
 from ladcli.detector.checkpoint import (
     FORMAT,
     InputRule,
@@ -326,3 +327,15 @@ def test_group_count_changes_the_fingerprint() -> None:
     mine, other = tiny_detector(), tiny_detector(norm_groups=8)
     assert all(torch.equal(v, mine.state_dict()[k]) for k, v in other.state_dict().items())
     assert fingerprint(other) != fingerprint(mine)
+
+
+def test_a_checkpoint_of_the_program_before_anchors_had_options_is_read() -> None:
+    """Its fingerprint is compared with that in caches of its time in tests/cache."""
+    found = load_checkpoint(Path(__file__).parent / "files/before-anchor-options.pt")
+    network = found.detector
+    assert network.architecture.anchors == DEFAULT_LAYOUT
+    assert not {"anchor_scale", "first_level"} & set(network.architecture.to_plain())
+    assert network.classes.names == ("disc", "square", "triangle")
+    with torch.no_grad():
+        outputs = network(torch.zeros(1, 3, 96, 128))
+    assert outputs.cls.raw.shape[1] == DEFAULT_LAYOUT.grid((96, 128)).num_anchors

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ladcli.detector.anchors import level_sizes
+from ladcli.detector.anchors import DEFAULT_LAYOUT
 from ladcli.detector.fpn import FeaturePyramid
 
 
@@ -56,7 +56,9 @@ def test_sizes_are_those_of_the_anchor_levels(canvas_hw: tuple[int, int]) -> Non
         for c, s in zip(channels, (8, 16, 32), strict=True)
     ]
     levels = FeaturePyramid(channels, 4)(features)
-    assert tuple(tuple(level.shape[-2:]) for level in levels) == level_sizes(canvas_hw)
+    assert tuple(tuple(level.shape[-2:]) for level in levels) == DEFAULT_LAYOUT.level_sizes(
+        canvas_hw
+    )
     assert {tuple(level.shape[:2]) for level in levels} == {(2, 4)}
 
 

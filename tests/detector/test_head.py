@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ladcli.detector.anchors import anchor_grid, level_sizes
+from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid
 from ladcli.detector.head import PaaHead
 from ladcli.detector.objectness import conditional_objectness
 from ladcli.structures import ClassLogits, ClassProbs
@@ -26,7 +26,7 @@ def central(head: PaaHead) -> PaaHead:
 def maps(channels: int = 1, images: int = 1) -> list[Tensor]:
     """Levels of a canvas, their cells numbered in the order of the anchors."""
     found, start = [], 0
-    for rows, cols in level_sizes(CANVAS):
+    for rows, cols in DEFAULT_LAYOUT.level_sizes(CANVAS):
         cells = torch.arange(start, start + rows * cols).float().view(1, 1, rows, cols)
         found.append(cells.repeat(images, channels, 1, 1))
         start += rows * cols
@@ -35,7 +35,10 @@ def maps(channels: int = 1, images: int = 1) -> list[Tensor]:
 
 def noise(channels: int) -> list[Tensor]:
     draw = torch.Generator().manual_seed(0)
-    return [torch.randn(2, channels, *size, generator=draw) for size in level_sizes(CANVAS)]
+    return [
+        torch.randn(2, channels, *size, generator=draw)
+        for size in DEFAULT_LAYOUT.level_sizes(CANVAS)
+    ]
 
 
 def test_outputs_stand_in_the_order_of_the_anchors() -> None:
@@ -73,7 +76,7 @@ def test_every_level_scales_its_boxes_and_nothing_else() -> None:
 @pytest.mark.parametrize("prior", [0.01, 0.2])
 def test_a_new_head_gives_every_anchor_the_prior(prior: float) -> None:
     head = PaaHead(3, 8, num_convs=1, norm_groups=2, prior=prior)
-    found = head([torch.zeros(1, 8, *size) for size in level_sizes(CANVAS)])
+    found = head([torch.zeros(1, 8, *size) for size in DEFAULT_LAYOUT.level_sizes(CANVAS)])
     torch.testing.assert_close(found.cls.prob(), torch.full_like(found.cls.raw, prior))
     assert (found.box_deltas == 0).all()
     assert (found.iou_logits == 0).all()
@@ -171,7 +174,7 @@ def test_the_class_output_trains_both_towers(kernel: int) -> None:
 
 def test_a_new_head_with_objectness_gives_half_of_the_prior() -> None:
     """Objectness starts at 1/2; at the border the neighbors outside count as 1/2."""
-    maps = [torch.zeros(1, 8, *size) for size in level_sizes(CANVAS)]
+    maps = [torch.zeros(1, 8, *size) for size in DEFAULT_LAYOUT.level_sizes(CANVAS)]
     options = {"num_convs": 1, "norm_groups": 2, "prior": 0.1}
     alone = PaaHead(3, 8, objectness_kernel=1, **options)(maps).cls.raw
     torch.testing.assert_close(alone, torch.full_like(alone, 0.05))

@@ -10,7 +10,8 @@ import timm
 import torch
 from torch import nn
 
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import DEFAULT_LAYOUT, AnchorLayout, anchor_grid
+from ladcli.detector.backbone import Backbone
 from ladcli.detector.checkpoint import (
     InputRule,
     load_checkpoint,
@@ -264,3 +265,70 @@ def test_lambda_networks_work_channels_last() -> None:
         detector.use_channels_last()
         after = detector(images.contiguous(memory_format=torch.channels_last))
     assert torch.allclose(before.box_deltas, after.box_deltas, atol=1e-4)
+
+
+class TestAnchors:
+    """Options of the anchors are part of the architecture."""
+
+    def test_they_come_back_and_a_default_leaves_no_trace(self) -> None:
+        plain = Architecture.from_config(config())
+        assert plain.anchors == DEFAULT_LAYOUT
+        assert not {"anchor_scale", "first_level"} & set(plain.to_plain())
+        other = Architecture.from_config(config(anchor_scale=4.5, first_level=2))
+        assert other.anchors == AnchorLayout(4.5, 2)
+        assert other.to_plain() == {**plain.to_plain(), "anchor_scale": 4.5, "first_level": 2}
+        again = Architecture.from_plain(json.loads(json.dumps(other.to_plain())))
+        assert again == other
+        finer = Architecture.from_config(config(first_level=2))
+        assert finer.to_plain().keys() - plain.to_plain().keys() == {"first_level"}
+
+    def test_each_changes_the_fingerprint(self) -> None:
+        networks = [
+            tiny_detector(),
+            tiny_detector(anchor_scale=4.0),
+            tiny_detector(first_level=2),
+            tiny_detector(first_level=2, anchor_scale=4.0),
+        ]
+        assert len({teacher_fingerprint(network) for network in networks}) == 4
+
+    @pytest.mark.parametrize("backbone", ["mobilenetv3_small_050", "resnet18"])
+    @pytest.mark.parametrize(("first_level", "levels"), [(2, 6), (3, 5)])
+    def test_maps_anchors_and_predictions_agree_in_number(
+        self, backbone: str, first_level: int, levels: int
+    ) -> None:
+        network = build_detector(config(backbone=backbone, first_level=first_level), CLASSES)
+        layout = network.architecture.anchors
+        images = torch.zeros(1, 3, 96, 160)
+        with torch.no_grad():
+            maps = network.pyramid(network.backbone(images))
+            found = network.eval()(images)
+        sizes = layout.level_sizes((96, 160))
+        assert len(maps) == len(sizes) == len(layout.strides) == levels
+        assert tuple(tuple(level.shape[-2:]) for level in maps) == sizes
+        assert network.head.scales.shape == (levels,)
+        grid = layout.grid((96, 160))
+        total = sum(rows * cols for rows, cols in sizes)
+        assert grid.num_anchors == grid.priors.num_priors == total
+        assert found.cls.raw.shape[1] == found.box_deltas.shape[1] == total
+        assert found.iou_logits.shape[1] == total
+        assert grid.priors.num_levels == levels
+
+    def test_a_backbone_without_the_finer_map_is_refused(self) -> None:
+        with pytest.raises(UserError) as caught:
+            build_detector(config(backbone="visformer_tiny", first_level=2), CLASSES)
+        assert str(caught.value) == (
+            "--backbone (model.backbone): 'visformer_tiny' has no features at stride 4 (it has "
+            "[8, 16, 32]); choose a network with strides 4, 8, 16 and 32, or set "
+            "model.first_level=3"
+        )
+
+    def test_a_backbone_knows_all_its_strides(self) -> None:
+        assert Backbone("resnet18").all_strides == (2, 4, 8, 16, 32)
+        assert Backbone(BACKBONE).strides == (8, 16, 32)
+
+    def test_checkpoints_keep_them(self, tmp_path: Path) -> None:
+        network = tiny_detector(first_level=2, anchor_scale=4.0)
+        save_checkpoint(tmp_path / "last.pt", network, InputRule(64, 96), {})
+        loaded = load_checkpoint(tmp_path / "last.pt").detector
+        assert loaded.architecture.anchors == AnchorLayout(4.0, 2)
+        assert teacher_fingerprint(loaded) == teacher_fingerprint(network)

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import DEFAULT_LAYOUT, AnchorLayout
 from ladcli.detector.reach import best_anchor_iou
 from ladcli.structures.boxes import matrix_iou
 
 
-def one_by_one(boxes: np.ndarray, valid_hw: tuple[int, int], canvas: tuple[int, int]) -> np.ndarray:
-    grid = anchor_grid(canvas)
+def one_by_one(
+    boxes: np.ndarray, valid_hw: tuple[int, int], canvas: tuple[int, int], layout: AnchorLayout
+) -> np.ndarray:
+    grid = layout.grid(canvas)
     valid = grid.valid(torch.tensor([valid_hw]))[0]
     iou = matrix_iou(torch.from_numpy(boxes), grid.anchors[valid].double())
     return iou.amax(dim=1).numpy()
@@ -22,7 +24,12 @@ def one_by_one(boxes: np.ndarray, valid_hw: tuple[int, int], canvas: tuple[int, 
     ("valid_hw", "canvas"),
     [((320, 448), (320, 448)), ((96, 448), (320, 448)), ((800, 64), (800, 1344))],
 )
-def test_equals_the_best_of_all_anchors(valid_hw: tuple[int, int], canvas: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    "layout", [DEFAULT_LAYOUT, AnchorLayout(3.0), AnchorLayout(4.0, 2)], ids=str
+)
+def test_equals_the_best_of_all_anchors(
+    valid_hw: tuple[int, int], canvas: tuple[int, int], layout: AnchorLayout
+) -> None:
     rng = np.random.default_rng(0)
     height, width = valid_hw
     corners = rng.uniform(0, [width, height], size=(2, 500, 2))
@@ -30,13 +37,13 @@ def test_equals_the_best_of_all_anchors(valid_hw: tuple[int, int], canvas: tuple
     tiny = np.concatenate([corners[0], np.minimum(corners[0] + sides, [width, height])], axis=1)
     wide = np.concatenate([corners.min(axis=0), corners.max(axis=0)], axis=1)
     boxes = np.concatenate([tiny, wide])
-    found = best_anchor_iou(boxes, np.broadcast_to(valid_hw, (1000, 2)))
-    assert found == pytest.approx(one_by_one(boxes, valid_hw, canvas), abs=1e-12)
+    found = best_anchor_iou(boxes, np.broadcast_to(valid_hw, (1000, 2)), layout)
+    assert found == pytest.approx(one_by_one(boxes, valid_hw, canvas, layout), abs=1e-12)
 
 
 def test_hand_computed() -> None:
     boxes = np.array([[0, 0, 64, 64], [32, 32, 52, 52], [0, 0, 1300, 2]])
     # A level's anchors are centered on multiples of its stride: (32, 32) is one of P3.
-    assert best_anchor_iou(boxes, np.full((3, 2), 1312)).tolist() == pytest.approx(
+    assert best_anchor_iou(boxes, np.full((3, 2), 1312), DEFAULT_LAYOUT).tolist() == pytest.approx(
         [1.0, 400 / 4096, 64 * 2 / (2600 + 4096 - 128)], abs=1e-12
     )

@@ -12,13 +12,14 @@ from typing import Any
 import torch
 
 from ladcli.assign import paa_assigner
-from ladcli.objective.objectives import MODEL, Objective
+from ladcli.detector.anchors import DEFAULT_LAYOUT
 from ladcli.engine.device import gradient_scaler
 from ladcli.engine.loop import Training, train
 from ladcli.engine.metrics_log import MetricsLog, read_metrics
 from ladcli.engine.optimizer import base_lr, build_optimizer
 from ladcli.engine.progress import progress
 from ladcli.engine.state import Learner, Position, load_state, save_state
+from ladcli.objective.objectives import MODEL, Objective
 from ladcli.recipe import Recipe, update_recipe
 from ladcli.structures import Batch, ObjectiveFunction
 from tests.detector.tiny import tiny_batch, tiny_detector
@@ -96,7 +97,7 @@ class Run:
             recipe=self.config,
             device=CPU,
             learners={MODEL: self.learner},
-            objective=self.objective or Objective(paa_assigner(), self.config.loss),
+            objective=self.objective or Objective(paa_assigner(), self.config.loss, DEFAULT_LAYOUT),
             position=position,
             log=log,
             batches=self.batches,

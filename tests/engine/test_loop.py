@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ladcli.objective.objectives import MODEL
 from ladcli.errors import RunError
-from ladcli.structures import Batch, Predictions, StepLosses
+from ladcli.objective.objectives import MODEL
+from ladcli.structures import Batch, Predictions, StepTerms
+from ladcli.structures.losses import LossTerm, LossTerms, Normalizer
 from tests.detector.tiny import tiny_batch
 from tests.engine.runs import BATCHES, Run, learner_for, plan_batches, recipe
 
@@ -63,14 +64,20 @@ def test_batches_and_epochs_are_counted(whole: Run) -> None:
     assert places == [(0, 3, 3), (1, 0, 3), (1, 3, 6), (2, 0, 6)]
 
 
-def one_loss(value: Tensor) -> StepLosses:
-    return StepLosses({MODEL: {"cls": value}})
+def terms_of(**losses: Tensor) -> dict[str, LossTerms]:
+    """Losses that are divided by one."""
+    found = {name: LossTerm(value, "one") for name, value in losses.items()}
+    return {MODEL: LossTerms(found, {"one": Normalizer(torch.tensor(1.0))})}
+
+
+def one_loss(value: Tensor) -> StepTerms:
+    return StepTerms(terms_of(cls=value))
 
 
 def test_training_mode_is_back_after_an_evaluation(tmp_path: Path) -> None:
     modes = []
 
-    def objective(networks: Mapping[str, Predictions], batch: Batch) -> StepLosses:
+    def objective(networks: Mapping[str, Predictions], batch: Batch, progress: float) -> StepTerms:
         modes.append(run.learner.model.training)
         return one_loss(networks[MODEL].cls.raw.square().mean())
 
@@ -96,7 +103,7 @@ def test_skipped_images_are_collected_and_empty_batches_are_no_steps(tmp_path: P
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path, value: float) -> None:
-    def diverging(networks: Mapping[str, Predictions], batch: Batch) -> StepLosses:
+    def diverging(networks: Mapping[str, Predictions], batch: Batch, progress: float) -> StepTerms:
         scale = value if run.training.position.step == 2 else 1.0
         return one_loss(networks[MODEL].cls.raw.square().mean() * scale)
 
@@ -160,10 +167,10 @@ def test_memory_layout_changes_speed_and_no_result(tmp_path: Path, whole: Run) -
 
 
 def test_what_is_only_looked_at_is_not_minimized(tmp_path: Path) -> None:
-    def objective(networks: Mapping[str, Predictions], batch: Batch) -> StepLosses:
+    def objective(networks: Mapping[str, Predictions], batch: Batch, progress: float) -> StepTerms:
         connected = networks[MODEL].cls.raw.sum() * 0
-        losses = {MODEL: {"cls": connected + 1.0, "box": connected + 0.5}}
-        return StepLosses(losses, {"num_positive": torch.tensor(70.0)})
+        terms = terms_of(cls=connected + 1.0, box=connected + 0.5)
+        return StepTerms(terms, {"num_positive": torch.tensor(70.0)})
 
     line = Run(tmp_path, recipe(schedule__epochs=1), objective=objective).train().lines()[0]
     assert (line["loss"], line["cls"], line["box"], line["num_positive"]) == (1.5, 1.0, 0.5, 70.0)

@@ -11,10 +11,10 @@ import torch
 
 from ladcli.classes import ClassTable
 from ladcli.detector.checkpoint import InputRule, save_checkpoint
-from ladcli.objective.objectives import MODEL
 from ladcli.engine.optimizer import build_optimizer
 from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.errors import UserError
+from ladcli.objective.objectives import MODEL
 from tests.detector.tiny import tiny_batch, tiny_detector
 from tests.engine.runs import CPU, learner_for, recipe, require_equal
 from tests.refusals import refusal_of

@@ -11,14 +11,17 @@ import torch
 from torch import Tensor
 
 from ladcli.assign import Assigner, paa_assigner
-from ladcli.detector.anchors import anchor_grid
 from ladcli.cache.contents import encode_opinion
 from ladcli.cache.format import Level
 from ladcli.cache.reader import TeacherCache
 from ladcli.cache.writer import CacheWriter
+from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid, predicted_boxes
 from ladcli.objective.opinion import PredictedOpinion
+from ladcli.objective.soft_loss import soft_label_loss
+from ladcli.objective.soft_targets import SoftTargets
 from ladcli.recipe.schema import SoftConfig
-from ladcli.structures import Batch, ClassLogits, ClassProbs, Predictions, Targets
+from ladcli.structures import Batch, ClassLogits, ClassProbs, Predictions, Scene, Targets
+from ladcli.structures.losses import normalize
 from tests.detector.tiny import tiny_batch
 
 NUM_CLASSES = 3
@@ -60,7 +63,30 @@ def random_opinion(
     iou_branch: bool = True,
 ) -> PredictedOpinion:
     predictions = random_predictions(seed, batch, probs=probs, iou_branch=iou_branch)
-    return PredictedOpinion(predictions, batch, assigner or paa_assigner())
+    return PredictedOpinion.of(predictions, batch, scene_of(batch), assigner or paa_assigner())
+
+
+def scene_of(batch: Batch) -> Scene:
+    """What assignment sees of a batch, with the anchors of the default recipe."""
+    return DEFAULT_LAYOUT.scene(batch)
+
+
+def soft_losses(
+    student: Predictions, soft: SoftTargets, batch: Batch, **options: Any
+) -> dict[str, Tensor]:
+    """Soft-label losses of a student; ``options`` replace those of the default recipe."""
+    default = SoftConfig()
+    weights = default.weights(alone=True)
+    given = {
+        "loss": default.loss,
+        "gamma": default.gamma,
+        "cls_weight": weights.cls,
+        "box_weight": weights.box,
+        "iou_weight": weights.iou,
+        **options,
+    }
+    boxes = predicted_boxes(student, scene_of(batch), clip_hw=batch.content_hw)
+    return normalize({"model": soft_label_loss(student, boxes, soft, **given)})["model"]
 
 
 def write_opinion(

@@ -9,16 +9,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import anchor_grid, predicted_boxes
 from ladcli.objective.detection_loss import BoxWeighting, detection_loss
+from ladcli.recipe.schema import LossConfig
 from ladcli.structures import (
     BACKGROUND,
     IGNORE,
     Assignment,
     ClassLogits,
     Predictions,
+    Scene,
     Targets,
 )
+from ladcli.structures.losses import normalize
 
 CANVAS = (32, 32)
 GRID = anchor_grid(CANVAS)  # 16 + 4 + 1 + 1 + 1 anchors
@@ -65,9 +68,17 @@ def losses_of(
     **options: Any,
 ) -> dict[str, Tensor]:
     targets = targets or targets_of(len(assignment.gt_index))
-    return detection_loss(
-        predictions, assignment, targets, GRID, box_weighting=box_weighting, **options
+    everywhere = torch.ones_like(assignment.gt_index, dtype=torch.bool)
+    scene = Scene(targets, GRID.priors, everywhere)
+    terms = detection_loss(
+        predictions,
+        predicted_boxes(predictions, scene),
+        assignment,
+        scene,
+        box_weighting=box_weighting,
+        **{**LossConfig().model_dump(), **options},
     )
+    return normalize({"model": terms})["model"]
 
 
 def value(losses: dict[str, Tensor], name: str) -> float:

@@ -10,20 +10,21 @@ import pytest
 import torch
 
 from ladcli.assign import Switch, paa_assigner
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid, predicted_boxes
 from ladcli.objective.opinion import PredictedOpinion
 from ladcli.objective.soft_targets import Select, soft_targets
 from ladcli.structures import BACKGROUND, IGNORE
-from tests.objective.opinions import random_batch, random_opinion
+from ladcli.structures.boxes import decode_boxes
+from tests.objective.opinions import random_batch, random_opinion, scene_of
 
 
 def test_the_assignment_is_that_of_the_whole_chain() -> None:
     batch = random_batch(0)
     opinion = random_opinion(1, batch)
-    grid = anchor_grid(batch.canvas_hw)
-    valid = grid.valid(batch.valid_hw)
+    valid = anchor_grid(batch.canvas_hw).valid(batch.valid_hw)
     found = opinion.assignment().gt_index
-    expected = paa_assigner().assign(opinion.predictions, batch.targets, grid, valid)
+    boxes = predicted_boxes(opinion.predictions, opinion.scene)
+    expected = paa_assigner().assign(opinion.scene, opinion.predictions.cls, boxes)
     assert torch.equal(found, expected.gt_index)
     assert (found >= 0).any()
     assert torch.equal(found == IGNORE, ~valid)
@@ -41,7 +42,7 @@ def test_candidates_and_costs_stand_beside_each_other() -> None:
     candidates, costs = opinion.candidates, opinion.costs
     assert torch.equal(costs.values.isfinite(), candidates.mask)
     assert not candidates.mask[1].any()  # the image without boxes
-    assert (candidates.gt_index[~opinion.valid] == BACKGROUND).all()
+    assert (candidates.gt_index[~opinion.scene.valid] == BACKGROUND).all()
 
 
 @pytest.mark.parametrize(
@@ -53,8 +54,7 @@ def test_prices_are_costs_and_their_judgement(switch: Switch) -> None:
     candidates = opinion.candidates
     costs, judgement = opinion.prices(candidates, switch)
     assert torch.equal(costs.values, opinion.costs.values)
-    num_gt = batch.targets.boxes.shape[1]
-    expected = switch.judge(candidates, costs, opinion.grid, num_gt)
+    expected = switch.judge(candidates, costs, opinion.scene)
     for name in ("score", "mean", "count"):
         assert torch.equal(getattr(judgement, name), getattr(expected, name)), name
 
@@ -75,7 +75,12 @@ def test_soft_targets_are_those_of_its_outputs(select: Select, min_iou: float) -
     opinion = random_opinion(9, batch)
     found = opinion.soft_targets(select=select, min_iou=min_iou)
     expected = soft_targets(
-        opinion.predictions, batch, opinion.grid, select=select, min_iou=min_iou
+        opinion.predictions,
+        opinion.boxes,
+        batch.content_hw,
+        opinion.scene,
+        select=select,
+        min_iou=min_iou,
     )
     assert (found.weight > 0).any()
     for name in ("prob", "boxes", "iou", "weight"):
@@ -103,9 +108,12 @@ def test_crowd_regions_are_ignored_where_the_assigner_says_so() -> None:
 
 def test_anchors_are_those_of_the_batch() -> None:
     batch = random_batch(14)
-    opinion = PredictedOpinion(random_opinion(15, batch).predictions, batch, paa_assigner())
-    assert opinion.grid is anchor_grid(batch.canvas_hw, batch.images.device)
-    assert torch.equal(opinion.valid, opinion.grid.valid(batch.valid_hw))
+    grid = DEFAULT_LAYOUT.grid(batch.canvas_hw, batch.images.device)
+    predictions = random_opinion(15, batch).predictions
+    opinion = PredictedOpinion.of(predictions, batch, scene_of(batch), paa_assigner())
+    assert opinion.scene.priors is grid.priors
+    assert torch.equal(opinion.scene.valid, grid.valid(batch.valid_hw))
+    assert torch.equal(opinion.boxes, decode_boxes(grid.anchors, predictions.box_deltas))
 
 
 def test_candidates_and_costs_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,5 +135,5 @@ def test_candidates_and_costs_are_made_once(monkeypatch: pytest.MonkeyPatch) -> 
     )
     watched = replace(opinion, assigner=assigner)
     watched.assignment()
-    watched.sample_costs()
+    watched.sample_costs(watched.candidates)
     assert calls == ["candidates", "costs"]

@@ -9,12 +9,22 @@ import pytest
 import torch
 
 from ladcli.assign import Assigner, fit_mixtures, paa_assigner
-from ladcli.cache.cached_teacher import CachedTeacher
-from ladcli.objective.opinion import PredictedOpinion
-from ladcli.objective.probe import MAX_SAMPLES, Record, probe_image, save_probe
+from ladcli.detector.anchors import anchor_grid
+from ladcli.objective.opinion import Opinion
+from ladcli.objective.probe import Record, probe_image, save_probe
 from ladcli.structures import Batch
-from tests.objective.opinions import CANVAS, CONTENT, random_batch, random_opinion, write_opinion
+from tests.cache.caches import look_at, teacher_of
+from tests.objective.opinions import (
+    CANVAS,
+    CONTENT,
+    random_batch,
+    random_opinion,
+    scene_of,
+    write_opinion,
+)
 
+#: Nine of each of five levels.
+MAX_SAMPLES = 45
 OF_POSITIVES = ("positive_gt", "positive_center", "positive_stride")
 OF_SAMPLES = ("cost", "sample_positive", "means", "variances", "weights")
 
@@ -23,14 +33,14 @@ def one_image(seed: int, boxes: int = 4) -> Batch:
     return random_batch(seed, boxes_per_image=(boxes,))
 
 
-def probe_of(opinion: PredictedOpinion, batch: Batch, assigner: Assigner | None = None) -> Record:
-    return probe_image(batch, {"own": opinion}, assigner or paa_assigner())
+def probe_of(opinion: Opinion, batch: Batch, assigner: Assigner | None = None) -> Record:
+    return probe_image(batch, scene_of(batch), {"own": opinion}, assigner or paa_assigner())
 
 
 def test_arrays_are_those_that_are_documented() -> None:
     batch = one_image(0)
     opinions = {"own": random_opinion(1, batch), "teacher": random_opinion(2, batch)}
-    record = probe_image(batch, opinions, paa_assigner())
+    record = probe_image(batch, scene_of(batch), opinions, paa_assigner())
     assert set(record) == {
         "content_hw", "canvas_hw", "gt_box", "gt_label",
         *(f"{name}_{key}" for name in opinions for key in (*OF_POSITIVES, *OF_SAMPLES)),
@@ -51,7 +61,7 @@ def test_positives_are_the_assigners() -> None:
     batch = one_image(3)
     opinion = random_opinion(4, batch)
     record = probe_of(opinion, batch)
-    gt_index, grid = opinion.assignment().gt_index[0], opinion.grid
+    gt_index, grid = opinion.assignment().gt_index[0], anchor_grid(batch.canvas_hw)
     anchor = torch.nonzero(gt_index >= 0).squeeze(1)
     assert len(anchor) > 4
     assert record["own_positive_gt"].tolist() == gt_index[anchor].tolist()
@@ -100,15 +110,17 @@ def test_mixture_is_fitted_to_the_costs() -> None:
     assert record["own_weights"].sum(axis=1) == pytest.approx(np.ones(4))
 
 
-def test_samples_beyond_the_room_are_left_out() -> None:
+def test_every_sample_has_room() -> None:
+    """As many columns as an assigner of 40 samples per level can fill."""
     batch = one_image(11)
     many = paa_assigner(topk=40)
     opinion = random_opinion(12, batch, many)
     record = probe_of(opinion, batch, many)
-    assert record["own_cost"].shape == (4, MAX_SAMPLES)
-    full = int(np.argmax(~np.isnan(record["own_cost"]).any(axis=1)))
+    assert record["own_cost"].shape == (4, 200)
+    stored = (~np.isnan(record["own_cost"])).sum(axis=1)
+    full = int(stored.argmax())
     mine = opinion.costs.values[0][opinion.candidates.gt_index[0] == full]
-    assert len(mine) > MAX_SAMPLES
+    assert len(mine) >= stored[full] > MAX_SAMPLES
     assert record["own_cost"][full, 0] == mine.min()
 
 
@@ -128,9 +140,8 @@ class TestCachedTeacher:
         batch = one_image(15)
         opinion = random_opinion(16, batch)
         cache = write_opinion(tmp_path / "t.h5", opinion, level)  # type: ignore[arg-type]
-        cached = CachedTeacher(cache, paa_assigner()).look_at(batch)
-        online = probe_of(opinion, batch)
-        return online, probe_image(batch, {"own": cached}, paa_assigner())
+        cached = look_at(teacher_of(cache, paa_assigner()), batch)
+        return probe_of(opinion, batch), probe_of(cached, batch)
 
     @pytest.mark.parametrize("level", ["assignments", "costs", "soft"])
     def test_positives_are_the_teachers(self, tmp_path: Path, level: str) -> None:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from ladcli.detector.anchors import anchor_grid
-from ladcli.objective.soft_loss import SoftLoss, divergence, soft_label_loss
-from ladcli.objective.soft_targets import SoftTargets, soft_targets
+from ladcli.objective.soft_loss import SoftLoss, divergence
+from ladcli.objective.soft_targets import SoftTargets
 from ladcli.structures import Batch, ClassLogits, ClassProbs, Predictions
 from ladcli.structures.boxes import decode_boxes, pair_giou
-from tests.objective.opinions import random_batch, random_predictions
+from tests.objective.opinions import random_batch, random_opinion, random_predictions, soft_losses
 
 LN3 = math.log(3)
 KINDS: list[tuple[SoftLoss, float]] = [
@@ -30,16 +30,8 @@ each_kind = pytest.mark.parametrize(("loss", "gamma"), KINDS)
 
 def wanted(batch: Batch, seed: int = 1, *, probs: bool = False, iou: bool = True) -> SoftTargets:
     """What a random teacher makes of a batch."""
-    teacher = random_predictions(seed, batch, probs=probs, iou_branch=iou)
-    grid = anchor_grid(batch.canvas_hw)
-    return soft_targets(teacher, batch, grid, select="pred", min_iou=0.5)
-
-
-def losses_of(
-    student: Predictions, soft: SoftTargets, batch: Batch, **options: object
-) -> dict[str, Tensor]:
-    grid = anchor_grid(batch.canvas_hw)
-    return soft_label_loss(student, soft, grid, batch.content_hw, **options)  # type: ignore[arg-type]
+    teacher = random_opinion(seed, batch, probs=probs, iou_branch=iou)
+    return teacher.soft_targets(select="pred", min_iou=0.5)
 
 
 def test_divergence_by_hand() -> None:
@@ -134,7 +126,7 @@ def test_losses_equal_a_slow_loop(loss: SoftLoss, gamma: float) -> None:
     batch = random_batch(3)
     soft, student = wanted(batch), random_predictions(4, batch)
     assert 0 < (soft.weight > 0).sum() < soft.weight.numel()
-    found = losses_of(student, soft, batch, loss=loss, gamma=gamma)
+    found = soft_losses(student, soft, batch, loss=loss, gamma=gamma)
     expected = slow_losses(student, soft, batch, loss=loss, gamma=gamma)
     assert {k: v.item() for k, v in found.items()} == pytest.approx(expected, rel=1e-4)
     assert all(v.shape == () and v.dtype is torch.float32 for v in found.values())
@@ -143,16 +135,16 @@ def test_losses_equal_a_slow_loop(loss: SoftLoss, gamma: float) -> None:
 def test_kl_with_half_gamma_is_the_default() -> None:
     batch = random_batch(3)
     soft, student = wanted(batch), random_predictions(4, batch)
-    plain, named = losses_of(student, soft, batch), losses_of(student, soft, batch, loss="kl")
-    other = losses_of(student, soft, batch, loss="kl", gamma=0.5)
+    plain, named = soft_losses(student, soft, batch), soft_losses(student, soft, batch, loss="kl")
+    other = soft_losses(student, soft, batch, loss="kl", gamma=0.5)
     assert plain == named == other
 
 
 def test_weights_scale_their_terms() -> None:
     batch = random_batch(5)
     soft, student = wanted(batch), random_predictions(6, batch)
-    plain = losses_of(student, soft, batch, cls_weight=1.0, box_weight=1.0, iou_weight=1.0)
-    scaled = losses_of(student, soft, batch, cls_weight=2.0, box_weight=3.0, iou_weight=0.0)
+    plain = soft_losses(student, soft, batch, cls_weight=1.0, box_weight=1.0, iou_weight=1.0)
+    scaled = soft_losses(student, soft, batch, cls_weight=2.0, box_weight=3.0, iou_weight=0.0)
     assert scaled["soft_cls"].item() == pytest.approx(2 * plain["soft_cls"].item())
     assert scaled["soft_box"].item() == pytest.approx(3 * plain["soft_box"].item())
     assert scaled["soft_iou"].item() == 0
@@ -163,7 +155,7 @@ def test_the_class_loss_runs_over_the_padding_and_images_without_boxes() -> None
     soft, student = wanted(batch), random_predictions(8, batch)
     valid = anchor_grid(batch.canvas_hw).valid(batch.valid_hw)
     student.cls.raw.requires_grad_()
-    losses_of(student, soft, batch)["soft_cls"].backward()
+    soft_losses(student, soft, batch)["soft_cls"].backward()
     assert student.cls.raw.grad is not None
     assert not valid.all()
     assert student.cls.raw.grad[~valid].abs().amin() > 0
@@ -173,7 +165,7 @@ def test_the_class_loss_runs_over_the_padding_and_images_without_boxes() -> None
 def test_boxes_and_ious_are_learned_where_selected_alone() -> None:
     batch = random_batch(9)
     soft, student = wanted(batch), random_predictions(10, batch).map(Tensor.requires_grad_)
-    losses = losses_of(student, soft, batch)
+    losses = soft_losses(student, soft, batch)
     (losses["soft_box"] + losses["soft_iou"]).backward()
     selected = soft.weight > 0
     assert torch.equal(student.iou_logits.grad != 0, selected)
@@ -192,7 +184,7 @@ def test_targets_that_are_not_selected_do_not_matter() -> None:
         boxes=torch.where(selected.unsqueeze(2), soft.boxes, 0.0),
         iou=torch.where(selected, soft.iou, 1.0),
     )
-    assert losses_of(student, garbage, batch) == losses_of(student, soft, batch)
+    assert soft_losses(student, garbage, batch) == soft_losses(student, soft, batch)
 
 
 @each_kind
@@ -212,7 +204,7 @@ def test_gradients_of_the_whole_loss(loss: SoftLoss, gamma: float, *, probs: boo
             box_deltas=student.box_deltas.index_copy(1, chosen, deltas),
             iou_logits=student.iou_logits.index_copy(1, chosen, iou),
         )
-        losses = losses_of(replaced, soft, batch, loss=loss, gamma=gamma)
+        losses = soft_losses(replaced, soft, batch, loss=loss, gamma=gamma)
         assert all(value.dtype is torch.float64 for value in losses.values())
         return torch.stack(list(losses.values()))
 
@@ -231,7 +223,7 @@ def test_nothing_selected_gives_zeros_that_are_connected(
     soft = wanted(batch)
     soft = replace(soft, weight=torch.zeros_like(soft.weight))
     student = random_predictions(16, batch, probs=probs).map(Tensor.requires_grad_)
-    losses = losses_of(student, soft, batch, loss=loss, gamma=gamma)
+    losses = soft_losses(student, soft, batch, loss=loss, gamma=gamma)
     assert {k: v.item() for k, v in losses.items()} == {
         "soft_cls": 0,
         "soft_box": 0,
@@ -246,11 +238,11 @@ def test_nothing_selected_gives_zeros_that_are_connected(
 @pytest.mark.parametrize(("teachers", "students"), [(False, True), (True, False), (False, False)])
 def test_both_networks_need_an_iou_branch_to_learn_it(*, teachers: bool, students: bool) -> None:
     batch = random_batch(17)
-    found = losses_of(
+    found = soft_losses(
         random_predictions(18, batch, iou_branch=students), wanted(batch, iou=teachers), batch
     )
     assert set(found) == {"soft_cls", "soft_box"}
-    full = losses_of(random_predictions(18, batch), wanted(batch), batch)
+    full = soft_losses(random_predictions(18, batch), wanted(batch), batch)
     assert set(full) == {"soft_cls", "soft_box", "soft_iou"}
     assert all(found[name] == full[name] for name in found)
 
@@ -260,7 +252,7 @@ def test_networks_with_and_without_objectness_may_teach_each_other(*, students: 
     """One has logits, the other probabilities."""
     batch = random_batch(19)
     student = random_predictions(20, batch, probs=students).map(Tensor.requires_grad_)
-    losses = losses_of(student, wanted(batch, probs=not students), batch)
+    losses = soft_losses(student, wanted(batch, probs=not students), batch)
     sum(losses.values()).backward()
     assert all(value > 0 for value in losses.values())
     assert student.cls.raw.grad.isfinite().all()
@@ -269,6 +261,9 @@ def test_networks_with_and_without_objectness_may_teach_each_other(*, students: 
 def test_half_precision_outputs_are_read_in_single() -> None:
     batch = random_batch(21)
     soft, half = wanted(batch), random_predictions(22, batch).map(Tensor.bfloat16)
-    found, expected = losses_of(half, soft, batch), losses_of(half.map(Tensor.float), soft, batch)
+    found, expected = (
+        soft_losses(half, soft, batch),
+        soft_losses(half.map(Tensor.float), soft, batch),
+    )
     assert found == expected
     assert all(value.dtype is torch.float32 for value in found.values())

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import anchor_grid, predicted_boxes
 from ladcli.objective.soft_targets import Select, SoftTargets, selection_weight, soft_targets
 from ladcli.structures import Batch, Predictions, Targets
 from ladcli.structures.boxes import encode_boxes
-from tests.objective.opinions import random_batch, random_predictions
+from tests.objective.opinions import random_batch, random_predictions, scene_of
 
 SELECTIONS: tuple[Select, ...] = ("pred", "anchor")
 
@@ -20,8 +20,9 @@ SELECTIONS: tuple[Select, ...] = ("pred", "anchor")
 def targets_of(
     predictions: Predictions, batch: Batch, select: Select = "pred", min_iou: float = 0.5
 ) -> SoftTargets:
-    grid = anchor_grid(batch.canvas_hw)
-    return soft_targets(predictions, batch, grid, select=select, min_iou=min_iou)
+    scene = scene_of(batch)
+    boxes = predicted_boxes(predictions, scene)
+    return soft_targets(predictions, boxes, batch.content_hw, scene, select=select, min_iou=min_iou)
 
 
 def plain_iou(a: list[float], b: list[float]) -> float:

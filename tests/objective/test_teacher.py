@@ -12,21 +12,23 @@ from PIL import Image
 from torch import nn
 
 from ladcli.assign import paa_assigner
+from ladcli.cache.batch_rows import BatchRows
+from ladcli.cache.cached_teacher import CachedTeacher
+from ladcli.cache.format import POSITIVES
+from ladcli.cache.reader import TeacherCache
+from ladcli.cache.writer import CacheWriter
 from ladcli.data.index import CocoIndex, load_index
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import Plan, plan_epoch, plan_views
 from ladcli.data.synth import write_synthetic
 from ladcli.data.views import ViewGrid
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import DEFAULT_LAYOUT, predicted_boxes
 from ladcli.detector.model import Detector
-from ladcli.cache.reader import TeacherCache
-from ladcli.cache.writer import CacheWriter
-from ladcli.cache.cached_teacher import CachedTeacher
-from ladcli.objective.teacher import OnlineTeacher
+from ladcli.objective.teacher import OnlineTeacher, Teacher
 from ladcli.recipe import DataConfig
-from ladcli.structures import Batch
-from tests.detector.tiny import ARCHITECTURE, tiny_batch, tiny_detector
+from ladcli.structures import Assignment, Batch
 from tests.cache.caches import ATTRIBUTES, rows_of
+from tests.detector.tiny import ARCHITECTURE, tiny_batch, tiny_detector
 
 CPU = torch.device("cpu")
 OTHER_STATISTICS = {"batch_mean": (0.1, 0.2, 0.3), "batch_std": (0.5, 0.6, 0.7)}
@@ -34,6 +36,10 @@ OTHER_STATISTICS = {"batch_mean": (0.1, 0.2, 0.3), "batch_std": (0.5, 0.6, 0.7)}
 
 def online(detector: Detector, **options: Any) -> OnlineTeacher:
     return OnlineTeacher(detector, paa_assigner(), autocast=nullcontext(), **options)
+
+
+def assigned_by(teacher: Teacher, batch: Batch) -> Assignment:
+    return teacher.look_at(batch, DEFAULT_LAYOUT.scene(batch)).assignment()
 
 
 def trained(seed: int = 0) -> Detector:
@@ -48,10 +54,10 @@ def test_the_teacher_says_what_its_network_says() -> None:
     batch, detector = tiny_batch(content_hw=(40, 90)), trained().eval()
     with torch.no_grad():
         predictions = detector(batch.images)
-    grid = anchor_grid(batch.canvas_hw)
-    expected = paa_assigner().assign(predictions, batch.targets, grid, grid.valid(batch.valid_hw))
+    scene = DEFAULT_LAYOUT.scene(batch)
+    expected = paa_assigner().assign(scene, predictions.cls, predicted_boxes(predictions, scene))
     assert expected.num_positive > 0
-    assert torch.equal(online(detector).look_at(batch).assignment().gt_index, expected.gt_index)
+    assert torch.equal(assigned_by(online(detector), batch).gt_index, expected.gt_index)
 
 
 def test_the_teacher_is_in_evaluation_mode_and_takes_no_gradient() -> None:
@@ -62,17 +68,17 @@ def test_the_teacher_is_in_evaluation_mode_and_takes_no_gradient() -> None:
     assert not any(p.requires_grad for p in detector.parameters())
     seen = []
     detector.register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
-    teacher.look_at(tiny_batch(3)).assignment()
+    assigned_by(teacher, tiny_batch(3))
     assert seen == [False]
     assert all(torch.equal(v, before[k]) for k, v in detector.state_dict().items())
 
 
 def test_a_student_that_trains_does_not_wake_the_teacher() -> None:
     teacher, student = online(trained()), tiny_detector(1)
-    first = teacher.look_at(tiny_batch()).assignment().gt_index
+    first = assigned_by(teacher, tiny_batch()).gt_index
     student.train()(tiny_batch().images).cls.raw.sum().backward()
     assert not teacher.detector.training
-    assert torch.equal(teacher.look_at(tiny_batch()).assignment().gt_index, first)
+    assert torch.equal(assigned_by(teacher, tiny_batch()).gt_index, first)
 
 
 def test_autocast_wraps_every_forward_pass() -> None:
@@ -81,8 +87,8 @@ def test_autocast_wraps_every_forward_pass() -> None:
     )
     dtypes = []
     teacher.detector.head.cls_out.register_forward_hook(lambda *a: dtypes.append(a[2].dtype))
-    teacher.look_at(tiny_batch())
-    teacher.look_at(tiny_batch())
+    assigned_by(teacher, tiny_batch())
+    assigned_by(teacher, tiny_batch())
     assert dtypes == [torch.bfloat16] * 10  # five levels, twice
     assert not torch.is_autocast_enabled("cpu")
 
@@ -91,13 +97,13 @@ def test_a_student_with_other_pixel_statistics_shows_the_teacher_the_same_pixels
     batch, detector = tiny_batch(content_hw=(40, 90)), trained()
     shown: list[torch.Tensor] = []
     detector.backbone.register_forward_pre_hook(lambda _, images: shown.append(images[0].clone()))
-    online(detector).look_at(batch)
+    assigned_by(online(detector), batch)
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in OTHER_STATISTICS.values())
     own_mean = torch.tensor(ARCHITECTURE.pixel_mean).view(3, 1, 1)
     own_std = torch.tensor(ARCHITECTURE.pixel_std).view(3, 1, 1)
     pixels = batch.images[:, :, :40, :90] * own_std + own_mean
     batch.images[:, :, :40, :90] = (pixels - mean) / std
-    online(detector, **OTHER_STATISTICS).look_at(batch)
+    assigned_by(online(detector, **OTHER_STATISTICS), batch)
     torch.testing.assert_close(shown[1], shown[0])
 
 
@@ -123,7 +129,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> CocoIndex:
     return found
 
 
-def batches_of(index: CocoIndex, plan: Plan) -> list[Batch]:
+def batches_of(index: CocoIndex, plan: Plan, beside: BatchRows | None = None) -> list[Batch]:
     return list(
         load_batches(
             index,
@@ -133,6 +139,7 @@ def batches_of(index: CocoIndex, plan: Plan) -> list[Batch]:
             workers=0,
             skip_bad_images=False,
             pin_memory=False,
+            beside=beside,
         )
     )
 
@@ -160,7 +167,7 @@ def build_cache(path: Path, index: CocoIndex, teacher: OnlineTeacher) -> Teacher
         num_classes=3,
     )
     for number, batch in enumerate(batches_of(index, plan)):
-        writer.add(batch, rows_of(teacher.look_at(batch).assignment()))
+        writer.add(batch, rows_of(assigned_by(teacher, batch)))
         writer.close_part(number)
     writer.finish()
     return TeacherCache(path)
@@ -170,15 +177,17 @@ def test_a_cache_answers_as_the_network_behind_it(
     tmp_path: Path, index: CocoIndex, teacher: OnlineTeacher
 ) -> None:
     """Also where batches are shuffled, smaller, and of other canvases than while caching."""
-    cached = CachedTeacher(build_cache(tmp_path / "cache.h5", index, teacher), teacher.assigner)
+    cache = build_cache(tmp_path / "cache.h5", index, teacher)
+    rows = BatchRows(cache, index, DEFAULT_LAYOUT, (POSITIVES,))
+    cached = CachedTeacher(rows, teacher.assigner)
     plans = [plan_epoch(index, DATA, batch_size=3, seed=5, epoch=e) for e in range(4)]
-    batches = [batch for plan in plans for batch in batches_of(index, plan)]
+    batches = [batch for plan in plans for batch in batches_of(index, plan, rows)]
     assert {batch.canvas_hw for batch in batches} == {(64, 64), (64, 96), (96, 64)}
     assert {len(batch) for batch in batches} == {1, 2, 3}
     assert {view for batch in batches for view in batch.view_ids} == {0, 1, 2, 3}
     positives = 0
     for batch in batches:
-        live, stored = (who.look_at(batch).assignment() for who in (teacher, cached))
+        live, stored = (assigned_by(who, batch) for who in (teacher, cached))
         assert torch.equal(live.gt_index, stored.gt_index)
         assert live.gt_index.dtype is stored.gt_index.dtype
         positives += int(stored.num_positive)

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from ladcli.detector.anchors import DEFAULT_LAYOUT
 from ladcli.recipe.schema import AssignConfig
 from ladcli.stages.assigner import assigner_fingerprint, build_assigner
 
 
 def fingerprint(**options: object) -> str:
-    return assigner_fingerprint(build_assigner(AssignConfig.model_validate(options)))
+    return assigner_fingerprint(
+        build_assigner(AssignConfig.model_validate(options)), DEFAULT_LAYOUT
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
 from ladcli.cache.format import Level
 from ladcli.cache.reader import read_cache_info
+from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import Interrupted, UserError
 from ladcli.recipe import Recipe, load_recipe

@@ -15,14 +15,14 @@ from ladcli.assign import Switch, paa_assigner
 from ladcli.data.index import CocoIndex, load_index
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_eval
-from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.anchors import DEFAULT_LAYOUT, predicted_boxes
 from ladcli.detector.checkpoint import load_checkpoint
 from ladcli.detector.model import Detector
-from ladcli.objective.objectives import CoObjective, Objective
-from ladcli.objective.teacher import OnlineTeacher
 from ladcli.engine.device import autocast
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.engine.state import Learner, Position
+from ladcli.objective.objectives import CoObjective, Objective
+from ladcli.objective.teacher import OnlineTeacher
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.colad import colad
@@ -72,7 +72,7 @@ def prober(
         recipe,
         index,
         learners or {"model": learner_for()},
-        objective or Objective(paa_assigner(), recipe.loss),
+        objective or Objective(paa_assigner(), recipe.loss, DEFAULT_LAYOUT),
         STATISTICS,
         CPU,
         folder / "probes",
@@ -147,12 +147,11 @@ class TestRun:
         )  # fmt: skip
         first_gt = 0
         for place, batch in enumerate(loaded):
-            grid = anchor_grid(batch.canvas_hw)
+            scene = DEFAULT_LAYOUT.scene(batch)
             with torch.no_grad():
                 outputs = detector.eval()(batch.images)
-            expected = paa_assigner().assign(
-                outputs, batch.targets, grid, grid.valid(batch.valid_hw)
-            )
+            boxes = predicted_boxes(outputs, scene)
+            expected = paa_assigner().assign(scene, outputs.cls, boxes)
             gt_index = expected.gt_index[0]
             mine = probe["own_positive_image"] == place
             found = probe["own_positive_gt"][mine] - first_gt
@@ -231,7 +230,7 @@ def test_colad_shows_both_networks(data: Path, tmp_path: Path) -> None:
 def test_colads_first_teacher_is_called_the_teacher(data: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(data, train__probe_images=1)
     learners = {"a": learner_for(seed=1), "b": learner_for(seed=2)}
-    both = CoObjective(paa_assigner(), recipe.loss, Switch(), first_teacher="b")
+    both = CoObjective(paa_assigner(), recipe.loss, DEFAULT_LAYOUT, Switch(), first_teacher="b")
     probe = take(recipe, tmp_path / "both", learners=learners, objective=both)
     for network, name in (("a", "own"), ("b", "teacher")):
         alone = take(recipe, tmp_path / network, learners={"model": learners[network]})
@@ -245,7 +244,9 @@ def test_a_teacher_that_assigns_nothing_is_not_shown(data: Path, tmp_path: Path)
         tiny_detector(3), paa_assigner(), autocast=autocast("fp32", CPU),
         batch_mean=STATISTICS[0], batch_std=STATISTICS[1],
     )  # fmt: skip
-    objective = Objective(paa_assigner(), recipe.loss, teacher, teacher_assigns=False)
+    objective = Objective(
+        paa_assigner(), recipe.loss, DEFAULT_LAYOUT, teacher, teacher_assigns=False
+    )
     probe = take(recipe, tmp_path, objective=objective)
     assert [key for key in probe if key.endswith("_positive_gt")] == ["own_positive_gt"]
 

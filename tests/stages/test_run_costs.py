@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ladcli.detector.checkpoint import load_training
 from ladcli.cache.reader import read_cache_info
+from ladcli.detector.checkpoint import load_training
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import Interrupted
 from ladcli.recipe import load_recipe, save_recipe

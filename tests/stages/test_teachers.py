@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
 from ladcli.cache.reader import read_cache_info
+from ladcli.detector.anchors import DEFAULT_LAYOUT
+from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
 from ladcli.errors import UserError
 from ladcli.recipe import Recipe
 from ladcli.stages.assigner import build_assigner
@@ -47,7 +48,7 @@ def test_cache_fits_the_run_it_was_made_for(data: Path, teacher: Path, cache: Pa
     assigner = build_assigner(prepared.recipe.assign)
     for network in (None, teacher):
         made = make_cached_teacher(cache, prepared, assigner, network=network)
-        assert made.cache.info.num_images == 8
+        assert made.info.num_images == 8
 
 
 def test_cache_carries_the_four_fingerprints_of_its_making(
@@ -64,16 +65,17 @@ def test_cache_carries_the_four_fingerprints_of_its_making(
 
 
 def test_photometric_options_leave_the_views_alone() -> None:
-    plain = input_fingerprint(tiny_recipe().data)
-    assert input_fingerprint(tiny_recipe(data__brightness=0.3, data__workers=2).data) == plain
-    assert input_fingerprint(tiny_recipe(data__short=64).data) != plain
-    assert input_fingerprint(tiny_recipe(data__flip=0.0).data) != plain
+    plain = input_fingerprint(tiny_recipe().data, DEFAULT_LAYOUT)
+    jittered = tiny_recipe(data__brightness=0.3, data__workers=2).data
+    assert input_fingerprint(jittered, DEFAULT_LAYOUT) == plain
+    assert input_fingerprint(tiny_recipe(data__short=64).data, DEFAULT_LAYOUT) != plain
+    assert input_fingerprint(tiny_recipe(data__flip=0.0).data, DEFAULT_LAYOUT) != plain
 
 
 def test_continuous_scales_fit_no_cache() -> None:
     recipe = tiny_recipe(data__short=[64, 96], data__scales="range")
     with pytest.raises(UserError, match=r"set data\.scales=grid"):
-        input_fingerprint(recipe.data)
+        input_fingerprint(recipe.data, DEFAULT_LAYOUT)
 
 
 def test_teacher_of_other_classes_is_refused(teacher: Path, tmp_path: Path) -> None:
