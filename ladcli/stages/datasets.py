@@ -28,10 +28,18 @@ def open_training_set(data: DataConfig) -> CocoIndex:
     Raises:
         UserError: the set is missing, unsound, or has nothing to learn.
     """
+    return check_files(listed_training_set(data), skip_bad=data.skip_bad_images)
+
+
+def listed_training_set(data: DataConfig) -> CocoIndex:
+    """The training images as annotated, whether or not they can be read.
+
+    Raises:
+        UserError: as `open_training_set`, but for images.
+    """
     files = find_split(data, "train")
     assert files is not None  # a missing training set raises
-    index = for_training(load_index(files.annotations, files.images), skip_empty=data.skip_empty)
-    return check_files(index, skip_bad=data.skip_bad_images)
+    return for_training(load_index(files.annotations, files.images), skip_empty=data.skip_empty)
 
 
 def open_evaluation_set(

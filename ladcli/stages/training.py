@@ -43,6 +43,7 @@ from ladcli.stages.continuation import (
     is_regular,
     keep_previous_best,
     recorded_metrics,
+    require_same_inputs,
     stored_position,
 )
 from ladcli.stages.datasets import (
@@ -179,8 +180,10 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
         position = load_state(run.state, learners)
         # A damaged log is refused before anything is written.
         recall_work(position, read_metrics(run.metrics))
-    run.create(recipe, stage=method.stage, overwrite=options.overwrite, resumed=options.resume)
     fingerprints = {"data": prepared.index.fingerprint(), **method_notes.pop("fingerprints", {})}
+    if saved is not None:
+        require_same_inputs(run, saved_notes, fingerprints, recipe, prepared.index)
+    run.create(recipe, stage=method.stage, overwrite=options.overwrite, resumed=options.resume)
     if saved is None:
         run.update_notes(resolved=prepared.resolved)
     run.note_given(options.given, anew=saved is None)
