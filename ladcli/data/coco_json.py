@@ -1,16 +1,21 @@
 """COCO instances JSON, read and checked.
 
-Three kinds of findings.  What would make a result meaningless (an unknown id, a missing key, a box
-that is no box) stops with one sentence.  A box that cannot be a target (no area, not finite,
-outside its image) is left out with a note.  What is merely odd is kept with a note.  Boxes that
-stick out of their image are kept as they are; the index clips them.
+What would make a result meaningless (an unknown id, a missing key, a box that is no box) stops with
+one sentence; what is merely odd is kept with a note.  A box is read for one of two uses:
+
+- *training* learns from boxes that have a size and lie in their image, at least in part (the index
+  clips them), and leaves the others out, with a note; likewise those marked ``ignore``.
+- *evaluation* counts every box that pycocotools counts, as it is, and notes what training would
+  leave out.  Boxes that pycocotools could not make sense of (NaN, a negative size) are refused.
+
+What is kept is the same for both, beside a mask of what may be learned from.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -23,11 +28,19 @@ from ladcli.errors import UserError
 #: Larger numbers are no pixel coordinates; float32 would lose whole pixels.
 MAX_SIDE = 10_000_000
 _EXAMPLES = 3
+#: Images whose stated size is that of others make boxes leave them; from this share on they are
+#: suspected, if it is more than one box.
+_SUSPICIOUS_SHARE = 0.2
+
+Use: TypeAlias = Literal["training", "evaluation"]
 
 
 @dataclass(frozen=True, eq=False)
 class CocoFile:
-    """The content of one file, in the order of the file.  N images, M usable annotations."""
+    """The content of one file, in the order of the file.  N images, M annotations that count.
+
+    Those that training alone may leave out are among them.
+    """
 
     path: Path
     image_ids: np.ndarray  # [N] int64
@@ -37,17 +50,20 @@ class CocoFile:
     annotation_ids: np.ndarray  # [M] int64
     image_row: np.ndarray  # [M] int64, row of the annotation's image
     class_row: np.ndarray  # [M] int64 in 0..C-1
-    boxes: np.ndarray  # [M, 4] float64, x, y, width, height, as stored
-    area: np.ndarray  # [M] float64, square pixels; of the box where the file gives no usable one
+    boxes: np.ndarray  # [M, 4] float64, x, y, width, height, as stored; finite, sizes not negative
+    area: np.ndarray  # [M] float64, square pixels; of the box where the file gives none
     crowd: np.ndarray  # [M] bool
+    trainable: np.ndarray  # [M] bool, may be learned from: of some size, in its image, not `ignore`
     notes: tuple[str, ...]  # what is odd, one line per kind
 
 
-def read_coco(path: Path, *, need_annotations: bool = True) -> CocoFile:
+def read_coco(path: Path, *, need_annotations: bool = True, use: Use = "training") -> CocoFile:
     """Read a COCO instances file.
 
     Args:
         need_annotations: refuse a file without the key ``annotations``, as test sets have it.
+        use: decides what the notes say, and that evaluation refuses what is no box; what is kept
+            is the same.
 
     Raises:
         UserError: naming the file, the record and the value.
@@ -73,19 +89,24 @@ def read_coco(path: Path, *, need_annotations: bool = True) -> CocoFile:
     class_row = _rows(annotations, "category_id", np.array(classes.ids), "categories")
     boxes = annotations.numbers("bbox", 4)
     stated = annotations.optional_numbers("area")
-    area, area_notes = _areas(annotations, boxes, stated)
     crowd = annotations.flags("iscrowd")
-    keep, box_notes = _usable(annotations, boxes, hw[image_row])
+    if use == "evaluation":
+        _refuse_unmeasurable(annotations, boxes, stated)
+    area, area_notes = _areas(annotations, boxes, stated, use)
+    keep, inside, box_notes = _judged(annotations, boxes, hw[image_row], use)
+    ignored, ignore_notes = _ignored(annotations, use)
+    owner = np.stack([image_row, class_row], axis=1)
     notes = (
         *_file_name_notes(names),
         *_class_notes(classes, class_row),
         *box_notes,
+        *ignore_notes,
         *area_notes,
-        *_suspicions(annotations, boxes, stated, np.stack([image_row, class_row], axis=1), keep),
+        *_suspicions(annotations, boxes, stated, owner, inside, hw[image_row]),
     )
     return CocoFile(
         path, image_ids, names, hw, classes, annotation_ids[keep], image_row[keep],
-        class_row[keep], boxes[keep], area[keep], crowd[keep],
+        class_row[keep], boxes[keep], area[keep], crowd[keep], (inside & ~ignored)[keep],
         tuple(f"{path}: {note}" for note in notes),
     )  # fmt: skip
 
@@ -173,28 +194,70 @@ def _rows(annotations: Table, key: str, known: np.ndarray, where: str) -> np.nda
     return rows.astype(np.int64)
 
 
+def _refuse_unmeasurable(annotations: Table, boxes: np.ndarray, stated: np.ndarray) -> None:
+    """Stop at a box [M, 4] or a stated area [M] that no evaluation can make sense of."""
+    for key, wrong, words in (
+        ("bbox", ~np.isfinite(boxes).all(axis=1), "which must be finite"),
+        ("bbox", (boxes[:, 2:] < 0).any(axis=1), "whose size is negative"),
+        ("area", _not_finite(annotations, "area", stated), "which must be finite"),
+    ):
+        if wrong.any():
+            row = int(wrong.argmax())
+            more = f" ({int(wrong.sum())} annotations like this)" if wrong.sum() > 1 else ""
+            raise annotations.error(
+                row,
+                f"has {key} {shorten(annotations.records[row][key])}, {words}{more}; evaluation "
+                "cannot measure it, correct or remove it",
+            )
+
+
+def _not_finite(annotations: Table, key: str, values: np.ndarray) -> np.ndarray:
+    """Which ``values`` [M] of ``key`` are given and not finite, [M] bool."""
+    wrong = ~np.isfinite(values)
+    for row in np.flatnonzero(np.isnan(values)).tolist():
+        wrong[row] = annotations.records[row].get(key) is not None  # else there is none
+    return wrong
+
+
 def _areas(
-    annotations: Table, boxes: np.ndarray, given: np.ndarray
+    annotations: Table, boxes: np.ndarray, stated: np.ndarray, use: Use
 ) -> tuple[np.ndarray, list[str]]:
-    """[M] float64 areas, ``given`` [M] (NaN absent) where usable, and notes about the others."""
+    """[M] float64 areas, ``stated`` [M] (NaN absent) or those of the boxes, and notes.
+
+    A negative area stays: to pycocotools such an object is of no size, so it is never missed.
+    """
     with np.errstate(all="ignore"):  # boxes are judged elsewhere, and may be infinite here
         of_box = boxes[:, 2] * boxes[:, 3]
-        usable = np.isfinite(given) & (given >= 0)
-        replaced = ~usable & ~np.isnan(given)
+        given = np.isfinite(stated)
+        negative = given & (stated < 0)
+        impossible = negative | _not_finite(annotations, "area", stated)
         # Stored areas are often rounded.
-        larger = usable & (given > of_box * 1.01 + 1)
+        larger = given & (stated > of_box * 1.01 + 1)
     notes = _notes(
         annotations,
-        (replaced, "have an impossible area, replaced by that of the box"),
+        (impossible, "have an impossible area, which training does not use")
+        if use == "training"
+        else (
+            negative,
+            "have an impossible area, a negative one: they count neither as found nor as missed, "
+            "as with pycocotools",
+        ),
         (larger, "have an area larger than their box"),
     )
-    return np.where(usable, given, of_box), notes
+    return np.where(given, stated, of_box), notes
 
 
-def _usable(annotations: Table, boxes: np.ndarray, hw: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Which boxes [M] can be targets in images of ``hw`` [M, 2], and notes about the others."""
+def _judged(
+    annotations: Table, boxes: np.ndarray, hw: np.ndarray, use: Use
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Which boxes [M, 4] are boxes, which lie in images of ``hw`` [M, 2], and notes.
+
+    Returns:
+        keep [M] bool, inside [M] bool (a part of it; of some size), and a line per kind.
+    """
     finite = np.isfinite(boxes).all(axis=1)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        keep = finite & (boxes[:, 2:] >= 0).all(axis=1)
         sane = finite & (np.abs(boxes) <= MAX_SIDE).all(axis=1)
         sized = sane & (boxes[:, 2:] > 0).all(axis=1)
         low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
@@ -202,14 +265,39 @@ def _usable(annotations: Table, boxes: np.ndarray, hw: np.ndarray) -> tuple[np.n
         inside = sized & ((high > 0) & (low < limit)).all(axis=1)
         # Half a pixel: coordinates that were rounded are no finding.
         sticking_out = inside & ((low < -0.5) | (high > limit + 0.5)).any(axis=1)
-    return inside, _notes(
-        annotations,
-        (~finite, "have a box that is not finite, left out"),
-        (finite & ~sane, "have a box that is beyond any image size, left out"),
-        (sane & ~sized, "have a box of no or negative size, left out"),
-        (sized & ~inside, "have a box wholly outside the image, left out"),
-        (sticking_out, "have a box that sticks out of the image, clipped"),
-    )
+    masks = (~finite, finite & ~sane, sane & ~sized, sized & ~inside, sticking_out)
+    if use == "training":
+        words = (
+            "have a box that is not finite, left out",
+            "have a box that is beyond any image size, left out",
+            "have a box of no or negative size, left out",
+            "have a box wholly outside the image, left out",
+            "have a box that sticks out of the image, clipped",
+        )
+    else:
+        counted = "counted all the same, as pycocotools does"
+        words = (
+            "have a box that is not finite",
+            f"have a box that is beyond any image size, {counted}",
+            f"have a box of no size, {counted}",
+            f"have a box wholly outside the image, {counted}",
+            "have a box that sticks out of the image, taken as it is",
+        )
+    return keep, inside, _notes(annotations, *zip(masks, words, strict=True))
+
+
+def _ignored(annotations: Table, use: Use) -> tuple[np.ndarray, list[str]]:
+    """[M] bool, which annotations are marked ``ignore`` (difficult), and a note."""
+    values = [record.get("ignore", 0) for record in annotations.records]
+    if set(map(type, values)) <= {int, bool} and not any(values):
+        return np.zeros(len(values), dtype=bool), []
+    # Anything but 0 and 1 has no known meaning, and only training asks.
+    marked = np.array([value in (1, True, "1") for value in values], dtype=bool)
+    words = {
+        "training": "are marked ignore (difficult), left out",
+        "evaluation": "are marked ignore, which pycocotools does not read: counted all the same",
+    }
+    return marked, _notes(annotations, (marked, words[use]))
 
 
 def _suspicions(
@@ -217,7 +305,8 @@ def _suspicions(
     boxes: np.ndarray,
     stated: np.ndarray,
     owner: np.ndarray,
-    keep: np.ndarray,
+    inside: np.ndarray,
+    hw: np.ndarray,
 ) -> list[str]:
     """Notes about sets of boxes that are valid one by one but hardly meant.
 
@@ -225,25 +314,47 @@ def _suspicions(
         boxes: [M, 4] x, y, width, height.
         stated: [M] areas of the file, NaN where absent.
         owner: [M, 2] image and class of each box.
-        keep: [M] bool, which boxes to judge.
+        inside: [M] bool, which boxes lie in their image; of the others only the size is judged.
+        hw: [M, 2] height and width of each box's image.
     """
-    if not keep.any():
-        return []
+    if not inside.any():
+        return _size_notes(boxes, hw)
     notes = []
-    kept = boxes[keep]
+    kept = boxes[inside]
     if (kept[:, 2:] < 1).all() and (kept[:, :2] <= 1).all():
         notes.append(
             "every box is smaller than one pixel; they look like fractions of the image size, "
             "multiply them by width and height"
         )
-    if _look_like_corners(kept, stated[keep]):
+    if _look_like_corners(kept, stated[inside]):
         notes.append(
             "boxes look like x1, y1, x2, y2 (their area fits only so); COCO boxes are x, y, "
             "width, height"
         )
+    else:
+        notes += _size_notes(boxes, hw)
     repeated = np.zeros(len(boxes), dtype=bool)
-    repeated[keep] = _repeats(np.column_stack([owner, boxes])[keep])
+    repeated[inside] = _repeats(np.column_stack([owner, boxes])[inside])
     return notes + _notes(annotations, (repeated, "repeat the box and class of another one"))
+
+
+def _size_notes(boxes: np.ndarray, hw: np.ndarray) -> list[str]:
+    """A note that suspects the sizes ``hw`` [M, 2] of images that many boxes [M, 4] leave."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        far = boxes[:, :2] + boxes[:, 2:]
+        leaving = int((far > hw[:, ::-1] + 0.5).any(axis=1).sum())
+        exchanged = int((far > hw + 0.5).any(axis=1).sum())
+    if leaving < 2 or leaving < _SUSPICIOUS_SHARE * len(boxes):
+        return []
+    told = (
+        f"{leaving} of {len(boxes)} boxes leave their image, so the sizes in the file are suspect"
+    )
+    if exchanged <= leaving / 4:
+        return [f"{told}: width and height look exchanged (then {exchanged} would leave it)"]
+    if len(np.unique(hw, axis=0)) == 1:
+        height, width = hw[0].tolist()
+        return [f"{told}: {width}x{height} for all looks like a placeholder; write the true sizes"]
+    return [f"{told}; compare width and height with the image files"]
 
 
 def _repeats(rows: np.ndarray) -> np.ndarray:

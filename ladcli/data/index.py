@@ -108,23 +108,16 @@ def load_index(annotations: Path, images_dir: Path) -> CocoIndex:
     coco = read_coco(annotations)
     if not images_dir.is_dir():
         raise UserError(f"{images_dir}: no such image folder; name it with --images")
-    return build_index(coco, images_dir)
+    return replace(build_index(coco, images_dir), notes=coco.notes + _thin_notes(coco))
 
 
 def build_index(coco: CocoFile, images_dir: Path) -> CocoIndex:
-    """The index of an annotation file that was read already."""
+    """The index of an annotation file that was read already: what may be learned from it."""
     order = np.argsort(coco.image_ids, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     corners, wide_enough = _clipped_corners(coco)
-    notes = coco.notes
-    if not wide_enough.all():
-        thin = coco.annotation_ids[~wide_enough].tolist()
-        notes += (
-            f"{coco.path}: {len(thin)} box(es) thinner than {MIN_SIDE} pixel inside the image "
-            f"are no targets: {describe_some('annotation', thin)}",
-        )
-    kept = np.flatnonzero(wide_enough)
+    kept = np.flatnonzero(coco.trainable & wide_enough)
     kept = kept[np.argsort(rank[coco.image_row[kept]], kind="stable")]
     counts = np.bincount(rank[coco.image_row[kept]], minlength=len(order))
     names = [coco.file_names[i].encode("utf-8") for i in order.tolist()]
@@ -140,7 +133,17 @@ def build_index(coco: CocoFile, images_dir: Path) -> CocoIndex:
         labels=coco.class_row[kept],
         crowd=coco.crowd[kept],
         classes=coco.classes,
-        notes=notes,
+        notes=coco.notes,
+    )
+
+
+def _thin_notes(coco: CocoFile) -> tuple[str, ...]:
+    thin = coco.annotation_ids[coco.trainable & ~_clipped_corners(coco)[1]].tolist()
+    if not thin:
+        return ()
+    return (
+        f"{coco.path}: {len(thin)} box(es) thinner than {MIN_SIDE} pixel inside the image "
+        f"are no targets: {describe_some('annotation', thin)}",
     )
 
 
@@ -206,7 +209,8 @@ def _clipped_corners(coco: CocoFile) -> tuple[np.ndarray, np.ndarray]:
     """Boxes [M, 4] float32 xyxy clipped to their image, and which of them are wide enough [M]."""
     limit = coco.hw[coco.image_row][:, ::-1].astype(np.float64)  # [M, 2] as W, H
     low = np.clip(coco.boxes[:, :2], 0, limit)
-    high = np.clip(coco.boxes[:, :2] + coco.boxes[:, 2:], 0, limit)
+    with np.errstate(over="ignore"):  # of boxes that are none to learn from
+        high = np.clip(coco.boxes[:, :2] + coco.boxes[:, 2:], 0, limit)
     # Adding zero turns -0.0 into 0.0, so that equal boxes have equal bytes.
     corners = np.concatenate([low, high], axis=1).astype(np.float32) + np.float32(0)
     return corners, (corners[:, 2:] - corners[:, :2] >= MIN_SIDE).all(axis=1)

@@ -195,10 +195,10 @@ class _Reader:
     def _truth_of(self, one: ResultsOf) -> CocoFile:
         path = _annotations_of(one, self._options)
         if self._first is None:
-            self._first = one.given, read_coco(path)
+            self._first = one.given, read_coco(path, use="evaluation")
             self.notes |= dict.fromkeys(self._first[1].notes)
         elif path not in self._known_equal:
-            _require_same_truth(*self._first, one.given, read_coco(path))
+            _require_same_truth(*self._first, one.given, read_coco(path, use="evaluation"))
         self._known_equal.add(path)
         return self._first[1]
 

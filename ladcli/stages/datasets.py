@@ -85,7 +85,7 @@ def choose_evaluation_set(
 
 def open_annotated_set(name: str, files: SplitFiles, *, skip_bad: bool) -> EvaluationSet:
     """An evaluation set from its annotation file and image folder."""
-    truth = read_coco(files.annotations)
+    truth = read_coco(files.annotations, use="evaluation")
     if not files.images.is_dir():
         raise UserError(f"{files.images}: no such image folder; name it with --images")
     index = check_files(build_index(truth, files.images), skip_bad=skip_bad)

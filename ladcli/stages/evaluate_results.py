@@ -42,7 +42,7 @@ def evaluate_results(
     Raises:
         UserError: one of the files is unsound.
     """
-    truth = read_coco(annotations)
+    truth = read_coco(annotations, use="evaluation")
     results = load_results(predictions, truth)
     return Evaluation(
         coco_metrics(truth, results),

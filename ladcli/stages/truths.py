@@ -41,7 +41,7 @@ class Truths:
     def _truth(self, files: SplitFiles) -> Truth:
         path = files.annotations.resolve()
         if path not in self._read:
-            self._read[path] = read_coco(files.annotations)
+            self._read[path] = read_coco(files.annotations, use="evaluation")
         return Truth(self._read[path], files.images)
 
     def image_folders(self, recipe: Recipe | None) -> list[Path]:

@@ -62,7 +62,7 @@ REJECTED = {
     "utf16": ["UTF-16"],
 }
 
-#: File of the corpus, boxes that are kept, and what its notes must name, one entry per note.
+#: File of the corpus, boxes to learn from, and what its notes must name, one entry per note.
 ACCEPTED: dict[str, tuple[int, list[list[str]]]] = {
     "ok": (3, []),
     "ann_missing_area_iscrowd": (3, []),
@@ -92,6 +92,22 @@ ACCEPTED: dict[str, tuple[int, list[list[str]]]] = {
     "utf8_bom": (3, []),
     "zero_ids": (3, []),
 }
+#: Of these, what evaluation refuses, and what it must name.
+UNMEASURABLE = {
+    "bbox_inf": ["annotation 2", "bbox", "finite"],
+    "bbox_nan": ["annotation 2", "bbox", "finite"],
+    "bbox_negative_width": ["annotation 2", "[85, 35, -35, 20]", "negative"],
+}
+#: And what its notes name where they differ from those of training.
+COUNTED: dict[str, list[list[str]]] = {
+    "area_negative": [["negative", "neither", "annotation 2"]],
+    "bbox_huge": [["beyond any image", "counted all the same", "annotation 2"]],
+    "bbox_negative_origin": [["sticks out", "as it is", "annotation 1"]],
+    "bbox_outside_fully": [["outside", "counted all the same", "annotation 2"]],
+    "bbox_outside_partly": [["sticks out", "as it is", "annotation 2"]],
+    "bbox_xyxy_by_mistake": [["sticks out", "annotation 2"], ["x1, y1, x2, y2"]],
+    "bbox_zero_area": [["no size", "counted all the same", "annotation 2"]],
+}
 #: Sound JSON whose fault lies in the images; see test_index.py.
 ABOUT_IMAGES = ("with_", "image_absent", "image_is_directory", "size_mismatch", "size_s")
 
@@ -113,12 +129,33 @@ def test_bad_file_is_rejected_in_one_sentence(shared: Path, name: str) -> None:
 def test_odd_file_is_accepted_with_notes(shared: Path, name: str) -> None:
     boxes, notes = ACCEPTED[name]
     coco = read_coco(shared / "data/bad/json" / f"{name}.json")
-    assert len(coco.boxes) == boxes
+    assert coco.trainable.sum() == boxes
     assert np.isfinite(coco.boxes).all()
     assert np.isfinite(coco.area).all()
     assert len(coco.notes) == len(notes), coco.notes
     for note, words in zip(coco.notes, notes, strict=True):
         assert all(word in note for word in words), note
+
+
+@pytest.mark.parametrize("name", sorted(ACCEPTED.keys() - UNMEASURABLE.keys()))
+def test_evaluation_counts_every_box(shared: Path, name: str) -> None:
+    path = shared / "data/bad/json" / f"{name}.json"
+    coco = read_coco(path, use="evaluation")
+    stored = json.loads(path.read_text(encoding="utf-8-sig"))["annotations"]
+    assert coco.boxes.tolist() == [record["bbox"] for record in stored]
+    assert coco.trainable.sum() == ACCEPTED[name][0]
+    notes = COUNTED.get(name, ACCEPTED[name][1])
+    assert len(coco.notes) == len(notes), coco.notes
+    for note, words in zip(coco.notes, notes, strict=True):
+        assert all(word in note for word in words), note
+
+
+@pytest.mark.parametrize("name", sorted(UNMEASURABLE))
+def test_evaluation_refuses_what_is_no_box(shared: Path, name: str) -> None:
+    path = shared / "data/bad/json" / f"{name}.json"
+    with pytest.raises(UserError) as caught:
+        read_coco(path, use="evaluation")
+    assert all(words in str(caught.value) for words in UNMEASURABLE[name]), caught.value
 
 
 def test_every_file_of_the_corpus_has_a_verdict(shared: Path) -> None:
@@ -144,6 +181,69 @@ def test_content_keeps_the_order_of_the_file(tmp_path: Path) -> None:
     assert coco.boxes[2].tolist() == [40, 20, 40, 40]
     assert coco.area.tolist() == [192, 768, 1600, 64]
     assert coco.crowd.tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("mark", [1, True, 1.0])
+def test_ignored_boxes_are_not_learned_but_measured(tmp_path: Path, mark: Any) -> None:
+    content = plain()
+    content["annotations"][2]["ignore"] = mark
+    content["annotations"][3]["ignore"] = 0
+    path = write_json(tmp_path, content)
+    for use, words in (("training", "left out"), ("evaluation", "counted all the same")):
+        coco = read_coco(path, use=use)
+        assert coco.trainable.tolist() == [True, True, False, True]
+        (note,) = [note for note in coco.notes if "marked ignore" in note]
+        assert note.startswith(f"{path}: 1 annotation(s)")
+        assert note.endswith(": annotation 3")
+        assert words in note
+
+
+def test_areas_are_those_of_the_file(tmp_path: Path) -> None:
+    content = plain()
+    for record, area in zip(content["annotations"], (5, -2.5, None, 0), strict=True):
+        record["area"] = area
+    assert read_plain(tmp_path, content).area.tolist() == [5, -2.5, 1600, 0]
+
+
+@pytest.mark.parametrize("area", [float("nan"), float("inf")])
+def test_area_that_is_no_number(tmp_path: Path, area: float) -> None:
+    content = plain()
+    content["annotations"][1]["area"] = area
+    path = write_json(tmp_path, content)
+    assert read_coco(path).area.tolist() == [192, 768, 1600, 64]
+    with pytest.raises(UserError, match=r"annotation 2 has area .* finite"):
+        read_coco(path, use="evaluation")
+
+
+def test_refusal_counts_what_is_like_the_first(tmp_path: Path) -> None:
+    content = plain()
+    for record in content["annotations"][1:]:
+        record["bbox"][3] = -1
+    with pytest.raises(UserError, match=r"annotation 2 .* \(3 annotations like this\)"):
+        read_coco(write_json(tmp_path, content), use="evaluation")
+
+
+@pytest.mark.parametrize("use", ["training", "evaluation"])
+def test_sizes_that_many_boxes_leave_are_suspected(tmp_path: Path, use: Any) -> None:
+    content = plain()
+    for image in content["images"]:
+        image.update(width=100, height=60)
+    boxes = [[70, 10, 30, 20], [60, 40, 35, 20], [0, 0, 10, 10], [80, 5, 20, 20]]
+    for record, box in zip(content["annotations"], boxes, strict=True):
+        record["bbox"] = box
+
+    def suspicion(*sizes: tuple[int, int]) -> str:
+        for image, (width, height) in zip(content["images"], 2 * sizes, strict=False):
+            image.update(width=width, height=height)
+        notes = read_coco(write_json(tmp_path, content), use=use).notes
+        return "".join(note for note in notes if "suspect" in note)
+
+    assert suspicion((100, 60)) == ""
+    assert "3 of 4 boxes leave" in suspicion((60, 100))
+    assert "exchanged" in suspicion((60, 100))
+    assert "1x1 for all looks like a placeholder" in suspicion((1, 1))
+    assert "50x50 for all looks like a placeholder" in suspicion((50, 50))
+    assert "compare width and height" in suspicion((50, 50), (50, 40))
 
 
 def test_prediction_needs_no_annotations(tmp_path: Path) -> None:

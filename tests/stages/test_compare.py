@@ -130,9 +130,9 @@ def test_every_file_is_read_once(
     def counted(name: str) -> None:
         original = getattr(module, name)
 
-        def reading(path: Path, *args: Any) -> Any:
+        def reading(path: Path, *args: Any, **options: Any) -> Any:
             read[path] += 1
-            return original(path, *args)
+            return original(path, *args, **options)
 
         monkeypatch.setattr(module, name, reading)
 
