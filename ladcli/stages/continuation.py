@@ -21,8 +21,8 @@ from ladcli.engine.optimizer import base_lr, decayed
 from ladcli.engine.run_directory import FREE_KEYS, PLACE_KEYS, SCHEDULE_KEYS, RunDirectory
 from ladcli.engine.state import Position, read_position
 from ladcli.errors import UserError
-from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.report.measure import STATS, read_recorded
+from ladcli.evaluate.coco import STATS, CocoMetrics
+from ladcli.evaluate.report.measure import read_recorded
 from ladcli.files import atomic_path
 from ladcli.recipe import flat, update_recipe
 from ladcli.recipe.flags import option_value

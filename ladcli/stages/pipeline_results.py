@@ -182,7 +182,8 @@ def _measure(
             name = _run_name(run, network)
             announce(f"measuring {name} on {split}, {number} of {len(due)}", quiet=quiet)
             recipe = recipes[run.name]
-            key = (recipe.data.dir, recipe.data.val_json, recipe.data.images, split)
+            data = recipe.data
+            key = (data.dir, data.val_json, data.images, split, str(data.skip_bad_images))
             if key not in sets:
                 opened = open_evaluation_set(recipe.data, split)
                 assert opened is not None  # required sets raise

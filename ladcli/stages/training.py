@@ -509,13 +509,22 @@ class _EpochFinisher:
         self._save(network, "last", position, evaluation.thresholds)
         stats = evaluation.metrics.stats
         named = {} if network == MODEL else {"network": network}
+        images = evaluation.images
+        partly = {"images": images.measured} if images and images.skipped else {}
         self.log.write(
-            "eval", position.step, epoch=position.epoch, set=validation.name, **named, **stats
+            "eval",
+            position.step,
+            epoch=position.epoch,
+            set=validation.name,
+            **named,
+            **stats,
+            **partly,
         )
         average = stats["AP"] or 0.0
         who = "" if network == MODEL else f"network {network}: "
         self.reporter.line(
             f"epoch {position.epoch}: {who}AP {100 * average:.1f} on {validation.name}"
+            + (f" ({images})" if partly else "")
         )
         if average > position.best.get(network, -1.0):
             if network in position.best and not is_regular(self.prepared.recipe, position.epoch):
