@@ -55,8 +55,9 @@ class ImagesSeen:
         if not self.skipped:
             return ()
         return (
-            f"{truth.path}: AP is of {self}; the others could not be read, so their boxes are left "
-            f"out of the ground truth: {describe_some('image', list(self.skipped))}",
+            f"{truth.path}: {len(self.skipped)} image(s) could not be read and left the ground "
+            f"truth with their boxes, so AP is of {self}: without "
+            f"{describe_some('image', list(self.skipped))}",
         )
 
     def part_of(self, truth: CocoFile) -> CocoFile:

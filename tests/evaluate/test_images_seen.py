@@ -66,8 +66,8 @@ def test_note_and_json_tell_how_many() -> None:
     assert images.to_json() == {"images": {"measured": 10, "skipped": [first, second]}}
     (note,) = images.notes(truth)
     assert note == (
-        "truth.json: AP is of 10 of 12 images; the others could not be read, so their boxes are "
-        f"left out of the ground truth: image {first}, {second}"
+        "truth.json: 2 image(s) could not be read and left the ground truth with their boxes, so "
+        f"AP is of 10 of 12 images: without image {first}, {second}"
     )
 
 

@@ -66,7 +66,7 @@ def test_bad_image_is_named_and_nothing_is_written(
 
 @pytest.fixture
 def spoiled(data: Path, tmp_path: Path) -> Path:
-    """Of 8 validation images, one is cut off and one is missing."""
+    """Of the validation images, one is cut off and one is missing."""
     copy = copy_of(data, tmp_path / "data")
     cut_pixels(copy / "images/val_00001.jpg")
     (copy / "images/val_00002.jpg").unlink()
@@ -84,7 +84,7 @@ def test_what_skipped_images_show_is_not_measured(
     found = evaluate(teacher, spoiled, out=tmp_path / "eval", skip_bad_images=True)
     images = json.loads((spoiled / "annotations/val.json").read_text())["images"]
     skipped = ids_of(spoiled, "val_00001.jpg", "val_00002.jpg")
-    told = f"AP is of {len(images) - 2} of {len(images)} images; the others could not be read"
+    told = f"AP is of {len(images) - 2} of {len(images)} images: without image {skipped[0]}, "
     (note,) = [note for note in found.notes if "AP is of" in note]
     assert told in note
     stored = json.loads((tmp_path / "eval/metrics.json").read_text())
