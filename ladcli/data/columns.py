@@ -59,8 +59,9 @@ class Table:
         try:
             return [record[key] for record in self.records]
         except KeyError:
-            row = next(i for i, record in enumerate(self.records) if key not in record)
-            raise self.error(row, f"has no {key!r}; add it") from None
+            rows = [i for i, record in enumerate(self.records) if key not in record]
+            more = f" ({len(rows)} {self.kind}s like this)" if len(rows) > 1 else ""
+            raise self.error(rows[0], f"has no {key!r}; add it{more}") from None
 
     def integers(self, key: str) -> np.ndarray:
         """``key`` of all records as [N] int64; whole floats (1.0) count, nothing else does."""
@@ -108,12 +109,12 @@ class Table:
                     return np.array(flat, dtype=np.float64).reshape(-1, width)
                 except OverflowError:
                     pass
-        for row, value in enumerate(values):
-            if not _are_numbers(value, width):
-                raise self.error(
-                    row, f"has {key} {shorten(value)}, which must be a list of {width} numbers"
-                )
-        raise AssertionError("a list of bad numbers without a bad number")
+        wrong = [row for row, value in enumerate(values) if not _are_numbers(value, width)]
+        more = f" ({len(wrong)} {self.kind}s like this)" if len(wrong) > 1 else ""
+        raise self.error(
+            wrong[0],
+            f"has {key} {shorten(values[wrong[0]])}, which must be a list of {width} numbers{more}",
+        )
 
     def optional_numbers(self, key: str) -> np.ndarray:
         """``key`` of all records as [N] float64, NaN where absent or null."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import gc
+import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,59 @@ import orjson
 
 from ladcli.errors import UserError
 
+#: Bytes that a packed file may unfold to; more is no annotations, but a trap.
+_MAX_UNPACKED = 4 * 2**30
+#: How files begin that are no JSON, and what they are.
+_OTHERS = (
+    (b"PK\x03\x04", "a zip archive (of files, or of tensors); unpack it and name the JSON file"),
+    (b"BZh", "packed with bzip2; unpack it"),
+    (b"\xfd7zXZ", "packed with xz; unpack it"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd; unpack it"),
+    (b"\x80\x02", "a Python pickle, which is never opened; save it as JSON"),
+    (b"\x80\x03", "a Python pickle, which is never opened; save it as JSON"),
+    (b"\x80\x04", "a Python pickle, which is never opened; save it as JSON"),
+    (b"\x80\x05", "a Python pickle, which is never opened; save it as JSON"),
+)
+
+
+def read_json_or_lines(path: Path) -> Any:
+    """As `read_json`; of a file with a JSON object on every line (NDJSON), the list of these.
+
+    Raises:
+        UserError: as `read_json`, or it names the line that is damaged.
+    """
+    try:
+        return read_json(path)
+    except UserError:
+        lines = _read_bytes(path).removeprefix(codecs.BOM_UTF8).splitlines()
+        if len(lines) < 2 or not isinstance(_parsed(lines[0]), dict):
+            raise
+    objects = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            value = _parsed(line)
+            if not isinstance(value, dict):
+                raise UserError(
+                    f"{path}: line {number} is no JSON object, as the lines before it are; correct "
+                    "the file or write it again"
+                )
+            objects.append(value)
+    return objects
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(line)  # NaN
+    except (ValueError, RecursionError):
+        return None
+
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file: UTF-8, with or without a byte order mark.
+    """The value in a JSON file: UTF-8, with or without a byte order mark, also packed with gzip.
 
     NaN is read too; integers beyond 64 bits become floats.
 
@@ -57,6 +109,29 @@ def _parse(path: Path, text: str) -> Any:
 
 
 def _read_bytes(path: Path) -> bytes:
+    data = _stored_bytes(path)
+    if data.startswith(b"\x1f\x8b"):
+        return _unpacked(path)
+    for beginning, what in _OTHERS:
+        if data.startswith(beginning):
+            raise UserError(f"{path}: is no JSON but {what}")
+    return data
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        with gzip.open(path) as file:
+            data = file.read(_MAX_UNPACKED + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(
+            f"{path}: is packed with gzip and damaged ({error}); write it again"
+        ) from error
+    if len(data) > _MAX_UNPACKED:
+        raise UserError(f"{path}: unfolds to more than {_MAX_UNPACKED >> 30} GiB; unpack it first")
+    return data
+
+
+def _stored_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:

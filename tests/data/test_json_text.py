@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gzip
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,20 @@ def test_damage_is_one_sentence_with_the_file(tmp_path: Path, content: bytes, re
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
     assert gc.isenabled()
+
+
+def test_packed_with_gzip(tmp_path: Path) -> None:
+    packed = gzip.compress(b'\xef\xbb\xbf{"a": NaN}')
+    assert str(read_json(written(tmp_path, packed))) == "{'a': nan}"
+    with pytest.raises(UserError, match="is packed with gzip and damaged"):
+        read_json(written(tmp_path, packed[:-3]))
+
+
+def test_trap_is_not_unfolded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ladcli.data.json_text._MAX_UNPACKED", 100)
+    with pytest.raises(UserError, match="unfolds to more than"):
+        read_json(written(tmp_path, gzip.compress(b" " * 101)))
+    assert read_json(written(tmp_path, gzip.compress(b"[1]" + b" " * 97))) == [1]
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
