@@ -35,6 +35,7 @@ _RECIPE_SECTIONS = ("data", "model", "assign", "loss", "optim", "schedule", "tra
 _SYNTHETIC = re.compile(
     rb'\{"info": \{"description": "synthetic shapes, (?:train|val|test) split, seed \d+"'
 )
+_IMPORTED = re.compile(rb'\{"info":\{"description":"imported by lad from \w+, (?:train|val|test)"')
 #: Beginning of a JPEG file without camera data, as the imaging library writes it.
 _JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 
@@ -149,6 +150,11 @@ def is_cache_part(path: Path) -> bool:
 def is_synthetic(path: Path) -> bool:
     """Annotations of a synthetic set."""
     return bool(_SYNTHETIC.match(_head(path)))
+
+
+def is_imported(path: Path) -> bool:
+    """Annotations of an imported set."""
+    return bool(_IMPORTED.match(_head(path)))
 
 
 def is_jpeg(path: Path) -> bool:
