@@ -157,6 +157,18 @@ def is_imported(path: Path) -> bool:
     return bool(_IMPORTED.match(_head(path)))
 
 
+def is_export(path: Path) -> bool:
+    """The list of what an export wrote."""
+    return bool(export_files(path))
+
+
+def export_files(path: Path) -> dict[str, str]:
+    """Digests by name of what an export wrote; nothing where ``path`` is no such list."""
+    found = _object(path)
+    files = found.get("files")
+    return files if "lad-export" in found and isinstance(files, dict) else {}
+
+
 def is_jpeg(path: Path) -> bool:
     """A picture that was drawn, not taken."""
     return _head(path).startswith(_JPEG)

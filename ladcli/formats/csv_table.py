@@ -109,7 +109,7 @@ def read_csv(
         found += _table_images(path, files, split, meanings, coordinates, used, findings)
     for path in files.paths:
         if path not in used:
-            findings.leave_out("image", "no row names it", str(path))
+            findings.leave_out("image", "named by no row", str(path))
     return ForeignSet(found, None)
 
 
@@ -156,9 +156,7 @@ def _table_images(
     for row in rows:
         image = names.setdefault(row.image, files.find(row.image, near=path.parent))
         if isinstance(image, str):
-            findings.leave_out(
-                "row", f"its image is not found: {image}", f"{row.where}: {row.image}"
-            )
+            findings.leave_out("row", f"image not found: {image}", f"{row.where}: {row.image}")
             continue
         sizes.setdefault(image, row.size)
         drawn = boxes[image]
@@ -225,11 +223,11 @@ def _rows(
             has_header = True
             continue
         if len(cells) != len(columns.names):
-            findings.leave_out("row", "it has another number of columns than the first line", where)
+            findings.leave_out("row", "another number of columns than the first line", where)
             continue
         cells = [cell.strip() for cell in cells]
         if not cells[columns.image]:
-            findings.leave_out("row", "it names no image", where)
+            findings.leave_out("row", "no image named", where)
             continue
         size = _size(cells, columns)
         if not any(cells[number] for number in columns.box):
@@ -244,10 +242,10 @@ def _box(cells: list[str], columns: _Columns, where: str, findings: Findings) ->
     numbers = [as_number(cells[number]) for number in columns.box]
     values = [number for number in numbers if number is not None]
     if len(values) < 4:
-        findings.leave_out("row", "a coordinate is missing or no number", where)
+        findings.leave_out("row", "a coordinate missing or no number", where)
         return None
     if not cells[columns.class_name]:
-        findings.leave_out("row", "it names no class", where)
+        findings.leave_out("row", "no class named", where)
         return None
     x1, y1, x2, y2 = values
     corners: Corners = (x1, y1, x1 + x2, y1 + y2) if columns.is_sized else (x1, y1, x2, y2)

@@ -44,7 +44,7 @@ def read_cvat(src: Path, findings: Findings, *, images: Path | None = None) -> F
         except UserError as error:
             if len(paths) == 1:
                 raise
-            findings.leave_out("XML file", "it cannot be used", str(error))
+            findings.leave_out("XML file", "cannot be used", str(error))
             continue
         folder = images or folder_called(path.parent, "images") or path.parent
         files = ImageFiles(folder)
@@ -95,7 +95,7 @@ def _images(
         where = f"{path} image {name or number}"
         image = files.find(name, near=path.parent)
         if isinstance(image, str):
-            findings.leave_out("image", f"the file is not found: {image}", where)
+            findings.leave_out("image", f"file not found: {image}", where)
             continue
         boxes = _boxes(element, where, None, findings)
         own = split_called(element.get("subset", "")) or split
@@ -122,7 +122,7 @@ def _boxes(parent: Element, where: str, label: str | None, findings: Findings) -
         if shape.tag in _LINES:
             findings.leave_out("shape", f"a {shape.tag} encloses nothing", place)
         elif shape.tag == "tag":
-            findings.leave_out("tag", "it belongs to the whole image", place)
+            findings.leave_out("tag", "of the whole image, no box", place)
         elif shape.tag in _SHAPES:
             box = _box(shape, place, label, findings)
             if box is not None:
@@ -133,11 +133,11 @@ def _boxes(parent: Element, where: str, label: str | None, findings: Findings) -
 def _box(shape: Element, where: str, label: str | None, findings: Findings) -> Box | None:
     name = (label or shape.get("label") or "").strip()
     if not name:
-        findings.leave_out("shape", "it has no label", where)
+        findings.leave_out("shape", "no label", where)
         return None
     corners = _corners(shape)
     if corners is None:
-        findings.leave_out("shape", "a coordinate is missing or no number", where)
+        findings.leave_out("shape", "a coordinate missing or no number", where)
         return None
     degrees = as_number(shape.get("rotation")) or 0.0
     if degrees and shape.tag == "box":
@@ -256,7 +256,7 @@ def _track_boxes(tracks: list[Element], path: Path, findings: Findings) -> dict[
             elif shape.tag not in _SHAPES or shape.get("outside") == "1":
                 continue
             elif frame is None or not math.isfinite(frame):
-                findings.leave_out("shape", "it names no frame", where)
+                findings.leave_out("shape", "no frame named", where)
             else:
                 box = _box(shape, where, label, findings)
                 if box is not None:

@@ -109,7 +109,7 @@ class ImageFiles:
         ):
             if candidates:
                 return _closest(candidates, parts, near)
-        return "no such image"
+        return "no file of that name"
 
 
 def _closest(candidates: list[Path], parts: list[str], near: Path | None) -> Path | str:

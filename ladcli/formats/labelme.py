@@ -42,14 +42,14 @@ def read_labelme(src: Path, findings: Findings, *, images: Path | None = None) -
             continue
         if image.path in taken:
             findings.leave_out(
-                "JSON file", "its image has another one", f"{path} and {taken[image.path]}"
+                "JSON file", "the image has another one", f"{path} and {taken[image.path]}"
             )
             continue
         taken[image.path] = path
         found.append(image)
     for left in files.paths:
         if left not in taken and src.is_dir():
-            findings.leave_out("image", "it has no JSON file that can be used", str(left))
+            findings.leave_out("image", "no JSON file that can be used", str(left))
     return ForeignSet(found, None)
 
 
@@ -59,18 +59,18 @@ def _read_file(
     try:
         content = read_json(path)
     except UserError as error:
-        findings.leave_out("JSON file", "it cannot be read", str(error))
+        findings.leave_out("JSON file", "cannot be read", str(error))
         return None
     shapes = content.get("shapes") if isinstance(content, dict) else None
     if not isinstance(shapes, list):
         is_coco = isinstance(content, dict) and "annotations" in content
-        why = "it is a COCO file, which needs no import" if is_coco else "it holds no shapes"
+        why = "COCO, which needs no import" if is_coco else "no shapes in them"
         findings.leave_out("JSON file", why, str(path))
         return None
     image = _image(path, content.get("imagePath"), files)
     if isinstance(image, str):
         named = content.get("imagePath")
-        findings.leave_out("JSON file", f"its image is not found: {image}", f"{path}: {named}")
+        findings.leave_out("JSON file", f"image not found: {image}", f"{path}: {named}")
         return None
     boxes = _boxes(shapes, path, findings)
     splits = [split_called(part) for part in path.parent.relative_to(folder).parts]
@@ -116,12 +116,12 @@ def _boxes(shapes: list[Any], path: Path, findings: Findings) -> tuple[Box, ...]
 def _box(shape: Any, where: str, findings: Findings) -> Box | None:
     label = shape.get("label") if isinstance(shape, dict) else None
     if isinstance(label, bool) or not isinstance(label, (str, int)) or not str(label).strip():
-        findings.leave_out("shape", "it has no label", where)
+        findings.leave_out("shape", "no label", where)
         return None
     kind = shape.get("shape_type") or "polygon"
     points = _points(shape.get("points"))
     if points is None:
-        findings.leave_out("shape", "its points are no pairs of numbers", where)
+        findings.leave_out("shape", "points that are no pairs of numbers", where)
         return None
     if kind == "circle" and len(points) == 2:
         corners = _around_circle(points)

@@ -55,7 +55,7 @@ def sound_images(images: Sequence[ForeignImage], findings: Findings) -> list[Ann
     headers = look_at_all(_header, [image.path for image in images])
     for image, header in zip(images, headers, strict=True):
         if isinstance(header, str):
-            findings.leave_out("image", "the file cannot be used", header)
+            findings.leave_out("image", "file cannot be used", header)
             continue
         sound.append(
             AnnotatedImage(
@@ -91,7 +91,7 @@ def _sound_boxes(image: ForeignImage, header: _Header, findings: Findings) -> li
             corners = (x1 * width, y1 * height, x2 * width, y2 * height)
         if turned_back:
             corners = stored_corners(corners, header.orientation, width, height)
-        problem = _problem(corners, width, height)
+        problem = box_problem(corners, width, height)
         if problem is not None:
             findings.leave_out("box", problem, box.where or image.where)
             continue
@@ -102,19 +102,19 @@ def _sound_boxes(image: ForeignImage, header: _Header, findings: Findings) -> li
     return boxes
 
 
-def _problem(corners: Corners, width: int, height: int) -> str | None:
+def box_problem(corners: Corners, width: int, height: int) -> str | None:
     """Why a box cannot be used."""
     if not all(map(math.isfinite, corners)):
-        return "the coordinates are not finite"
+        return "coordinates not finite"
     if max(map(abs, corners)) > _MAX_COORDINATE:
-        return "the coordinates are beyond any image size"
+        return "coordinates beyond any image size"
     x1, y1, x2, y2 = (round(value, DECIMALS) for value in corners)
     if x2 < x1 or y2 < y1:
-        return "the corners are swapped"
+        return "corners swapped"
     if x2 == x1 or y2 == y1:
-        return "it has no area"
+        return "no area"
     if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
-        return "it lies wholly outside the image"
+        return "wholly outside the image"
     return None
 
 

@@ -75,29 +75,26 @@ def _size(root: Element) -> tuple[int, int] | None:
 def _box(element: Element, where: str, findings: Findings, *, zero_based: bool) -> Box | None:
     name = child_text(element, "name")
     if not name:
-        findings.leave_out("box", "it has no class name", where)
+        findings.leave_out("box", "no class name", where)
         return None
     frame = element.find("bndbox")
     if frame is None:
-        findings.leave_out("object", "it has no bndbox", where)
+        findings.leave_out("object", "no bndbox", where)
         return None
     numbers = [as_number(child_text(frame, key)) for key in _CORNERS]
     if None in numbers:
         missing = _CORNERS[numbers.index(None)]
-        findings.leave_out("box", "a coordinate is missing or no number", f"{where}, {missing}")
+        findings.leave_out("box", "a coordinate missing or no number", f"{where}, {missing}")
         return None
     x1, y1, x2, y2 = (number or 0.0 for number in numbers)
-    if x2 < x1 or y2 < y1:
-        findings.leave_out("box", "the corners are swapped", where)
-        return None
     if not zero_based:
         if x1 == x2 and y1 == y2:
-            findings.leave_out("box", "its corners are one pixel, as a click leaves them", where)
+            findings.leave_out("box", "corners of one pixel, as a click leaves them", where)
             return None
-        if min(x1, y1) < 1:
+        if min(x1, y1) < 0.5:
             findings.note(
                 "box",
-                "with a coordinate below 1, which VOC does not have; if the exporter counts from "
+                "with a coordinate of 0, which VOC does not have; if the exporter counts from "
                 "0, import with --zero-based",
                 where,
             )

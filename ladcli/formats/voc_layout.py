@@ -7,10 +7,11 @@ names; XML files beside the images; one folder per split (as Roboflow exports it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ladcli.data.image_files import SUFFIXES
 from ladcli.errors import UserError
 from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import ForeignImage, ForeignSet, Split, split_called
@@ -107,8 +108,8 @@ def _read_root(
         try:
             annotations.append(read_voc_file(path, findings, zero_based=zero_based))
         except UserError as error:
-            findings.leave_out("XML file", "it cannot be used", str(error))
-    lists = _Lists.read(root, findings)
+            findings.leave_out("XML file", "cannot be used", str(error))
+    lists = _Lists.read(root, [a.path.relative_to(root.xml) for a in annotations], findings)
     paths = _image_paths(annotations, root, images, findings)
     found: list[ForeignImage] = []
     taken: dict[Path, Path] = {}
@@ -118,7 +119,7 @@ def _read_root(
         path = paths[annotation.path]
         if path in taken:
             findings.leave_out(
-                "XML file", "its image has another one",
+                "XML file", "the image has another one",
                 f"{annotation.path}: {path.name} is that of {taken[path]}",
             )  # fmt: skip
             continue
@@ -126,9 +127,7 @@ def _read_root(
         if lists.splits:
             split = lists.split_of(annotation.path.relative_to(root.xml))
             if split is None:
-                findings.leave_out(
-                    "XML file", "no list in ImageSets names it", str(annotation.path)
-                )
+                findings.leave_out("XML file", "in no list of ImageSets", str(annotation.path))
                 continue
         taken[path] = annotation.path
         found.append(
@@ -178,10 +177,10 @@ def _image_paths(
 def _named_image(annotation: VocAnnotation, root: _Root, images: ImageFiles) -> Path | str:
     name = annotation.file_name
     if not name:
-        return "its image is not found"
+        return "image not found"
     folder = annotation.path.parent.relative_to(root.xml).as_posix()
     found = images.find(f"{folder}/{name}", near=annotation.path.parent)
-    return found if isinstance(found, Path) else f"its image is not found: {found}"
+    return found if isinstance(found, Path) else f"image not found: {found}"
 
 
 def _say_without_annotations(
@@ -189,7 +188,7 @@ def _say_without_annotations(
 ) -> None:
     for path in images.paths:
         if path not in taken:
-            findings.leave_out("image", "it has no XML file that can be used", str(path))
+            findings.leave_out("image", "no XML file that can be used", str(path))
 
 
 class _Lists:
@@ -201,23 +200,24 @@ class _Lists:
         self._used: Counter[str] = Counter()
 
     @staticmethod
-    def read(root: _Root, findings: Findings) -> _Lists:
+    def read(root: _Root, xml: Sequence[Path], findings: Findings) -> _Lists:
         folder = folder_called(root.folder, "ImageSets")
         if folder is None:
             return _Lists({}, {})
         folder = folder_called(folder, "Main") or folder
         files = {path.stem.casefold(): path for path in sorted(folder.glob("*.[tT][xX][tT]"))}
+        known = {_name_key(path.as_posix()) for path in xml} | {_name_key(p.name) for p in xml}
         splits: dict[str, Split] = {}
         sources: dict[str, str] = {}
         for name, split in _LISTS:
             if name not in files:
                 continue
-            for line in read_lines(files[name]):
-                key = _list_key(line)
-                if key and key not in splits:
+            for line in filter(None, read_lines(files[name])):
+                key = _list_key(line, known)
+                if key not in splits:
                     splits[key] = split
                     sources[key] = f"{files[name]}: {line}"
-                elif key and splits[key] != split and name != "trainval":
+                elif splits[key] != split and name != "trainval":
                     findings.note(
                         "image", f"in the lists of {splits[key]} and {split}; kept in the first",
                         f"{files[name]}: {line}",
@@ -226,7 +226,7 @@ class _Lists:
 
     def split_of(self, xml: Path) -> Split | None:
         """The split of an XML file, by its path in the folder of XML files."""
-        for key in (_list_key(xml.with_suffix("").as_posix()), _list_key(xml.stem)):
+        for key in (_name_key(xml.as_posix()), _name_key(xml.name)):
             if key in self.splits:
                 self._used[key] += 1
                 return self.splits[key]
@@ -236,15 +236,24 @@ class _Lists:
         for key in self.splits:
             if not self._used[key]:
                 findings.leave_out(
-                    "line of ImageSets", "no XML file with an image is named so", self._sources[key]
+                    "line of ImageSets",
+                    "no XML file with an image of that name",
+                    self._sources[key],
                 )
 
 
-def _list_key(line: str) -> str:
-    """The name in a line of a list, without ending and without the mark of a class's list."""
-    words = line.split()
-    if len(words) > 1 and words[-1] in ("1", "-1", "0"):
-        line = line[: line.rindex(words[-1])].strip()
-    path = Path(line.replace("\\", "/"))
-    known = path.suffix.lower() in (".jpg", ".jpeg", ".png", ".xml", ".bmp", ".tif", ".tiff")
-    return folded((path.with_suffix("") if known else path).as_posix())
+def _list_key(line: str, known: Container[str]) -> str:
+    """The name in a line of a list: without the mark (-1, 0, 1) that lists of a class have."""
+    plain = folded(line.strip().replace("\\", "/"))
+    key = plain if plain in known else _name_key(line)
+    words = line.rsplit(maxsplit=1)
+    if key not in known and len(words) == 2 and words[1] in ("1", "-1", "0"):
+        return _name_key(words[0])
+    return key
+
+
+def _name_key(name: str) -> str:
+    """A name with its folders, without ending."""
+    path = Path(name.strip().replace("\\", "/"))
+    has_ending = path.suffix.lower() in (".xml", *SUFFIXES)
+    return folded((path.with_suffix("") if has_ending else path).as_posix())

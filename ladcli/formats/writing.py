@@ -120,13 +120,19 @@ def place_images(folder: Path, named: Sequence[NamedImage], *, copy: bool) -> in
     (folder / "images").mkdir()
     return sum(
         look_at_all(
-            lambda item: _place(item.image.path, folder / "images" / item.name, copy=copy), named
+            lambda item: place_file(item.image.path, folder / "images" / item.name, copy=copy),
+            named,
         )
     )
 
 
-def _place(source: Path, target: Path, *, copy: bool) -> bool:
-    """Whether a file was copied although a link was wanted."""
+def place_file(source: Path, target: Path, *, copy: bool) -> bool:
+    """Link a file, or copy it.
+
+    Returns:
+        Whether it was copied although a link was wanted.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
     real = os.path.realpath(source)  # else a link to a link would be made
     if not copy:
         try:

@@ -54,7 +54,7 @@ def read_label_file(
         limit = MAX_CLASSES if num_classes is None else num_classes
         if not 0 <= row.class_number < limit:
             findings.leave_out(
-                "row", f"the class is not one of the {limit:,}",
+                "row", f"class not one of the {limit:,}",
                 f"{row.where}: class {row.class_number}",
             )  # fmt: skip
             continue
@@ -65,14 +65,14 @@ def read_label_file(
 def _row(words: list[str], where: str, findings: Findings, has_keypoints: bool) -> LabelRow | None:
     numbers = [as_number(word) for word in words]
     if None in numbers:
-        findings.leave_out("row", "it holds something else than numbers", where)
+        findings.leave_out("row", "not only numbers", where)
         return None
     values = [number for number in numbers if number is not None]
     if not all(map(math.isfinite, values)):
-        findings.leave_out("row", "a number is not finite", where)
+        findings.leave_out("row", "a number that is not finite", where)
         return None
     if not values[0].is_integer():
-        findings.leave_out("row", "the class is no whole number", f"{where}: {words[0]}")
+        findings.leave_out("row", "class no whole number", f"{where}: {words[0]}")
         return None
     is_polygon = len(values) >= 7 and len(values) % 2 == 1 and not has_keypoints
     if len(values) == 6:
@@ -80,14 +80,14 @@ def _row(words: list[str], where: str, findings: Findings, has_keypoints: bool) 
     elif len(values) > 5 and has_keypoints:
         pass  # the box comes first
     elif len(values) != 5 and not is_polygon:
-        findings.leave_out("row", "it has neither 5 numbers nor those of a polygon",
+        findings.leave_out("row", "neither 5 numbers nor those of a polygon",
                            f"{where}: {len(values)}")  # fmt: skip
         return None
     shares = values[1:] if is_polygon else values[1:5]
     outside = [share for share in shares if not -_SLACK <= share <= 1 + _SLACK]
     if outside:
         findings.leave_out(
-            "row", "a number is outside of 0 to 1 (pixels?)", f"{where}: {outside[0]:g}"
+            "row", "a number outside of 0 to 1 (pixels?)", f"{where}: {outside[0]:g}"
         )
         return None
     corners = _around(shares) if is_polygon else _around_center(shares)
@@ -107,21 +107,34 @@ def _around_center(shares: Sequence[float]) -> Corners:
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
-def label_line(box: Box, class_number: int, size: tuple[int, int]) -> str | None:
-    """A line for a box, clipped to its image of ``size`` (width, height): shares end at 0 and 1.
+def label_line(box: Box, class_number: int, size: tuple[int, int]) -> str:
+    """A line for a box of an image of ``size`` (width, height).
 
-    Returns:
-        None where nothing of the box is inside.
+    Shares are 0 to 1, so a box whose center or size is not is clipped to its image; one that sticks
+    out by less is written as it is.
     """
-    width, height = size
-    x1, x2 = (min(max(x / width, 0.0), 1.0) for x in (box.corners[0], box.corners[2]))
-    y1, y2 = (min(max(y / height, 0.0), 1.0) for y in (box.corners[1], box.corners[3]))
-    if x2 <= x1 or y2 <= y1:
-        return None
-    numbers = [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]
+    numbers = _shares(box.corners, size)
+    if not holds(box.corners, size):
+        width, height = size
+        x1, x2 = (min(max(x, 0.0), width) for x in (box.corners[0], box.corners[2]))
+        y1, y2 = (min(max(y, 0.0), height) for y in (box.corners[1], box.corners[3]))
+        numbers = _shares((x1, y1, x2, y2), size)
     if box.score is not None:
         numbers.append(box.score)
     return " ".join([str(class_number), *map(_plain, numbers)])
+
+
+def holds(corners: Corners, size: tuple[int, int]) -> bool:
+    """Whether a line can say where a box is."""
+    return all(0 <= share <= 1 for share in _shares(corners, size))
+
+
+def _shares(corners: Corners, size: tuple[int, int]) -> list[float]:
+    x1, y1, x2, y2 = corners
+    width, height = size
+    return [
+        (x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height
+    ]  # fmt: skip
 
 
 def _plain(value: float) -> str:

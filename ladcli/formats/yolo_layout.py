@@ -117,7 +117,7 @@ def _rows(label_file: Path | None, plan: _Plan, findings: Findings) -> list[Labe
             label_file, findings, num_classes=num_classes, has_keypoints=plan.has_keypoints
         )
     except UserError as error:
-        findings.leave_out("image", "its label file cannot be read", str(error))
+        findings.leave_out("image", "label file cannot be read", str(error))
         return None
 
 
@@ -355,7 +355,7 @@ class _LabelFiles:
                 continue
             used.add(_key(path))
             if not _lists_images(path):
-                findings.leave_out("label file", "no image belongs to it", str(path))
+                findings.leave_out("label file", "no image belongs to them", str(path))
 
 
 def _key(path: Path) -> str:

@@ -198,7 +198,7 @@ def _with_given_classes(
             if name in names:
                 boxes.append(replace(box, class_name=name))
             else:
-                findings.leave_out("box", f"its class is not one of {given.source}", f"{name!r}")
+                findings.leave_out("box", f"class not one of {given.source}", f"{name!r}")
         return replace(image, boxes=tuple(boxes))
 
     return ForeignSet([renamed(image) for image in foreign.images], tuple(names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from ladcli.cli.data.export_data import export_data
 from ladcli.cli.data.import_data import import_data
 from ladcli.cli.data.synth import synth
 from ladcli.cli.help import Command
@@ -11,4 +12,5 @@ from ladcli.cli.usage import Group
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help="Make and inspect data sets.")
 app.command("import", cls=Command)(import_data)
+app.command("export", cls=Command)(export_data)
 app.command("synth", cls=Command)(synth)
