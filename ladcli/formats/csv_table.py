@@ -164,7 +164,7 @@ def _table_images(
             name = meanings.get(row.box.class_name, row.box.class_name)
             drawn.append(Box(name, row.box.corners, row.where, row.box.crowd, row.box.difficult,
                              row.box.flags))  # fmt: skip
-    used |= boxes.keys()
+    used.update(boxes)
     return [
         ForeignImage(image, tuple(drawn), f"{path}: {image.name}", sizes[image], in_shares, split)
         for image, drawn in boxes.items()

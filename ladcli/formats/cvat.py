@@ -230,9 +230,7 @@ def _frames(
         if all(side is not None and 1 <= side < 1e7 for side in sides):
             size = (int(sides[0] or 0), int(sides[1] or 0))
     for frame in sorted(boxes.keys() - numbered.keys()):
-        findings.leave_out(
-            "frame", "no image has its number", f"{path} frame {frame} ({len(boxes[frame])} boxes)"
-        )
+        findings.leave_out("frame", "no image has its number", f"{path} frame {frame}")
     last = max(boxes, default=0)
     stop = as_number(child_text(root.find("meta/task") or Element("task"), "stop_frame"))
     if stop is not None and math.isfinite(stop):

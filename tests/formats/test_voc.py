@@ -58,9 +58,7 @@ def test_a_click_is_no_box_but_a_line_of_pixels_is(tmp_path: Path) -> None:
         ("<occluded>1</occluded>", False, {"occluded": 1}),
     ],
 )
-def test_flags_are_kept(
-    tmp_path: Path, more: str, difficult: bool, flags: dict[str, int]
-) -> None:
+def test_flags_are_kept(tmp_path: Path, more: str, difficult: bool, flags: dict[str, int]) -> None:
     (box,), _ = read(tmp_path, voc_xml(("cat", 1, 1, 9, 9), more=more))
     assert (box.difficult, box.flags) == (difficult, flags)
 

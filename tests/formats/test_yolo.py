@@ -64,9 +64,7 @@ def test_an_odd_line_is_left_out_and_the_others_stay(tmp_path: Path, line: str, 
 def test_a_confidence_is_said_and_not_kept(tmp_path: Path) -> None:
     rows, findings = rows_of(tmp_path, "0 0.5 0.5 0.5 0.5 0.93\n")
     assert rows[0].corners == (0.25, 0.25, 0.75, 0.75)
-    assert problems(findings) == {
-        "row: with a sixth number (a confidence?), which is not kept": 1
-    }
+    assert problems(findings) == {"row: with a sixth number (a confidence?), which is not kept": 1}
 
 
 def test_keypoints_are_no_polygon(tmp_path: Path) -> None:

@@ -120,9 +120,7 @@ def test_a_label_file_without_image_is_named(tmp_path: Path) -> None:
                   {"labels/classes.txt": "cat\n"})  # fmt: skip
     found, findings = seen(src)
     assert found == {"images/a.jpg": (None, 1)}
-    assert findings.lines() == [
-        "1 label file left out: no image belongs to them (labels/b.txt)"
-    ]
+    assert findings.lines() == ["1 label file left out: no image belongs to them (labels/b.txt)"]
 
 
 def test_folders_may_be_named(tmp_path: Path) -> None:
@@ -164,9 +162,7 @@ def test_names_that_are_unlike_their_count_are_said(tmp_path: Path) -> None:
         ("[' ']", None),
     ],
 )
-def test_names_of_data_yaml(
-    tmp_path: Path, names: str, expected: tuple[str, ...] | None
-) -> None:
+def test_names_of_data_yaml(tmp_path: Path, names: str, expected: tuple[str, ...] | None) -> None:
     src = example(tmp_path, ["a.jpg"], ["a.txt"], {"data.yaml": f"names: {names}\n"})
     if expected is None:
         with pytest.raises(UserError, match="'names' "):
