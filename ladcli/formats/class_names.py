@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from ladcli.errors import UserError
 from ladcli.formats.findings import Findings
-from ladcli.formats.text import read_lines, read_text
+from ladcli.formats.text import read_lines, read_text, table_rows
 from ladcli.recipe.yaml_text import as_text, parse_yaml
 
 #: Endings of files that list a name per line.
@@ -86,7 +85,7 @@ def class_descriptions(path: Path) -> dict[str, str]:
         UserError: the file cannot be read, or has other columns.
     """
     meanings = {}
-    for number, row in enumerate(csv.reader(read_text(path).splitlines()), start=1):
+    for number, row in table_rows(path, read_text(path), ","):
         cells = [cell.strip() for cell in row]
         if not any(cells):
             continue

@@ -22,8 +22,8 @@ from ladcli.errors import UserError
 from ladcli.formats.class_names import GivenClasses, class_descriptions
 from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box, Corners, ForeignImage, ForeignSet, Split, split_called
-from ladcli.formats.found_images import ImageFiles, files_below
-from ladcli.formats.text import as_number, read_text
+from ladcli.formats.found_images import ImageFiles, files_below, folded, shared_folders
+from ladcli.formats.text import as_number, read_text, table_rows
 
 #: Names of a column, as they are written without case and without anything but letters and digits.
 _IMAGE = (
@@ -145,19 +145,30 @@ def _table_images(
     used: set[Path],
     findings: Findings,
 ) -> list[ForeignImage]:
-    lines = read_text(path).splitlines()
-    columns, delimiter = _columns(path, lines)
+    text = read_text(path)
+    columns, delimiter = _columns(path, text)
     in_shares = columns.in_shares if coordinates is None else coordinates == "shares"
-    rows = list(_rows(path, lines, columns, delimiter, findings))
+    rows = list(_rows(path, text, columns, delimiter, findings))
     _refuse_other_kind(path, rows, in_shares)
     boxes: dict[Path, list[Box]] = defaultdict(list)
     sizes: dict[Path, tuple[int, int] | None] = {}
     names: dict[str, Path | str] = {}
+    called: dict[Path, str] = {}
     for row in rows:
         image = names.setdefault(row.image, files.find(row.image, near=path.parent))
         if isinstance(image, str):
             findings.leave_out("row", f"image not found: {image}", f"{row.where}: {row.image}")
             continue
+        first = called.setdefault(image, row.image)
+        if not _one_image(first, row.image):
+            better = shared_folders(image, row.image) > shared_folders(image, first)
+            loser = first if better else row.image
+            findings.leave_out("image name", "it leads to the image of another one",
+                               f"{row.where}: {loser}")  # fmt: skip
+            if not better:
+                continue
+            called[image], boxes[image] = row.image, []
+            sizes.pop(image)
         sizes.setdefault(image, row.size)
         drawn = boxes[image]
         if row.box is not None:
@@ -166,14 +177,35 @@ def _table_images(
                              row.box.flags))  # fmt: skip
     used.update(boxes)
     return [
-        ForeignImage(image, tuple(drawn), f"{path}: {image.name}", sizes[image], in_shares, split)
+        ForeignImage(
+            image,
+            tuple(drawn),
+            f"{path}: {image.name}",
+            sizes[image],
+            in_shares,
+            split,
+            called[image],
+        )
         for image, drawn in boxes.items()
     ]
 
 
-def _columns(path: Path, lines: list[str]) -> tuple[_Columns, str]:
+def _one_image(first: str, second: str) -> bool:
+    """Whether two names that lead to one file mean it both: the folders of one end the other's.
+
+    Names are taken loosely, so ``b/x.jpg`` may lead to ``a/x.jpg`` where there is no other.
+    """
+    if first == second:
+        return True
+    parts = [folded(name).replace("\\", "/").split("/")[:-1] for name in (first, second)]
+    shorter, longer = sorted(([p for p in names if p not in ("", ".", "..")] for names in parts),
+                             key=len)  # fmt: skip
+    return not shorter or longer[-len(shorter) :] == shorter
+
+
+def _columns(path: Path, text: str) -> tuple[_Columns, str]:
     """The columns of a table and what separates them."""
-    header = next((line for line in lines if line.strip()), "")
+    header = next(filter(None, map(str.strip, text.splitlines())), "")
     if not header:
         raise UserError(f"{path}: the file is empty; write it again")
     for delimiter in _DELIMITERS:
@@ -211,12 +243,11 @@ def _known_columns(header: list[str]) -> _Columns | None:
 
 
 def _rows(
-    path: Path, lines: list[str], columns: _Columns, delimiter: str, findings: Findings
+    path: Path, text: str, columns: _Columns, delimiter: str, findings: Findings
 ) -> Iterator[_Row]:
-    reader = csv.reader(lines, delimiter=delimiter)
     has_header = False
-    for cells in reader:
-        where = f"{path} line {reader.line_num}"
+    for number, cells in table_rows(path, text, delimiter):
+        where = f"{path} line {number}"
         if not any(cell.strip() for cell in cells):
             continue
         if not has_header:

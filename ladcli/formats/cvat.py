@@ -99,7 +99,9 @@ def _images(
             continue
         boxes = _boxes(element, where, None, findings)
         own = split_called(element.get("subset", "")) or split
-        found.append(ForeignImage(image, tuple(boxes), where, _size(element), split=own))
+        found.append(
+            ForeignImage(image, tuple(boxes), where, _size(element), split=own, called=name)
+        )
     return found
 
 
@@ -187,8 +189,8 @@ def _four(shape: Element, keys: tuple[str, ...]) -> Corners | None:
 
 
 def _around(points: list[tuple[float | None, float | None]]) -> Corners | None:
-    xs = [x for x, _ in points if x is not None]
-    ys = [y for _, y in points if y is not None]
+    xs = [x for x, _ in points if x is not None and math.isfinite(x)]
+    ys = [y for _, y in points if y is not None and math.isfinite(y)]
     if len(xs) < len(points) or len(ys) < len(points):
         return None
     return min(xs), min(ys), max(xs), max(ys)

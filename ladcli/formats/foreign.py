@@ -37,6 +37,7 @@ class ForeignImage:
     stated_size: tuple[int, int] | None = None  # width and height, as the annotations have it
     in_shares: bool = False  # corners are shares of width and height
     split: Split | None = None
+    called: str = ""  # as the annotations call the image, folders included
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,17 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names if not name.startswith("."))
 
 
+def shared_folders(path: Path, name: str) -> int:
+    """How many folders above a file are those that ``name`` has above its last part."""
+    said = name.replace("\\", "/").split("/")[:-1]
+    shared = 0
+    for a, b in zip(reversed(path.parent.parts), reversed(said), strict=False):
+        if folded(a) != folded(b):
+            break
+        shared += 1
+    return shared
+
+
 def folder_called(parent: Path, *names: str) -> Path | None:
     """The folder in ``parent`` with one of ``names``, whatever the case; earlier names first."""
     if not parent.is_dir():
@@ -118,13 +129,7 @@ def _closest(candidates: list[Path], parts: list[str], near: Path | None) -> Pat
         return candidates[0]
 
     def fit(path: Path) -> tuple[bool, int]:
-        pairs = zip(reversed(path.parent.parts), reversed(parts[:-1]), strict=False)
-        shared = 0
-        for there, said in pairs:
-            if folded(there) != folded(said):
-                break
-            shared += 1
-        return path.parent == near, shared
+        return path.parent == near, shared_folders(path, "/".join(parts))
 
     ranked = sorted(candidates, key=fit, reverse=True)
     if fit(ranked[0]) == fit(ranked[1]):

@@ -34,19 +34,9 @@ def read_labelme(src: Path, findings: Findings, *, images: Path | None = None) -
     files = ImageFiles(images if images is not None else folder)
     if not files.paths:
         raise UserError(f"{files.folders[0]}: holds no image; name the folder with --images")
-    found: list[ForeignImage] = []
-    taken: dict[Path, Path] = {}
-    for path in paths:
-        image = _read_file(path, folder, files, findings)
-        if image is None:
-            continue
-        if image.path in taken:
-            findings.leave_out(
-                "JSON file", "the image has another one", f"{path} and {taken[image.path]}"
-            )
-            continue
-        taken[image.path] = path
-        found.append(image)
+    read = [_read_file(path, folder, files, findings) for path in paths]
+    found = [image for image in read if image is not None]
+    taken = {image.path for image in found}
     for left in files.paths:
         if left not in taken and src.is_dir():
             findings.leave_out("image", "no JSON file that can be used", str(left))
@@ -75,7 +65,8 @@ def _read_file(
     boxes = _boxes(shapes, path, findings)
     splits = [split_called(part) for part in path.parent.relative_to(folder).parts]
     split = next((split for split in reversed(splits) if split), None)
-    return ForeignImage(image, boxes, str(path), _size(content), split=split)
+    called = path.relative_to(folder).as_posix()
+    return ForeignImage(image, boxes, str(path), _size(content), split=split, called=called)
 
 
 def _image(path: Path, named: Any, files: ImageFiles) -> Path | str:
@@ -148,7 +139,7 @@ def _points(value: Any) -> list[tuple[float, float]] | None:
         if any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in point):
             return None
         x, y = point
-        if abs(x) > 1e9 or abs(y) > 1e9:
+        if not (abs(x) < 1e9 and abs(y) < 1e9):  # nor not-a-number, which min and max pass over
             return None
         points.append((float(x), float(y)))
     return points

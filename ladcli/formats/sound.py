@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL import Image
+
 from ladcli.data.decode import opened
 from ladcli.data.headers import look_at_all
 from ladcli.errors import BadImageError
@@ -73,11 +75,17 @@ def _header(path: Path) -> _Header | str:
     """Size and orientation of an image file, or what is wrong with it."""
     try:
         with opened(path) as image:
-            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-            known = isinstance(orientation, int) and 1 <= orientation <= 8
-            return _Header(image.width, image.height, orientation if known else 1)
+            return _Header(image.width, image.height, _orientation(image))
     except BadImageError as error:
         return str(error)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # damaged camera data make Pillow raise nearly anything; the pixels are fine
+        return 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
 def _sound_boxes(image: ForeignImage, header: _Header, findings: Findings) -> list[Box]:

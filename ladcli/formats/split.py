@@ -9,6 +9,7 @@ about.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -92,7 +93,7 @@ def _drawn(
     train: list[int] = []
     val, test = list(rows.get("val", ())), list(rows.get("test", ()))
     for row in rows.get("train", ()):
-        place = int(hashlib.sha256(keys[row].encode()).hexdigest()[:16], 16) / 2**64
+        place = int(hashlib.sha256(os.fsencode(keys[row])).hexdigest()[:16], 16) / 2**64
         # From both ends, so that the share of one does not move the other.
         if place < (shares.val or 0):
             val.append(row)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import csv
+import io
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
@@ -59,7 +62,25 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         UserError: as `read_text`.
     """
-    return [line.strip() for line in read_text(path).replace("\r\n", "\n").split("\n")]
+    # Not splitlines, which would count a form feed as a line.
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
+    return [line.strip() for line in text.split("\n")]
+
+
+def table_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each row of a table.
+
+    Raises:
+        UserError: it is no table.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise UserError(
+            f"{path}: line {reader.line_num} is no row of a table ({error}); check its quotes"
+        ) from error
 
 
 def read_xml(path: Path) -> Element:

@@ -112,29 +112,22 @@ def _read_root(
     lists = _Lists.read(root, [a.path.relative_to(root.xml) for a in annotations], findings)
     paths = _image_paths(annotations, root, images, findings)
     found: list[ForeignImage] = []
-    taken: dict[Path, Path] = {}
     for annotation in annotations:
         if annotation.path not in paths:
             continue
-        path = paths[annotation.path]
-        if path in taken:
-            findings.leave_out(
-                "XML file", "the image has another one",
-                f"{annotation.path}: {path.name} is that of {taken[path]}",
-            )  # fmt: skip
+        relative = annotation.path.relative_to(root.xml)
+        split = lists.split_of(relative) if lists.splits else root.split
+        if lists.splits and split is None:
+            findings.leave_out("XML file", "in no list of ImageSets", str(annotation.path))
             continue
-        split = root.split
-        if lists.splits:
-            split = lists.split_of(annotation.path.relative_to(root.xml))
-            if split is None:
-                findings.leave_out("XML file", "in no list of ImageSets", str(annotation.path))
-                continue
-        taken[path] = annotation.path
         found.append(
-            ForeignImage(path, annotation.boxes, str(annotation.path), annotation.size, split=split)
-        )
+            ForeignImage(
+                paths[annotation.path], annotation.boxes, str(annotation.path), annotation.size,
+                split=split, called=relative.as_posix(),
+            )
+        )  # fmt: skip
     lists.say_unused(findings)
-    _say_without_annotations(images, taken, findings)
+    _say_without_annotations(images, {image.path for image in found}, findings)
     return found
 
 
@@ -184,7 +177,7 @@ def _named_image(annotation: VocAnnotation, root: _Root, images: ImageFiles) -> 
 
 
 def _say_without_annotations(
-    images: ImageFiles, taken: Mapping[Path, Path], findings: Findings
+    images: ImageFiles, taken: Container[Path], findings: Findings
 ) -> None:
     for path in images.paths:
         if path not in taken:

@@ -189,12 +189,17 @@ def _take_lists(plan: _Plan, images: Path | None, findings: Findings) -> None:
     lists = [(path, split) for path, split in lists if _lists_images(path)]
     if lists:
         index = ImageFiles(images or plan.root)
+        parts: dict[Split, list[Path]] = {}
         for path, split in lists:
-            _add(plan, split, _listed_images(path, index, plan.root, findings), findings)
+            parts.setdefault(split, []).extend(_listed_images(path, index, plan.root, findings))
+        _add(plan, parts, findings)
 
 
 def _lists_images(path: Path) -> bool:
-    lines = [line for line in read_lines(path) if line]
+    try:
+        lines = [line for line in read_lines(path) if line]
+    except UserError:  # no text
+        return False
     return bool(lines) and Path(lines[0].replace("\\", "/")).suffix.lower() in SUFFIXES
 
 
@@ -210,6 +215,7 @@ def _plan_of_yaml(path: Path, root: Path, images: Path | None, findings: Finding
         return plan  # folders decide
     bases = _bases(content, path)
     index = ImageFiles(root)
+    found: dict[Split, list[Path]] = {}
     for key, split in parts:
         value = content[key]
         for entry in value if isinstance(value, list) else [value]:
@@ -220,9 +226,12 @@ def _plan_of_yaml(path: Path, root: Path, images: Path | None, findings: Finding
             if place is None:
                 findings.note(f"{key} folder", "of data.yaml not found", text)
             elif place.is_dir():
-                _add(plan, split, files_below(place, SUFFIXES), findings)
+                found.setdefault(split, []).extend(files_below(place, SUFFIXES))
             else:
-                _add(plan, split, _listed_images(place, index, place.parent, findings), findings)
+                found.setdefault(split, []).extend(
+                    _listed_images(place, index, place.parent, findings)
+                )
+    _add(plan, found, findings)
     if not plan.splits:
         raise UserError(
             f"{path}: none of its folders holds images here (looked in {bases[0]}); correct "
@@ -274,11 +283,20 @@ def _listed_images(listing: Path, index: ImageFiles, base: Path, findings: Findi
     return found
 
 
-def _add(plan: _Plan, split: Split, images: Sequence[Path], findings: Findings) -> None:
-    for path in images:
-        before = plan.splits.setdefault(path, split)
-        if before != split:
-            findings.note("image", f"in {before} and {split}; kept in the first", str(path))
+def _add(plan: _Plan, parts: dict[Split, list[Path]], findings: Findings) -> None:
+    """Every image once: for evaluation where it is in a part for that, too.
+
+    A part that is no other than the training images (as in coco128.yaml) is none.
+    """
+    train = set(parts.get("train", ()))
+    for split, images in parts.items():
+        if split != "train" and train and train.issubset(images):
+            findings.note("split", "of the training images themselves, used for training", split)
+            images = [path for path in images if path not in train]
+        for path in images:
+            before = plan.splits.setdefault(path, split)
+            if before != split:
+                findings.note("image", f"in {before} and {split}; kept in the first", str(path))
 
 
 def _folder_splits(images: Sequence[Path], root: Path) -> dict[Path, Split]:

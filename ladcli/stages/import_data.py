@@ -14,6 +14,7 @@ from ladcli.errors import UserError
 from ladcli.formats.class_names import GivenClasses, class_order, given_classes
 from ladcli.formats.findings import Findings, several
 from ladcli.formats.foreign import ForeignImage, ForeignSet, Split
+from ladcli.formats.found_images import shared_folders
 from ladcli.formats.names import flat_names, relative_names
 from ladcli.formats.sound import AnnotatedImage, sound_images
 from ladcli.formats.split import Shares, divided, say_lacking, say_shared_content
@@ -25,6 +26,8 @@ from ladcli.formats.writing import (
     write_annotations,
 )
 from ladcli.outputs import replacing_folder, require_whole_folder
+
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 Format: TypeAlias = Literal["yolo", "voc", "csv", "labelme", "cvat"]
 Coordinates: TypeAlias = Literal["pixels", "shares"]
@@ -122,6 +125,8 @@ def _checked(source: Source) -> Source:
         raise UserError(f"{source.src}: no such file or folder; check the name")
     if not (source.src.is_file() or source.src.is_dir()):
         raise UserError(f"{source.src}: is neither a file nor a folder")
+    if source.src.is_file() and source.src.suffix.lower() in _ARCHIVES:
+        raise UserError(f"{source.src}: is an archive; unpack it and name the folder")
     return replace(
         source,
         images=_folder(source.images, source.src, "--images"),
@@ -205,17 +210,25 @@ def _with_given_classes(
 
 
 def _known_once(images: Sequence[ForeignImage], findings: Findings) -> list[ForeignImage]:
-    """Every file once, also where links lead to one file by several names."""
-    first: dict[str, ForeignImage] = {}
+    """Every file once, also where links lead to one file by several names.
+
+    Names of other tools are taken loosely, so two of them may lead to one file; it belongs to the
+    one whose folders fit best.
+    """
+    kept: dict[str, ForeignImage] = {}
     for image in images:
         real = os.path.realpath(image.path)
-        if real in first:
-            findings.leave_out(
-                "image", "the same file as another one", f"{image.where}, {first[real].where}"
-            )
-        else:
-            first[real] = image
-    return list(first.values())
+        other = kept.setdefault(real, image)
+        if other is image:
+            continue
+        if _fit(image) > _fit(other):
+            kept[real], image, other = image, other, image
+        findings.leave_out("image", "the same file as another one", f"{image.where}, {other.where}")
+    return list(kept.values())
+
+
+def _fit(image: ForeignImage) -> int:
+    return shared_folders(image.path, image.called)
 
 
 def _nothing(source: Source, what: str, findings: Findings) -> str:

@@ -141,3 +141,23 @@ def test_tables_of_a_folder_say_their_split(tmp_path: Path) -> None:
     assert {image.path.name: image.split for image in found.images} == {
         "0.jpg": "train", "1.jpg": "val", "2.jpg": "test",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "lefts"),
+    [
+        (("a.jpg", "./a.jpg", "photos/x/a.jpg", "X\\A.JPG"), [1, 2, 3, 4]),
+        (("y/a.jpg", "x/a.jpg", "z/a.jpg"), [2]),
+    ],
+)
+def test_names_that_lead_to_one_image(
+    tmp_path: Path, names: tuple[str, ...], lefts: list[int]
+) -> None:
+    rows = "".join(f"{name},64,48,cat,{n},4,20,20\n" for n, name in enumerate(names, start=1))
+    (image,), _ = read(tmp_path, TENSORFLOW + rows, images=("x/a.jpg",))
+    assert [box.corners[0] for box in image.boxes] == lefts
+
+
+def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="line 2 is no row of a table"):
+        read(tmp_path, TENSORFLOW + "x" * 200_000 + ",1,1,cat,1,1,2,2\n")

@@ -64,6 +64,8 @@ def test_shapes_become_boxes(tmp_path: Path, drawn: Any, corners: tuple[float, .
          "points that are no pairs of numbers"),
         ({"label": "cat", "points": [[3, 4], [True, 9]], "shape_type": "rectangle"},
          "points that are no pairs of numbers"),
+        ({"label": "cat", "points": [[3, 4], [float("nan"), 9], [9, 9]], "shape_type": "polygon"},
+         "points that are no pairs of numbers"),
         ({"label": "cat", "points": None, "shape_type": "rectangle"},
          "points that are no pairs of numbers"),
         ("text", "no label"),

@@ -159,15 +159,6 @@ def test_bad_xml_is_left_out_with_its_image(tmp_path: Path) -> None:
     }
 
 
-def test_a_second_xml_file_of_an_image_is_left_out(tmp_path: Path) -> None:
-    picture(tmp_path / "a.jpg")
-    write(tmp_path / "a.xml", voc_xml(CAT))
-    write(tmp_path / "copy.xml", voc_xml(CAT, name="a.jpg"))
-    found, findings = seen(tmp_path)
-    assert len(found) == 1
-    assert problem(findings) == "XML file: left out: the image has another one"
-
-
 @pytest.mark.parametrize(
     ("files", "why"),
     [

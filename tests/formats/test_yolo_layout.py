@@ -202,3 +202,14 @@ def test_an_image_in_two_parts_is_kept_for_evaluation(tmp_path: Path) -> None:
     found, findings = seen(src)
     assert found == {images[0]: ("train", 1), images[1]: ("val", 1)}
     assert problems(findings) == {"image: in val and train; kept in the first": 1}
+
+
+def test_training_images_are_no_validation_set_of_their_own(tmp_path: Path) -> None:
+    """As in coco128.yaml."""
+    src = example(tmp_path, ["images/t/a.jpg"], ["labels/t/a.txt"],
+                  {"coco128.yaml": "train: images/t\nval: images/t\ntest:\n" + NAMES})  # fmt: skip
+    found, findings = seen(src)
+    assert found == {"images/t/a.jpg": ("train", 1)}
+    assert findings.lines() == [
+        "1 split of the training images themselves, used for training (val)"
+    ]

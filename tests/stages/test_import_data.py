@@ -165,6 +165,16 @@ def test_the_same_file_by_two_names_is_taken_once(tmp_path: Path) -> None:
     assert "image: left out: the same file as another one" in problems(done)
 
 
+def test_two_annotations_of_one_image_are_said_and_the_better_named_is_kept(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    picture(src / "JPEGImages/y/f.jpg")
+    for folder in ("x", "y", "z"):
+        write(src / f"Annotations/{folder}/f.xml", voc_xml((folder, 1, 1, 9, 9)))
+    done = imported(Source("voc", src), tmp_path / "out")
+    assert done.classes == {"y": 1}
+    assert problems(done) == {"image: left out: the same file as another one": 2}
+
+
 def test_same_names_of_several_folders_are_all_kept(tmp_path: Path) -> None:
     for number, folder in enumerate(("x", "y")):
         picture(tmp_path / f"src/images/{folder}/a.jpg", seed=number)
