@@ -151,8 +151,8 @@ def _unit(color: Color) -> list[float]:
 
 def _inside(box: Sequence[float], size: tuple[int, int]) -> Rectangle:
     """``box`` cut off at the picture's border, as whole pixels that are part of it."""
-    x1, x2 = (min(max(round(x), 0), size[0] - 1) for x in (box[0], box[2]))
-    y1, y2 = (min(max(round(y), 0), size[1] - 1) for y in (box[1], box[3]))
+    x1, x2 = (round(min(max(x, 0), size[0] - 1)) for x in (box[0], box[2]))
+    y1, y2 = (round(min(max(y, 0), size[1] - 1)) for y in (box[1], box[3]))
     return x1, y1, max(x1, x2), max(y1, y2)
 
 

@@ -99,11 +99,24 @@ def images_behind(predictions: Path, truth: CocoFile, results: Results) -> Image
     return ImagesSeen.only(set(truth.image_ids.tolist()) - skipped, truth)
 
 
+def recorded_note(metrics: Path) -> str | None:
+    """What a metrics.json says of skipped images, where no ground truth is at hand."""
+    skipped = _skipped_in(metrics)
+    if not skipped:
+        return None
+    return f"{metrics}: {len(skipped)} image(s) could not be read, so AP is of the others."
+
+
 def _skipped_beside(predictions: Path) -> list[int]:
+    """Those of results that `lad eval` wrote; what others wrote has no such file beside it."""
     if predictions.name != PREDICTIONS:
         return []
+    return _skipped_in(predictions.with_name("metrics.json"))
+
+
+def _skipped_in(metrics: Path) -> list[int]:
     try:
-        content = read_json(predictions.with_name("metrics.json"))
+        content = read_json(metrics)
     except UserError:  # there is none, or it is damaged, which others tell
         return []
     images = content.get("images") if isinstance(content, dict) else None

@@ -510,7 +510,7 @@ class _EpochFinisher:
         stats = evaluation.metrics.stats
         named = {} if network == MODEL else {"network": network}
         images = evaluation.images
-        partly = {"images": images.measured} if images and images.skipped else {}
+        partly = {"measured_images": images.measured} if images and images.skipped else {}
         self.log.write(
             "eval",
             position.step,

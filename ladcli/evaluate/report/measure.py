@@ -11,7 +11,7 @@ import numpy as np
 from ladcli.data.json_text import read_json
 from ladcli.errors import UserError
 from ladcli.evaluate.coco import IOU_50, IOU_75, STATS, CocoMetrics, metrics_of
-from ladcli.evaluate.images_seen import images_behind
+from ladcli.evaluate.images_seen import images_behind, recorded_note
 from ladcli.evaluate.matching import match
 from ladcli.evaluate.report.content import SetResult, Truth
 from ladcli.evaluate.report.precision_recall import precision_curves
@@ -54,6 +54,8 @@ def measure_set(
             return replace(found, thresholds=thresholds)
         except UserError as error:
             remarks.append(f"{error}. The numbers are as recorded.")
+    note = recorded_note(folder / "metrics.json")
+    remarks += [note] if note else []
     return SetResult(network, split, recorded, tide, remarks=tuple(remarks), thresholds=thresholds)
 
 
