@@ -33,11 +33,13 @@ def with_ids(table: Table, truth: CocoFile) -> tuple[Table, list[str]]:
     notes: list[str] = []
     if str in set(map(type, table.values("image_id"))):
         names = _ImageNames(truth)
-        table = _translated(table, "image_id", names.row_of, truth.image_ids, notes)
+        known = f"such as {shorten(truth.file_names[0])}"
+        table = _translated(table, "image_id", names.row_of, truth.image_ids, notes, known)
     if str in set(map(type, table.values("category_id"))):
         class_of = {name: row for row, name in enumerate(truth.classes.names)}.get
         ids = np.array(truth.classes.ids, dtype=np.int64)
-        table = _translated(table, "category_id", class_of, ids, notes)
+        known = ", ".join(f"{i} {name!r}" for i, name in truth.classes.to_plain()[:8])
+        table = _translated(table, "category_id", class_of, ids, notes, known)
     return table, notes
 
 
@@ -61,9 +63,14 @@ def ids_by_stem(image_ids: np.ndarray, truth: CocoFile) -> np.ndarray | None:
 
 
 def _translated(
-    table: Table, key: str, row_of: Callable[[str], int | None], ids: np.ndarray, notes: list[str]
+    table: Table,
+    key: str,
+    row_of: Callable[[str], int | None],
+    ids: np.ndarray,
+    notes: list[str],
+    known: str,
 ) -> Table:
-    """``table`` with the ids of what texts under ``key`` name."""
+    """``table`` with the ids of what texts under ``key`` name; ``known`` says what there is."""
     rows: dict[str, int | None] = {}
     records, count = [], 0
     for place, record in enumerate(table.records):
@@ -73,7 +80,7 @@ def _translated(
                 rows[text] = None if _is_quoted_id(text, ids) else row_of(text)
             row = rows[text]
             if row is None or row == _AMBIGUOUS:
-                raise _refusal(table, place, key, ids, ambiguous=row is not None)
+                raise _refusal(table, place, key, ids, known, ambiguous=row is not None)
             record = {**record, key: int(ids[row])}
             count += 1
         records.append(record)
@@ -93,14 +100,17 @@ def _is_quoted_id(text: str, ids: np.ndarray) -> bool:
     return plain and int(text) in ids
 
 
-def _refusal(table: Table, place: int, key: str, ids: np.ndarray, *, ambiguous: bool) -> UserError:
+def _refusal(
+    table: Table, place: int, key: str, ids: np.ndarray, known: str, *, ambiguous: bool
+) -> UserError:
     text = table.records[place][key]
     told = f"has {key} {shorten(text)}, which"
     if _is_quoted_id(text, ids):
         return table.error(place, f"{told} must be an integer; write it without quotes")
     if key == "category_id":
         return table.error(
-            place, f"{told} is neither a category id nor the name of a class; write the id"
+            place,
+            f"{told} is neither a category id nor the name of a class; write the id ({known})",
         )
     if ambiguous:
         return table.error(
@@ -108,8 +118,8 @@ def _refusal(table: Table, place: int, key: str, ids: np.ndarray, *, ambiguous: 
         )
     return table.error(
         place,
-        f"{told} is neither an id nor the file name of an image in the annotations; use the "
-        "annotations these results belong to",
+        f"{told} is neither an id nor the file name of an image in the annotations ({known}); use "
+        "the annotations these results belong to",
     )
 
 

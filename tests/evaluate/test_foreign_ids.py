@@ -95,7 +95,9 @@ def test_class_names_stand_for_categories(truth: CocoFile) -> None:
     results = load(truth, 7, category="green")
     assert results.category_ids.tolist() == [2]
     assert results.notes[0].endswith("'green' is category 2")
-    with pytest.raises(UserError, match="'blue', which is neither a category id nor the name of"):
+    with pytest.raises(UserError) as caught:
         load(truth, 7, category="blue")
+    message = "'blue', which is neither a category id nor the name of a class; write the id"
+    assert f"{message} (1 'red', 2 'green')" in str(caught.value)
     with pytest.raises(UserError, match="category_id '2', which must be an integer; write it with"):
         load(truth, 7, category="2")
