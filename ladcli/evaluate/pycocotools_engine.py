@@ -2,8 +2,9 @@
 
 It is handed the records of the annotation file as they are stored.  Three things differ from
 ``COCO(FILE)``: what the file leaves out and pycocotools demands (``iscrowd``, ``area``) is filled
-in; images that were not seen leave with their boxes; and where an annotation has the id 0, all are
-renumbered, because pycocotools takes a match with it for none.
+in; images that were not seen leave with their boxes, and so do categories that are no classes; and
+where an annotation has the id 0, all are renumbered, because pycocotools takes a match with it for
+none.
 """
 
 from __future__ import annotations
@@ -159,11 +160,12 @@ def _version() -> str:
 
 
 def _content(truth: CocoFile) -> dict[str, Any]:
-    """The annotation file as pycocotools gets it, without images that ``truth`` leaves out."""
+    """The annotation file as pycocotools gets it, without what ``truth`` leaves out."""
     content = read_json(truth.path)
-    seen = set(truth.image_ids.tolist())
+    seen, known = set(truth.image_ids.tolist()), set(truth.classes.ids)
     try:
         images = [image for image in content["images"] if image["id"] in seen]
+        categories = [one for one in content["categories"] if one["id"] in known]
         records = [dict(r) for r in content["annotations"] if r["image_id"] in seen]
         renumber = any(record["id"] == 0 for record in records)
         for number, record in enumerate(records, start=1):
@@ -174,9 +176,10 @@ def _content(truth: CocoFile) -> dict[str, Any]:
                 record["area"] = record["bbox"][2] * record["bbox"][3]
     except (KeyError, TypeError, IndexError) as error:
         raise UserError(f"{truth.path}: has changed while it was read; start again") from error
-    if len(images) != len(seen) or len(records) != len(truth.boxes):
+    counts = (len(images), len(categories), len(records))
+    if counts != (len(seen), len(known), len(truth.boxes)):
         raise UserError(f"{truth.path}: has changed while it was read; start again")
-    return {"images": images, "categories": content["categories"], "annotations": records}
+    return {"images": images, "categories": categories, "annotations": records}
 
 
 def _detections(results: Results) -> list[dict[str, Any]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.evaluate.coco import coco_metrics
+from ladcli.evaluate.images_seen import ImagesSeen
 from ladcli.evaluate.pycocotools_engine import SAME, disagreement, pycocotools_metrics
 from ladcli.evaluate.results import Results, load_results
 from tests.evaluate.odd_sets import OddSet, published
@@ -49,6 +52,26 @@ def _mean(values: np.ndarray) -> float:
 @pytest.mark.parametrize("seed", range(40))
 def test_every_number_is_that_of_pycocotools(seed: int, tmp_path: Path) -> None:
     assert largest_difference(seed, tmp_path) < SAME
+
+
+def test_images_and_classes_that_are_left_out(tmp_path: Path) -> None:
+    """The engine measures what ground truth is left, and classes keep their names."""
+    truth, results = read(*OddSet(1).write(tmp_path))
+    assert not (truth.class_row == len(truth.classes) - 1).any()  # the last class has no boxes
+    table = ClassTable(truth.classes.ids[:-1], truth.classes.names[:-1])
+    known = results.category_ids < truth.classes.ids[-1]
+    images = ImagesSeen.only(truth.image_ids[1:].tolist(), truth)
+    part = replace(images.part_of(truth), classes=table)
+    known &= np.isin(results.image_ids, part.image_ids)
+    found = Results(
+        results.image_ids[known],
+        results.category_ids[known],
+        results.boxes[known],
+        results.scores[known],
+    )
+    published = pycocotools_metrics(part, found)
+    assert list(published.per_class) == list(table.names)
+    assert disagreement(coco_metrics(part, found), published).same
 
 
 def test_sets_hold_what_is_odd() -> None:
