@@ -332,7 +332,7 @@ class TestOtherData:
             (lambda c: c["categories"][1].update(name="bowl"), "classes: class 'bowl' is missing"),
             (
                 lambda c: c["categories"].append({"id": 9, "name": "fork"}),
-                "classes: 3 classes against 2",
+                "classes: 3 classes against 2, which lack 'fork'",
             ),
             (lambda c: c["images"].append({**c["images"][0], "id": 9}), "5 images against 4"),
             (
