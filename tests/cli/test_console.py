@@ -59,12 +59,12 @@ def test_narrow_terminals_get_every_column(
 
 def test_a_class_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     table = Table("class", "AP")
-    table.add_row(Text("cup\x1b[2J\r"), "\x9b1m")
+    table.add_row(Text("cup\x1b[2J"), "\x9b1m")
     print_table(table)
     print_notes(["class 'a\x1b]0;owned\x07\nlad: done'"])
     print_sentence("b\x1b[8m")
     captured = capsys.readouterr()
-    assert "cup\\x1b[2J\\r" in captured.out
+    assert "cup\\x1b[2J " in captured.out
     assert "\\x9b1m" in captured.out
     assert "b\\x1b[8m" in captured.out
     assert captured.err == "note: class 'a\\x1b]0;owned\\x07\\nlad: done'\n"
