@@ -6,12 +6,8 @@ from functools import lru_cache
 
 import torch
 
+from ladcli.detector.levels import ANCHOR_SCALE, STRIDES
 from ladcli.structures import AnchorGrid
-
-#: Pixels per cell of levels P3 to P7.
-STRIDES = (8, 16, 32, 64, 128)
-#: Side of an anchor in strides.
-ANCHOR_SCALE = 8
 
 
 def level_sizes(canvas_hw: tuple[int, int]) -> tuple[tuple[int, int], ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import CANVAS_STEP
-from ladcli.detector.reach import best_anchor_iou
+from ladcli.detector.reach import best_anchor
 from ladcli.recipe.schema import Recipe
 
 #: Share of boxes out of reach from which the user is warned; COCO at 800 x 1333 is below it.
@@ -41,8 +42,13 @@ class InputBoxes:
     @property
     def best_iou(self) -> np.ndarray:
         """[M] IoU of each box with its best anchor."""
+        return self.best_anchor[0]
+
+    @cached_property
+    def best_anchor(self) -> tuple[np.ndarray, np.ndarray]:
+        """[M] IoU of each box with its best anchor, and the anchor's level [M] from 0."""
         valid_hw = -(-self.resized_hw // CANVAS_STEP) * CANVAS_STEP
-        return best_anchor_iou(self.boxes, valid_hw)
+        return best_anchor(self.boxes, valid_hw)
 
 
 def input_boxes(
