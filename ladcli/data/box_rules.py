@@ -44,8 +44,8 @@ def refuse_unmeasurable(annotations: Table, boxes: np.ndarray, stated: np.ndarra
         annotations.refuse_where(key, wrong, fault)
 
     with np.errstate(invalid="ignore"):
-        negative = (boxes[:, 2:] < 0).any(axis=1)
-    refuse("box-not-finite", "bbox", ~np.isfinite(boxes).all(axis=1), "which must be finite")
+        negative = np.any(boxes[:, 2:] < 0, axis=1)
+    refuse("box-not-finite", "bbox", ~np.all(np.isfinite(boxes), axis=1), "which must be finite")
     refuse("box-negative", "bbox", negative, "whose size is negative")
     no_area = not_finite(annotations, "area", stated)
     refuse("area-not-finite", "area", no_area, "which must be finite")

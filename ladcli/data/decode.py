@@ -1,7 +1,8 @@
 """Image files to pixels, by fixed rules.
 
 * The content decides, not the name: JPEG, PNG, GIF, BMP, TIFF, WebP and PPM are read.
-* EXIF orientation is not applied: COCO boxes are in stored pixels.
+* EXIF orientation is not applied: COCO boxes are in stored pixels.  (That of a TIFF file is, by
+  Pillow itself.)
 * Gray, 1 bit and palette become RGB; CMYK is converted; alpha and transparency are dropped, so the
   color underneath shows.
 * 16 bit gray is scaled by 1/257 to 8 bit; 16 bit RGB is cut to 8 bit by Pillow.  Gray of 32 bit or
@@ -31,7 +32,8 @@ _REDUCE_FROM = 4
 #: ... and the reduced image is still this many times larger, so that resizing looks the same.
 _REDUCE_TO = 2
 _GRAY_16 = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-_EXIF_ORIENTATION = 0x0112
+#: Tag of the orientation.
+EXIF_ORIENTATION = 0x0112
 
 
 def decode_image(
@@ -88,7 +90,7 @@ def check_size(path: Path, image: Image.Image, stored_hw: tuple[int, int]) -> No
     if image.size == (width, height):
         return
     found = f"the file is {image.width}x{image.height}, the annotations say {width}x{height}"
-    orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    orientation = image.getexif().get(EXIF_ORIENTATION, 1)
     if image.size == (height, width) and orientation in (5, 6, 7, 8):
         raise BadImageError(
             str(path),

@@ -16,9 +16,15 @@ import numpy as np
 
 from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile, describe_some, read_coco
-from ladcli.data.decode import check_size, opened
-from ladcli.data.headers import describe_bad, look_at_all
-from ladcli.errors import BadImageError, UserError
+from ladcli.data.findings import Findings
+from ladcli.data.headers import (
+    Header,
+    describe_bad,
+    look_at_all,
+    read_header,
+    remark_oddities,
+)
+from ladcli.errors import UserError
 from ladcli.recipe.flags import option_value
 
 #: Boxes whose part inside the image is thinner than this, in stored pixels, are no targets: their
@@ -178,8 +184,12 @@ def check_files(index: CocoIndex, *, skip_bad: bool) -> CocoIndex:
     Raises:
         UserError: with the count and the first names; or no image is left.
     """
-    problems = look_at_all(partial(_header_problem, index), range(len(index)))
-    bad = [problem for problem in problems if problem is not None]
+    headers = look_at_all(partial(_header, index), range(len(index)))
+    bad = [header.problem for header in headers if header.problem is not None]
+    findings = Findings(index.annotations)
+    remark_oddities(findings, headers)
+    if findings.found:
+        index = replace(index, notes=(*index.notes, *findings.notes()))
     if not bad:
         return index
     summary = describe_bad(bad, len(index))
@@ -190,19 +200,13 @@ def check_files(index: CocoIndex, *, skip_bad: bool) -> CocoIndex:
         )
     if len(bad) == len(index):
         raise UserError(f"{index.annotations}: {summary}; check the image folder")
-    kept = index.subset([row for row, problem in enumerate(problems) if problem is None])
+    kept = index.subset([row for row, header in enumerate(headers) if header.problem is None])
     return replace(kept, notes=(*kept.notes, f"{index.annotations}: left out, {summary}"))
 
 
-def _header_problem(index: CocoIndex, row: int) -> str | None:
+def _header(index: CocoIndex, row: int) -> Header:
     height, width = (int(side) for side in index.hw[row])
-    path = index.path(row)
-    try:
-        with opened(path) as image:
-            check_size(path, image, (height, width))
-    except BadImageError as error:
-        return str(error)
-    return None
+    return read_header(index.path(row), (height, width))
 
 
 def _clipped_corners(coco: CocoFile) -> tuple[np.ndarray, np.ndarray]:
