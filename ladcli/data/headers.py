@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +21,11 @@ Found = TypeVar("Found")
 #: What is odd about a file that can be read.
 Oddity: TypeAlias = Literal["image-turned", "image-animated", "image-16-bit"]
 
-#: What is said of such files.
+#: Why a file cannot be used: it is not there, its header cannot be read, or its size is not what
+#: the annotations say.
+Fault: TypeAlias = Literal["image-missing", "image-unreadable", "image-size-differs"]
+
+#: What is said of odd files.
 _WORDS: dict[Oddity, tuple[str, str]] = {
     "image-turned": (
         "have an EXIF orientation, which is not applied",
@@ -34,11 +39,24 @@ _WORDS: dict[Oddity, tuple[str, str]] = {
 _THREADS = 8
 
 
-def look_at_all(look: Callable[[File], Found], files: Iterable[File]) -> list[Found]:
-    """``look`` at every file, several at a time; what it found, in the order of ``files``."""
+def look_at_all(
+    look: Callable[[File], Found],
+    files: Iterable[File],
+    seen: Callable[[int], None] | None = None,
+) -> list[Found]:
+    """``look`` at every file, several at a time; what it found, in the order of ``files``.
+
+    Args:
+        seen: is told how many are done.
+    """
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
-            return list(pool.map(look, files))
+            found = []
+            for result in pool.map(look, files):
+                found.append(result)
+                if seen is not None:
+                    seen(len(found))
+            return found
         except BaseException:
             pool.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all of the files
             raise
@@ -58,6 +76,7 @@ class Header:
     hw: tuple[int, int] = (0, 0)  # stored height and width, pixels; zeros where it cannot be used
     format: str = ""  # as Pillow names it, such as JPEG
     problem: str | None = None  # why the file cannot be used, as a sentence that names it
+    fault: Fault | None = None  # the same as one of few kinds
     oddities: tuple[Oddity, ...] = ()
 
 
@@ -67,14 +86,19 @@ def read_header(path: Path, stored_hw: tuple[int, int] | None = None) -> Header:
     Args:
         stored_hw: height and width that the file must have.
     """
+    readable = False
     try:
         with opened(path) as image:
+            readable = True
             if stored_hw is not None:
                 check_size(path, image, stored_hw)
             hw = (image.height, image.width)
             return Header(str(path), hw, image.format or "", oddities=_oddities(image))
     except BadImageError as error:
-        return Header(str(path), problem=str(error))
+        fault: Fault = "image-size-differs" if readable else "image-unreadable"
+        if not os.path.lexists(path):
+            fault = "image-missing"
+        return Header(str(path), problem=str(error), fault=fault)
 
 
 def remark_oddities(findings: Findings, headers: Sequence[Header]) -> None:

@@ -16,7 +16,8 @@ import numpy as np
 
 from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile, describe_some, read_coco
-from ladcli.data.findings import Findings
+from ladcli.data.columns import shorten
+from ladcli.data.findings import EXAMPLES, Findings
 from ladcli.data.headers import (
     Header,
     describe_bad,
@@ -30,6 +31,9 @@ from ladcli.recipe.flags import option_value
 #: Boxes whose part inside the image is thinner than this, in stored pixels, are no targets: their
 #: size would round to nothing in float32, and its logarithm would be infinite.
 MIN_SIDE = 0.1
+#: More boxes in one image are refused: with each of them every anchor is compared, in a table of
+#: several hundred megabytes.
+MAX_BOXES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +118,9 @@ def load_index(annotations: Path, images_dir: Path) -> CocoIndex:
     coco = read_coco(annotations)
     if not images_dir.is_dir():
         raise UserError(f"{images_dir}: no such image folder; name it with --images")
-    return replace(build_index(coco, images_dir), notes=coco.notes + _thin_notes(coco))
+    findings = Findings(annotations)
+    remark_thin(coco, findings)
+    return replace(build_index(coco, images_dir), notes=coco.notes + findings.notes())
 
 
 def build_index(coco: CocoFile, images_dir: Path) -> CocoIndex:
@@ -143,14 +149,39 @@ def build_index(coco: CocoFile, images_dir: Path) -> CocoIndex:
     )
 
 
-def _thin_notes(coco: CocoFile) -> tuple[str, ...]:
+def remark_thin(coco: CocoFile, findings: Findings) -> None:
+    """Say which boxes are too thin to be learned from."""
     thin = coco.annotation_ids[coco.trainable & ~_clipped_corners(coco)[1]].tolist()
-    if not thin:
-        return ()
-    return (
-        f"{coco.path}: {len(thin)} box(es) thinner than {MIN_SIDE} pixel inside the image "
-        f"are no targets: {describe_some('annotation', thin)}",
-    )
+    if thin:
+        findings.add(
+            "box-thin",
+            "warning",
+            len(thin),
+            f"{len(thin)} box(es) thinner than {MIN_SIDE} pixel inside the image "
+            f"are no targets: {describe_some('annotation', thin)}",
+            examples=[f"annotation {i}" for i in thin[:EXAMPLES]],
+        )
+
+
+def refuse_crowded(index: CocoIndex, findings: Findings) -> None:
+    """Refuse an image with so many boxes that no memory holds a step of training.
+
+    Raises:
+        UserError: where errors stop.
+    """
+    counts = np.diff(index.box_ptr)
+    rows = np.flatnonzero(counts > MAX_BOXES)
+    if len(rows):
+        most = int(counts.argmax())
+        findings.add(
+            "image-too-many-boxes",
+            "error",
+            len(rows),
+            f"image {index.image_ids[most]} ({shorten(index.file_name(most))}) has "
+            f"{counts[most]:,} boxes, and training takes {MAX_BOXES:,} in an image at most",
+            examples=[f"image {index.image_ids[row]}" for row in rows[:EXAMPLES]],
+            remedy="cut the image into tiles, or correct the annotations",
+        )
 
 
 def for_training(index: CocoIndex, *, skip_empty: bool) -> CocoIndex:
@@ -159,8 +190,9 @@ def for_training(index: CocoIndex, *, skip_empty: bool) -> CocoIndex:
     Without it they stay and count as background.
 
     Raises:
-        UserError: there is not a single box to learn.
+        UserError: there is not a single box to learn, or an image has far too many.
     """
+    refuse_crowded(index, Findings(index.annotations))
     trainable = np.flatnonzero(~index.crowd)
     if not len(trainable):
         reason = "every box is a crowd region" if len(index.crowd) else "there are no boxes"

@@ -1,0 +1,116 @@
+"""One set under check: its annotations, and its image files where they are looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ladcli.data.coco_json import CocoFile, CocoRecords, examine
+from ladcli.data.findings import Findings
+from ladcli.data.headers import Header
+from ladcli.data.index import CocoIndex, build_index, refuse_crowded, remark_thin
+from ladcli.data.json_text import read_json
+from ladcli.errors import UserError
+
+#: Classes with fewer boxes than this are called rare, and so many of them are named.
+RARE, _NAMED = 10, 8
+#: Detections of an image that COCO's metrics count.
+COUNTED = 100
+
+
+@dataclass(eq=False)
+class CheckedSet:
+    """A set, with everything that is found about it."""
+
+    name: str  # train, val, test, or the stem of an annotation file
+    path: Path
+    images: Path | None  # the image folder; None where images are not looked at
+    findings: Findings
+    content: Any = None  # of the annotation file, plain values
+    records: CocoRecords | None = None  # None where the file makes no sense as a whole
+    coco: CocoFile | None = None  # the sound records
+    index: CocoIndex | None = None  # what may be learned from; None where no image is sound
+    headers: list[Header] = field(default_factory=list)  # of the images of `index`
+
+    def summary(self) -> dict[str, Any]:
+        """What there is, as plain values."""
+        coco = self.coco
+        return {
+            "name": self.name,
+            "annotations": str(self.path),
+            "images_dir": None if self.images is None else str(self.images),
+            "images": 0 if coco is None else len(coco.image_ids),
+            "boxes": 0 if coco is None else len(coco.boxes),
+            "classes": 0 if coco is None else len(coco.classes),
+        }
+
+
+def check_annotations(name: str, path: Path, images: Path | None) -> CheckedSet:
+    """Read an annotation file and apply the rules to all of it.
+
+    Args:
+        images: the image folder, see `CheckedSet`.
+    """
+    findings = Findings(path, stop=False)
+    checked = CheckedSet(name, path, images, findings)
+    try:
+        checked.content = read_json(path)
+        checked.records = examine(path, checked.content, findings, use="check")
+    except UserError as error:
+        text = str(error).removeprefix(f"{path}: ")
+        findings.add("file-unusable", "error", 1, text, examples=[str(path)])
+        return checked
+    checked.coco = checked.records.sound()
+    if len(checked.coco.image_ids):
+        checked.index = build_index(checked.coco, images or Path())
+        remark_thin(checked.coco, findings)
+        refuse_crowded(checked.index, findings)
+        _check_counts(checked.coco, findings)
+    return checked
+
+
+def _check_counts(coco: CocoFile, findings: Findings) -> None:
+    """Look at how many boxes there are: to learn from, of a class, in an image."""
+    if not (coco.trainable & ~coco.crowd).any():
+        reason = "every box is a crowd region" if coco.crowd.any() else "there is none"
+        findings.add(
+            "no-boxes", "warning", 1, f"no box to learn from, so training refuses it: {reason}"
+        )
+        return
+    _remark_rare(coco, findings)
+    per_image = np.bincount(coco.image_row[~coco.crowd], minlength=len(coco.image_ids))
+    rows = np.flatnonzero(per_image > COUNTED)
+    if len(rows):
+        most = int(per_image.argmax())
+        beyond = int((per_image[rows] - COUNTED).sum())
+        findings.add(
+            "image-crowded",
+            "warning",
+            len(rows),
+            f"{len(rows)} image(s) have more than {COUNTED} objects (image "
+            f"{coco.image_ids[most]}: {per_image[most]:,}), and of the detections in an image the "
+            f"best {COUNTED} are kept and counted, as in COCO: {beyond:,} of "
+            f"{int((~coco.crowd).sum()):,} objects cannot be found, and AP is cut there",
+            examples=[f"image {coco.image_ids[row]}" for row in rows[:3].tolist()],
+            remedy="cut such images into tiles, or raise inference.max_detections to see them",
+        )
+
+
+def _remark_rare(coco: CocoFile, findings: Findings) -> None:
+    counts = np.bincount(coco.class_row[coco.trainable & ~coco.crowd], minlength=len(coco.classes))
+    rare = np.flatnonzero((counts > 0) & (counts < RARE))
+    if len(rare) and len(coco.image_ids) > RARE:  # in a handful of images everything is rare
+        rare = rare[np.argsort(counts[rare], kind="stable")]
+        named = [f"{coco.classes.names[row]} ({counts[row]})" for row in rare.tolist()]
+        more = ", ..." if len(rare) > _NAMED else ""
+        findings.add(
+            "class-rare",
+            "note",
+            len(rare),
+            f"{len(rare)} class(es) have fewer than {RARE} boxes: "
+            f"{', '.join(named[:_NAMED])}{more}",
+            examples=named[:3],
+        )
