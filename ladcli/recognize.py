@@ -36,6 +36,8 @@ _SYNTHETIC = re.compile(
     rb'\{"info": \{"description": "synthetic shapes, (?:train|val|test) split, seed \d+"'
 )
 _IMPORTED = re.compile(rb'\{"info":\{"description":"imported by lad from \w+, (?:train|val|test)"')
+#: First key of an annotation file that `lad data check --fix` wrote.
+CLEANED_BY = "cleaned_by"
 #: Beginning of a JPEG file without camera data, as the imaging library writes it.
 _JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 
@@ -67,6 +69,11 @@ def is_image_list(path: Path) -> bool:
     found = _object(path)
     ours = _head(path).startswith(b'{\n "images": [')
     return ours and {"images", "categories"} <= found.keys() and "annotations" not in found
+
+
+def is_cleaned(path: Path) -> bool:
+    """Annotations that `lad data check --fix` wrote."""
+    return _head(path).startswith(f'{{"{CLEANED_BY}":'.encode())
 
 
 def is_notes(path: Path) -> bool:

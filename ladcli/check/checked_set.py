@@ -34,6 +34,7 @@ class CheckedSet:
     coco: CocoFile | None = None  # the sound records
     index: CocoIndex | None = None  # what may be learned from; None where no image is sound
     headers: list[Header] = field(default_factory=list)  # of the images of `index`
+    unusable: set[int] = field(default_factory=set)  # ids of images whose files cannot be used
 
     def summary(self) -> dict[str, Any]:
         """What there is, as plain values."""

@@ -1,25 +1,17 @@
-"""The image files of a set: their headers, and all of their pixels in as many processes as cores."""
+"""The image files of sets: their headers, and their pixels."""
 
 from __future__ import annotations
 
-import hashlib
-import multiprocessing
-import os
-import signal
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ladcli.check.checked_set import CheckedSet
-from ladcli.data.decode import decode_image
+from ladcli.check.decoding import decode_all
 from ladcli.data.findings import EXAMPLES, Findings, some
 from ladcli.data.headers import Fault, Header, look_at_all, read_header, remark_oddities
 from ladcli.data.index import CocoIndex
 from ladcli.engine.progress import progress
-from ladcli.errors import BadImageError, RunError
 
 #: Endings of names by format, for those formats that are told apart by them.
 _ENDINGS = {
@@ -33,8 +25,8 @@ _ENDINGS = {
 }
 #: Sides in pixels below which an image shows nothing.
 _TINY = 8
-#: Images that a process gets at a time.
-_CHUNK = 8
+#: Looking at fewer images takes no time worth a word.
+_MANY = 2000
 
 _FAULTS: dict[Fault, str] = {
     "image-missing": "are not in the image folder",
@@ -49,9 +41,13 @@ def look_at_files(checked: CheckedSet, *, quiet: bool = False) -> None:
     if index is None or checked.images is None:
         return
     title = f"look at the images of {checked.name}"
-    with progress(title, len(index), unit="images", quiet=quiet) as reporter:
+    few = len(index) < _MANY
+    with progress(title, len(index), unit="images", quiet=quiet or few) as reporter:
         reporter.update(0)
         checked.headers = look_at_all(partial(_header, index), range(len(index)), reporter.update)
+    for row, header in enumerate(checked.headers):
+        if header.problem is not None:
+            checked.unusable.add(int(index.image_ids[row]))
     for fault, words in _FAULTS.items():
         problems = [h.problem for h in checked.headers if h.fault == fault and h.problem]
         _report_bad(findings, fault, problems, len(index), words)
@@ -108,82 +104,30 @@ def _remark_names_and_sizes(findings: Findings, headers: Sequence[Header]) -> No
         )
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """What decoding one file gave."""
-
-    problem: str | None  # why it cannot be decoded
-    digest: bytes = b""  # of its pixels and their shape
-
-
-def decode_files(checked: CheckedSet, *, quiet: bool = False) -> dict[int, bytes]:
+def decode_files(sets: Sequence[CheckedSet], *, quiet: bool = False) -> list[dict[int, bytes]]:
     """Decode every image whose header is sound, and report what is damaged.
 
     Returns:
-        Digests of the pixels by row of the index.
+        For every set, digests of the pixels by row of its index.
     """
-    rows = [row for row, header in enumerate(checked.headers) if header.problem is None]
-    paths = [checked.headers[row].path for row in rows]
-    decoded = decode_all(paths, f"decode {checked.name}", quiet=quiet)
-    problems = [found.problem for found in decoded if found.problem is not None]
-    _report_bad(
-        checked.findings, "image-damaged", problems, len(checked.headers), "cannot be decoded"
-    )
-    return {
-        row: found.digest for row, found in zip(rows, decoded, strict=True) if found.problem is None
-    }
-
-
-def decode_all(paths: Sequence[str], title: str, *, quiet: bool = False) -> list[Decoded]:
-    """Decode files at full size, in as many processes as there are cores.
-
-    Raises:
-        RunError: a process was ended from outside, as by a lack of memory.
-    """
-    found: list[Decoded] = []
-    processes = min(num_cores(), -(-len(paths) // _CHUNK))
-    with progress(title, len(paths), unit="images", quiet=quiet) as reporter:
-        reporter.update(0)
-        if processes < 2:
-            for path in paths:
-                found.append(decode_one(path))
-                reporter.update(len(found))
-            return found
-        # Fresh processes: a copy of this one could inherit locks that its threads hold.
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_leave_signals)
-        try:
-            for one in pool.map(decode_one, paths, chunksize=_CHUNK):
-                found.append(one)
-                reporter.update(len(found))
-        except BrokenProcessPool as error:
-            raise RunError(
-                f"{title}: a process that decodes images was ended from outside near "
-                f"{paths[len(found)]}, perhaps for lack of memory"
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all of the files
-    return found
-
-
-def decode_one(path: str) -> Decoded:
-    """Decode a file at full size."""
-    try:
-        pixels = decode_image(Path(path))
-    except BadImageError as error:
-        return Decoded(str(error))
-    digest = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
-    digest.update(pixels.data)
-    return Decoded(None, digest.digest())
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _leave_signals() -> None:
-    # The main process hears Ctrl-C too, and ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    wanted = [
+        (place, row, header.path)
+        for place, checked in enumerate(sets)
+        for row, header in enumerate(checked.headers)
+        if header.problem is None
+    ]
+    decoded = decode_all([path for _, _, path in wanted], "decode images", quiet=quiet)
+    pixels: list[dict[int, bytes]] = [{} for _ in sets]
+    problems: list[list[str]] = [[] for _ in sets]
+    for (place, row, _), found in zip(wanted, decoded, strict=True):
+        if found.problem is None:
+            pixels[place][row] = found.digest
+            continue
+        problems[place].append(found.problem)
+        index = sets[place].index
+        assert index is not None  # it has headers
+        sets[place].unusable.add(int(index.image_ids[row]))
+    for checked, bad in zip(sets, problems, strict=True):
+        total = len(checked.headers)
+        _report_bad(checked.findings, "image-damaged", bad, total, "cannot be decoded")
+    return pixels

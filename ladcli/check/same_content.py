@@ -79,9 +79,10 @@ def same_content(images: Sequence[ImageOfSet]) -> list[list[ImageOfSet]]:
     decoded = [image for image in images if image.pixels is not None]
     others = [image for image in images if image.pixels is None]
     groups = _split([decoded], lambda image: image.pixels)
+    alike = [others]
     for key in (_size, _tail, _digest):
-        groups_of_bytes = _split([others] if key is _size else groups_of_bytes, key)
-    return groups + groups_of_bytes
+        alike = _split(alike, key)
+    return groups + alike
 
 
 def _split(

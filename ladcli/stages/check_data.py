@@ -1,0 +1,166 @@
+"""`lad data check`: everything that is found about the sets of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ladcli.check.checked_set import CheckedSet, check_annotations
+from ladcli.check.image_files import decode_files, look_at_files
+from ladcli.check.mend import Changes, write_cleaned
+from ladcli.check.same_classes import report_class_differences
+from ladcli.check.same_content import report_same_content
+from ladcli.data.findings import SEVERITIES, Finding
+from ladcli.data.folder import find_annotations, find_split
+from ladcli.errors import UserError
+from ladcli.recipe.schema import DataConfig, Recipe
+from ladcli.stages.input_boxes import input_boxes, reach_warning
+
+
+@dataclass(frozen=True)
+class SetFiles:
+    """A set to check."""
+
+    name: str
+    annotations: Path
+    images: Path | None  # None where images are not looked at
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found, in the order of the sets and for each of them errors first."""
+
+    sets: tuple[CheckedSet, ...]
+    cleaned: dict[str, tuple[Path, Changes]] = field(default_factory=dict)  # by name of the set
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [
+            finding
+            for checked in self.sets
+            for severity in SEVERITIES
+            for finding in checked.findings.found
+            if finding.severity == severity
+        ]
+
+    def count(self, severity: str) -> int:
+        """Kinds of problems of a severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "sets": [checked.summary() for checked in self.sets],
+            "findings": [finding.to_plain() for finding in self.findings],
+            **{f"{severity}s": self.count(severity) for severity in SEVERITIES},
+            "cleaned": [
+                {"set": name, "file": str(path), "changes": changes.to_plain()}
+                for name, (path, changes) in self.cleaned.items()
+            ],
+        }
+
+
+def sets_of_folder(data: DataConfig, *, with_images: bool) -> list[SetFiles]:
+    """The sets that a data folder has.
+
+    Raises:
+        UserError: it has none, or they are ambiguous.
+    """
+    found = []
+    for split in ("train", "val", "test"):
+        if with_images:
+            files = find_split(data, split)
+            if files is not None:
+                found.append(SetFiles(split, files.annotations, files.images))
+        else:
+            annotations = find_annotations(data, split)
+            if annotations is not None:
+                found.append(SetFiles(split, annotations, None))
+    return found
+
+
+def sets_of_files(
+    annotations: Sequence[Path], images: Sequence[Path], *, with_images: bool
+) -> list[SetFiles]:
+    """The sets of annotation files.
+
+    Args:
+        images: one folder for each of them, or one for all; none to look where a data folder with
+            these annotations would have them.
+
+    Raises:
+        UserError: a file or folder is missing, or their numbers do not fit.
+    """
+    if images and len(images) not in (1, len(annotations)):
+        raise UserError(
+            f"{len(annotations)} --annotations and {len(images)} --images: give one folder for "
+            "all, or one for each in the same order"
+        )
+    folders = list(images) * (len(annotations) if len(images) == 1 else 1)
+    found = []
+    for number, path in enumerate(annotations):
+        name = path.stem if len({p.stem for p in annotations}) == len(annotations) else str(path)
+        if not path.is_file():
+            raise UserError(f"{path}: no such annotation file; check the name")
+        if not with_images:
+            found.append(SetFiles(name, path, None))
+            continue
+        named = DataConfig(val_json=str(path), images=str(folders[number]) if folders else None)
+        files = find_split(named, "val")
+        assert files is not None  # a file that is named is found, or refused
+        found.append(SetFiles(name, files.annotations, files.images))
+    return found
+
+
+def check_data(
+    files: Sequence[SetFiles],
+    *,
+    size: tuple[list[int], int] | None = None,
+    decode: bool = False,
+    fix: bool = False,
+    quiet: bool = False,
+) -> Checked:
+    """Check sets, each by itself and all together.
+
+    Args:
+        size: short sides and long side that images are resized to, by default the recipe's.
+        decode: decode every image.
+        fix: write cleaned annotations beside those that can be mended.
+
+    Raises:
+        UserError: with ``fix``, the name of a cleaned file is taken, or nothing sound is left.
+    """
+    sets = [check_annotations(f.name, f.annotations, f.images) for f in files]
+    for checked in sets:
+        _report_reach(checked, size)
+        look_at_files(checked, quiet=quiet)
+    pixels = decode_files(sets, quiet=quiet) if decode else [{} for _ in sets]
+    report_same_content(sets, pixels)
+    report_class_differences(sets)
+    cleaned = {}
+    if fix:
+        for checked in sets:
+            written = write_cleaned(checked)
+            if written is not None:
+                cleaned[checked.name] = written
+    return Checked(tuple(sets), cleaned)
+
+
+def _report_reach(checked: CheckedSet, size: tuple[list[int], int] | None) -> None:
+    """Warn of boxes that no anchor reaches at the input size, in what may be a training set."""
+    if checked.index is None or checked.name in ("val", "test"):
+        return
+    recipe = Recipe()
+    if size is not None:
+        data = recipe.data.model_copy(update={"short": size[0], "long": size[1]})
+        recipe = recipe.model_copy(update={"data": data})
+    boxes = input_boxes(checked.index, recipe.data.short[-1], recipe.data.long)
+    warning = reach_warning(recipe, checked.index, boxes)
+    if warning is not None:
+        text, _, remedy = warning.partition("; ")
+        missed = int((boxes.best_iou < recipe.assign.min_iou).sum())
+        size_text = f"{recipe.data.short[-1]}x{recipe.data.long}"
+        text = text.replace("this image size", f"an image size of {size_text}")
+        checked.findings.add("box-out-of-reach", "warning", missed, text, remedy=remedy)
