@@ -12,7 +12,7 @@ from ladcli.data.coco_json import CocoFile, CocoRecords, examine
 from ladcli.data.findings import Findings
 from ladcli.data.headers import Header
 from ladcli.data.index import CocoIndex, build_index, refuse_crowded, remark_thin
-from ladcli.data.json_text import read_json
+from ladcli.data.json_text import no_collecting, read_json
 from ladcli.errors import UserError
 
 #: Classes with fewer boxes than this are called rare, and so many of them are named.
@@ -58,8 +58,9 @@ def check_annotations(name: str, path: Path, images: Path | None) -> CheckedSet:
     findings = Findings(path, stop=False)
     checked = CheckedSet(name, path, images, findings)
     try:
-        checked.content = read_json(path)
-        checked.records = examine(path, checked.content, findings, use="check")
+        with no_collecting():
+            checked.content = read_json(path)
+            checked.records = examine(path, checked.content, findings, use="check")
     except UserError as error:
         text = str(error).removeprefix(f"{path}: ")
         findings.add("file-unusable", "error", 1, text, examples=[str(path)])
@@ -92,11 +93,11 @@ def _check_counts(coco: CocoFile, findings: Findings) -> None:
             "warning",
             len(rows),
             f"{len(rows)} image(s) have more than {COUNTED} objects (image "
-            f"{coco.image_ids[most]}: {per_image[most]:,}), and of the detections in an image the "
-            f"best {COUNTED} are kept and counted, as in COCO: {beyond:,} of "
-            f"{int((~coco.crowd).sum()):,} objects cannot be found, and AP is cut there",
+            f"{coco.image_ids[most]}: {per_image[most]:,}), and the best {COUNTED} detections of "
+            f"an image are kept (COCO counts no more of a class): {beyond:,} of "
+            f"{int((~coco.crowd).sum()):,} objects cannot be found, AP is cut there",
             examples=[f"image {coco.image_ids[row]}" for row in rows[:3].tolist()],
-            remedy="cut such images into tiles, or raise inference.max_detections to see them",
+            remedy="cut such images into tiles; inference.max_detections keeps more, for pictures",
         )
 
 

@@ -39,8 +39,9 @@ def decode_all(paths: Sequence[str], title: str, *, quiet: bool = False) -> list
     from ladcli.engine.progress import progress
 
     found: list[Decoded] = []
-    processes = num_cores() if len(paths) >= _ALONE else 1
-    with progress(title, len(paths), unit="images", quiet=quiet) as reporter:
+    few = len(paths) < _ALONE
+    processes = 1 if few else num_cores()
+    with progress(title, len(paths), unit="images", quiet=quiet or few) as reporter:
         reporter.update(0)
         if processes < 2:
             for path in paths:

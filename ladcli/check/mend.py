@@ -269,7 +269,7 @@ def _usable_images(checked: CheckedSet, records: CocoRecords, changes: Changes) 
 def _mended_boxes(records: CocoRecords, keep_images: np.ndarray, changes: Changes) -> list[Record]:
     """Annotations of images that are kept, with boxes inside them and areas that can be."""
     table = records.annotations
-    sound = table.usable()
+    sound = table.usable() & (records.class_row >= 0)
     changes.add("dropped, no usable annotation", _names(table, ~sound))
     kept = sound & keep_images[records.image_row]
     changes.add("dropped, as their image is", _names(table, sound & ~kept))

@@ -91,7 +91,7 @@ class CocoRecords:
     classes: ClassTable  # of the sound categories
     annotation_ids: np.ndarray  # [M] int64
     image_row: np.ndarray  # [M] int64
-    class_row: np.ndarray  # [M] int64, in `classes`
+    class_row: np.ndarray  # [M] int64, in `classes`; −1 where the category is not sound
     boxes: np.ndarray  # [M, 4] float64
     area: np.ndarray  # [M] float64
     crowd: np.ndarray  # [M] bool
@@ -104,8 +104,9 @@ class CocoRecords:
         return self.images.usable()
 
     def sound_annotations(self) -> np.ndarray:
-        """[M] bool, annotations without a fault, of sound images."""
-        return self.annotations.usable() & self.sound_images()[self.image_row]
+        """[M] bool, annotations without a fault, of sound images and categories."""
+        sound = self.annotations.usable() & (self.class_row >= 0)
+        return sound & self.sound_images()[self.image_row]
 
     def sound(self) -> CocoFile:
         """What is sound, as a set to work on."""
@@ -150,8 +151,9 @@ def examine(
     annotation_ids = annotations.integers("id")
     annotations.refuse_repeats("id", annotation_ids)
     image_row = _rows(annotations, "image_id", image_ids, images.usable("id"), "images")
-    known = np.array(classes.ids, dtype=np.int64)
-    class_row = _rows(annotations, "category_id", known, np.full(len(known), True), "categories")
+    usable = categories.usable("id")
+    category_row = _rows(annotations, "category_id", category_ids, usable, "categories")
+    class_row = _class_of_each(categories, category_ids, classes)[category_row]
     boxes = annotations.numbers("bbox", 4)
     stated = annotations.optional_numbers("area")
     crowd = annotations.flags("iscrowd")
@@ -160,12 +162,13 @@ def examine(
     limit = np.where(images.usable("height", "width")[:, None], hw[:, ::-1], np.inf)[image_row]
     limit[~annotations.usable("image_id")] = np.inf
     _remark_shared_files(images, names)
-    _remark_unused_classes(findings, classes, class_row[annotations.usable("category_id")])
+    has_class = annotations.usable("category_id") & (class_row >= 0)
+    _remark_unused_classes(findings, classes, class_row[has_class])
     keep, inside = box_rules.judge(annotations, boxes, limit, use)
     ignored = box_rules.ignored(annotations, use)
     area = box_rules.areas(annotations, boxes, stated, use)
     owner = np.stack([image_row, class_row], axis=1)
-    known_owner = inside & annotations.usable("image_id", "category_id")
+    known_owner = inside & annotations.usable("image_id") & has_class
     box_rules.suspect(annotations, findings, boxes, stated, owner, known_owner, limit)
     return CocoRecords(
         findings, images, categories, annotations, image_ids, names, hw, category_ids, classes,
@@ -276,6 +279,12 @@ def _classes(categories: Table) -> tuple[np.ndarray, ClassTable]:
     rows = np.flatnonzero(categories.usable())
     rows = rows[np.argsort(ids[rows])]
     return ids, ClassTable(tuple(ids[rows].tolist()), tuple(names[i] for i in rows.tolist()))
+
+
+def _class_of_each(categories: Table, ids: np.ndarray, classes: ClassTable) -> np.ndarray:
+    """The class of each category record, int64; −1 where the record is not sound."""
+    rows = np.searchsorted(np.array(classes.ids, dtype=np.int64), ids)
+    return np.where(categories.usable(), rows, -1)
 
 
 def _rows(

@@ -7,6 +7,8 @@ import gc
 import gzip
 import json
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +76,25 @@ def read_json(path: Path) -> Any:
         UserError: no such file, another encoding, or no valid JSON (with line and column).
     """
     data = _read_bytes(path)
-    # Millions of small objects are made and none can be garbage: the collector would walk them
-    # again and again, and double the time.
+    with no_collecting():
+        try:
+            # It takes a third of Python's time and is strict: what it refuses is left to Python,
+            # which reads NaN, and says where the fault is.
+            return orjson.loads(data.removeprefix(codecs.BOM_UTF8))
+        except orjson.JSONDecodeError:
+            return _parse(path, _decode(path, data))
+
+
+@contextmanager
+def no_collecting() -> Iterator[None]:
+    """Keep the collector from walking millions of small objects, none of which can be garbage.
+
+    It would do so again and again while they are made or looked at, and double the time.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:
-        # It takes a third of Python's time and is strict: what it refuses is left to Python, which
-        # reads NaN, and says where the fault is.
-        return orjson.loads(data.removeprefix(codecs.BOM_UTF8))
-    except orjson.JSONDecodeError:
-        return _parse(path, _decode(path, data))
+        yield
     finally:
         if collecting:
             gc.enable()

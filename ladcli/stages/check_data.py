@@ -152,6 +152,8 @@ def _report_reach(checked: CheckedSet, size: tuple[list[int], int] | None) -> No
     """Warn of boxes that no anchor reaches at the input size, in what may be a training set."""
     if checked.index is None or checked.name in ("val", "test"):
         return
+    if any(finding.kind == "boxes-fractions" for finding in checked.findings.found):
+        return  # else it would be told that they are small, in pixels
     recipe = Recipe()
     if size is not None:
         data = recipe.data.model_copy(update={"short": size[0], "long": size[1]})
