@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ladcli.data.coco_json import CocoFile, read_coco
+from ladcli.data.coco_json import CocoFile, CocoRecords, examine, read_coco
+from ladcli.data.findings import Finding, Findings
 from ladcli.errors import UserError
 from tests.data.corpus import plain, write_json
 
@@ -338,3 +340,78 @@ def test_random_damage_never_ends_in_another_error(tmp_path: Path) -> None:
             assert np.isfinite(read_coco(path).boxes).all()
         except UserError:
             continue
+
+
+def examined(content: Any) -> tuple[CocoRecords, dict[str, Finding]]:
+    """All records of a file, and its findings by kind."""
+    findings = Findings(Path("t.json"), stop=False)
+    records = examine(Path("t.json"), content, findings, use="check")
+    by_kind = {finding.kind: finding for finding in findings.found}
+    assert len(by_kind) == len(findings.found)
+    return records, by_kind
+
+
+def test_all_problems_of_one_file_appear() -> None:
+    content = plain()
+    extra = [
+        {"id": 5, "image_id": 99, "category_id": 10, "bbox": [1, 1, 5, 5]},
+        {"id": 6, "image_id": 98, "category_id": 10, "bbox": [1, 1, 5, 5]},
+        {"id": 7, "image_id": 4, "category_id": 10, "bbox": [1, float("nan"), 5, 5]},
+        {"id": 8, "image_id": 4, "category_id": 77, "bbox": [1, 1, 5, 5]},
+        {"id": 8, "image_id": 4, "category_id": 10, "bbox": [1, 1, 0, 5]},
+        {"id": 9, "image_id": 9, "category_id": 20, "bbox": "none"},
+        {"id": 11, "image_id": 9, "category_id": 20, "bbox": [4, 8, 16, 12], "ignore": 1},
+    ]
+    content["annotations"] += extra
+    content["images"].append({"id": 12, "file_name": "../x.png", "width": 5, "height": 0})
+    records, found = examined(content)
+    assert {kind: finding.count for kind, finding in found.items()} == {
+        "file-name-unsafe": 1,
+        "image-size-impossible": 1,
+        "annotation-id-repeated": 1,
+        "image-unknown": 2,
+        "category-unknown": 1,
+        "annotation-bbox-no-numbers": 1,
+        "box-not-finite": 1,
+        "box-no-size": 1,
+        "box-sticks-out": 1,
+        "ignored": 1,
+        "box-repeated": 1,
+    }
+    assert found["image-unknown"].examples == ("annotation 5", "annotation 6")
+    coco = records.sound()
+    assert coco.image_ids.tolist() == [9, 4, 7]
+    assert coco.annotation_ids.tolist() == [1, 2, 3, 4, 11]
+    assert coco.trainable.tolist() == [True, True, True, True, False]
+
+
+def test_records_of_an_unsound_class_are_no_strangers() -> None:
+    content = plain()
+    del content["categories"][0]["name"]
+    records, found = examined(content)
+    assert set(found) == {"category-without-name", "box-sticks-out"}
+    assert records.class_row.tolist() == [-1, 0, 0, -1]
+    assert records.sound().annotation_ids.tolist() == [2, 3]
+
+
+def test_corners_are_suspected_without_areas() -> None:
+    content = plain()
+    for record, corners in zip(
+        content["annotations"], ([4, 8, 60, 40], [0, 0, 40, 60], [30, 20, 64, 48], [8, 8, 16, 16]),
+        strict=True,
+    ):  # fmt: skip
+        record["bbox"] = corners
+    assert "only so do they lie" in examined(content)[1]["boxes-corners"].text
+    content["annotations"][3]["bbox"] = [20, 20, 10, 10]
+    assert "boxes-corners" not in examined(content)[1]
+
+
+def test_absurd_numbers_of_classes_are_refused_at_once(tmp_path: Path) -> None:
+    content = plain()
+    content["categories"] = [{"id": i, "name": f"class {i}"} for i in range(70_000)]
+    started = time.perf_counter()
+    with pytest.raises(UserError, match="lists 70,000 categories"):
+        read_plain(tmp_path, content)
+    del content["categories"][65_535:]
+    assert len(read_plain(tmp_path, content).classes) == 65_535
+    assert time.perf_counter() - started < 20  # was over a minute

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ladcli.data.index import check_files, for_training, load_index
+from ladcli.data.index import MAX_BOXES, check_files, for_training, load_index
 from ladcli.errors import UserError
 from tests.data.corpus import index_of, plain, write_images, write_json
 
@@ -200,3 +200,14 @@ def test_names_may_hold_any_letter(tmp_path: Path) -> None:
     index = load_index(write_json(tmp_path, content), tmp_path)
     assert index.file_name(2) == "a b, é/日本.png"
     assert len(check_files(index, skip_bad=False)) == 3
+
+
+def test_absurd_numbers_of_boxes_in_an_image_are_refused(tmp_path: Path) -> None:
+    content = plain()
+    content["annotations"] = [
+        {"id": i, "image_id": 7, "category_id": 10, "bbox": [i % 50, i % 40, 5, 5]}
+        for i in range(MAX_BOXES + 1)
+    ]
+    index = load_index(write_json(tmp_path, content), tmp_path)
+    with pytest.raises(UserError, match=r"image 7 \('bare.png'\) has 10,001 boxes"):
+        for_training(index, skip_empty=False)
