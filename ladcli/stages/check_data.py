@@ -127,10 +127,8 @@ def check_data(
     Args:
         size: short sides and long side that images are resized to, by default the recipe's.
         decode: decode every image.
-        fix: write cleaned annotations beside those that can be mended.
-
-    Raises:
-        UserError: with ``fix``, the name of a cleaned file is taken, or nothing sound is left.
+        fix: write cleaned annotations beside those that can be mended; where that is impossible
+            (nothing sound is left, or the name is taken), it is an error among the others.
     """
     sets = [check_annotations(f.name, f.annotations, f.images) for f in files]
     for checked in sets:
@@ -140,11 +138,14 @@ def check_data(
     report_same_content(sets, pixels)
     report_class_differences(sets)
     cleaned = {}
-    if fix:
-        for checked in sets:
+    for checked in sets if fix else ():
+        try:
             written = write_cleaned(checked)
-            if written is not None:
-                cleaned[checked.name] = written
+        except UserError as error:
+            checked.findings.add("not-cleaned", "error", 1, f"nothing was cleaned: {error}")
+            continue
+        if written is not None:
+            cleaned[checked.name] = written
     return Checked(tuple(sets), cleaned)
 
 
