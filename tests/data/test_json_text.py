@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ladcli.data import json_text
 from ladcli.data.json_text import read_json
 from ladcli.errors import UserError
+from tests.refusals import refusal_of
 
 
 def written(folder: Path, content: bytes) -> Path:
@@ -80,3 +82,14 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 )
 def test_odd_values_are_read(tmp_path: Path, content: bytes, value: str) -> None:
     assert repr(read_json(written(tmp_path, content))) == value
+
+
+def test_a_file_beyond_all_memory_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("[" + "1," * 1000 + "1]")
+    monkeypatch.setattr(json_text, "_physical_memory", lambda: 5000)
+    assert "segmentations" in refusal_of(read_json, path)
+    monkeypatch.setattr(json_text, "_physical_memory", lambda: 50_000)
+    assert len(read_json(path)) == 1001
