@@ -161,7 +161,7 @@ def examine(
         box_rules.refuse_unmeasurable(annotations, boxes, stated)
     limit = np.where(images.usable("height", "width")[:, None], hw[:, ::-1], np.inf)[image_row]
     limit[~annotations.usable("image_id")] = np.inf
-    _remark_shared_files(images, names)
+    _remark_shared_files(findings, images, names)
     has_class = annotations.usable("category_id") & (class_row >= 0)
     _remark_unused_classes(findings, classes, class_row[has_class])
     keep, inside = box_rules.judge(annotations, boxes, limit, use)
@@ -309,13 +309,13 @@ def _rows(
     return rows.astype(np.int64)
 
 
-def _remark_shared_files(images: Table, names: list[str]) -> None:
+def _remark_shared_files(findings: Findings, images: Table, names: list[str]) -> None:
     if len(set(names)) == len(names):
         return
     again = np.flatnonzero(repeats(np.array(names, dtype=object)) & images.usable("file_name"))
     if len(again):
         shown = shorten(names[again[0]])
-        images.findings.add(
+        findings.add(
             "file-shared",
             "warning",
             len(again),

@@ -29,6 +29,7 @@ class Fault:
     remedy: str = ""
 
 
+@dataclass(eq=False)
 class Table:
     """The records of one kind in a file, all of them JSON objects.
 
@@ -37,16 +38,13 @@ class Table:
     its place, and `usable` tells where.
     """
 
-    def __init__(
-        self, path: Path, kind: str, records: list[Record], findings: Findings | None = None
-    ) -> None:
-        """
-        Args:
-            kind: "image", "annotation", "category" or "detection", for messages.
-            findings: where faults go; by default the first one stops.
-        """
-        self.path, self.kind, self.records = path, kind, records
-        self.findings = findings or Findings(path)
+    path: Path
+    kind: str  # "image", "annotation", "category" or "detection", for messages
+    records: list[Record]
+    findings: Findings | None = None  # where faults go; without, the first one stops
+
+    def __post_init__(self) -> None:
+        self._told = Findings(self.path) if self.findings is None else self.findings
         self._bad: dict[str, np.ndarray] = {}  # by key, [N] bool
 
     @staticmethod
@@ -102,7 +100,7 @@ class Table:
         for kind, found in by_kind.items():
             row, fault = found[0]
             more = f" ({len(found)} {self.plural} like this)" if len(found) > 1 else ""
-            self.findings.add(
+            self._told.add(
                 kind,
                 "error",
                 len(found),
@@ -130,7 +128,7 @@ class Table:
             names = [self.name(row) for row in rows[:EXAMPLES]]
             ids = [name.removeprefix(f"{self.kind} ") for name in names]
             text = f"{len(rows)} {self.kind}(s) {words}: {self.kind} {some(ids, len(rows))}"
-            self.findings.add(kind, severity, len(rows), text, examples=names, remedy=remedy)
+            self._told.add(kind, severity, len(rows), text, examples=names, remedy=remedy)
 
     @property
     def plural(self) -> str:
@@ -275,7 +273,7 @@ class Table:
         bad = self._bad.setdefault(key, np.zeros(len(self.records), dtype=bool))
         bad[rows] = True
         more = f"; {len(rows)} {self.plural} like this" if len(rows) > 1 else ""
-        self.findings.add(
+        self._told.add(
             f"{self.kind}-{key}-repeated",
             "error",
             len(rows),
