@@ -82,7 +82,7 @@ def _remark_names_and_sizes(findings: Findings, headers: Sequence[Header]) -> No
         if h.format in _ENDINGS and Path(h.path).suffix.lower() not in _ENDINGS[h.format]
     ]
     if misnamed:
-        names = [Path(path).name for path in misnamed[:EXAMPLES]]
+        names = [repr(Path(path).name) for path in misnamed[:EXAMPLES]]
         findings.add(
             "image-misnamed",
             "note",
@@ -93,7 +93,7 @@ def _remark_names_and_sizes(findings: Findings, headers: Sequence[Header]) -> No
         )
     tiny = [h.path for h in headers if h.problem is None and min(h.hw) < _TINY]
     if tiny:
-        names = [Path(path).name for path in tiny[:EXAMPLES]]
+        names = [repr(Path(path).name) for path in tiny[:EXAMPLES]]
         findings.add(
             "image-tiny",
             "warning",

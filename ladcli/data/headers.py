@@ -31,7 +31,7 @@ _WORDS: dict[Oddity, tuple[str, str]] = {
         "have an EXIF orientation, which is not applied",
         "boxes that were drawn on the turned images lie elsewhere in the stored ones: look at some",
     ),
-    "image-animated": ("are animated; the first picture of each is read", ""),
+    "image-animated": ("are animated or hold several frames, of which the first is read", ""),
     "image-16-bit": ("have 16 bits a color, cut to 8", ""),
 }
 
@@ -106,7 +106,7 @@ def remark_oddities(findings: Findings, headers: Sequence[Header]) -> None:
     for kind, (words, remedy) in _WORDS.items():
         files = [header.path for header in headers if kind in header.oddities]
         if files:
-            names = [Path(file).name for file in files[:EXAMPLES]]
+            names = [repr(Path(file).name) for file in files[:EXAMPLES]]
             findings.add(
                 kind,
                 "note",

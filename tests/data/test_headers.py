@@ -83,7 +83,7 @@ def test_orientations_are_noted_in_every_format(tmp_path: Path, suffix: str) -> 
     remark_oddities(findings, headers)
     (found,) = findings.found
     assert (found.kind, found.severity, found.count) == ("image-turned", "note", 5)
-    assert f": 2.{suffix}, 3.{suffix}, 4.{suffix}, ..." in found.text
+    assert f": '2.{suffix}', '3.{suffix}', '4.{suffix}', ..." in found.text
 
 
 def test_a_tiff_is_turned_when_it_is_read(tmp_path: Path) -> None:

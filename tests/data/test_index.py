@@ -138,7 +138,9 @@ BAD_FILES = {
 #: Truncated pixels cannot be seen in the header.  What is noted of the others.
 GOOD_HEADERS: dict[str, list[str]] = {
     "size_stored_exif": ["1 image(s) have an EXIF orientation, which is not applied"],
-    "with_animated_gif": ["1 image(s) are animated; the first picture of each is read"],
+    "with_animated_gif": [
+        "1 image(s) are animated or hold several frames, of which the first is read"
+    ],
     "with_cmyk_jpg": [],
     "with_rgb16_png": ["1 image(s) have 16 bits a color, cut to 8"],
     "with_truncated_jpg": [],

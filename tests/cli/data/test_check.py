@@ -114,7 +114,7 @@ def test_damage_and_orientation(tmp_path: Path) -> None:
     data = (folder / "images/train/tall.png").read_bytes()
     (folder / "images/train/tall.png").write_bytes(data[: len(data) // 2])
     quick = lad("data", "check", "--data", folder).done()
-    assert "1 image(s) have an EXIF orientation, which is not applied: wide.png" in quick
+    assert "1 image(s) have an EXIF orientation, which is not applied: 'wide.png'" in quick
     assert "of another format than their name says" in quick
     whole = lad("data", "check", "--data", folder, "--decode")
     assert whole.code == 2
