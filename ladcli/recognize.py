@@ -38,6 +38,8 @@ _SYNTHETIC = re.compile(
 _IMPORTED = re.compile(rb'\{"info":\{"description":"imported by lad from \w+, (?:train|val|test)"')
 #: First key of an annotation file that `lad data check --fix` wrote.
 CLEANED_BY = "cleaned_by"
+#: And how its name ends.
+CLEANED_ENDING = ".cleaned.json"
 #: Beginning of a JPEG file without camera data, as the imaging library writes it.
 _JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 

@@ -28,7 +28,7 @@ from ladcli.data.index import MIN_SIDE
 from ladcli.errors import UserError
 from ladcli.files import atomic_path
 from ladcli.outputs import require_replaceable
-from ladcli.recognize import CLEANED_BY, is_cleaned
+from ladcli.recognize import CLEANED_BY, CLEANED_ENDING, is_cleaned
 
 #: Keys that hold numbers, which some tools write as text.
 _NUMBERS = {
@@ -63,7 +63,7 @@ class Changes:
 
 def cleaned_path(annotations: Path) -> Path:
     """Where the cleaned form of a file goes: beside it."""
-    return annotations.with_name(f"{annotations.stem}.cleaned.json")
+    return annotations.with_name(f"{annotations.stem}{CLEANED_ENDING}")
 
 
 def write_cleaned(checked: CheckedSet) -> tuple[Path, Changes] | None:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from ladcli.errors import UserError
 from ladcli.recipe.schema import DataConfig
+from ladcli.recognize import CLEANED_ENDING
 
 Split: TypeAlias = Literal["train", "val", "test"]
 
@@ -93,6 +94,8 @@ def _find_annotations(root: Path, split: Split) -> Path | None:
 
 
 def _belongs(name: str, split: Split) -> bool:
+    if name.endswith(CLEANED_ENDING):
+        return False  # it lies beside the file that it was made of
     return name == f"{split}.json" or name.startswith(f"instances_{split}")
 
 

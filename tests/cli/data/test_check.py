@@ -153,6 +153,14 @@ def test_fix_writes_beside_the_old(tmp_path: Path) -> None:
     assert again.done().endswith("0 errors, 0 warnings, 0 notes\n")
 
 
+def test_a_cleaned_file_is_no_set_of_its_own(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "d", train=plain())
+    (folder / "annotations/train.json").rename(folder / "annotations/instances_train2017.json")
+    lad("data", "check", "--data", folder, "--fix").done()
+    assert (folder / "annotations/instances_train2017.cleaned.json").is_file()
+    assert "train: 3 images" in lad("data", "check", "--data", folder).done()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
