@@ -6,8 +6,8 @@ import codecs
 import gc
 import gzip
 import json
-import zlib
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +66,8 @@ def _parsed(line: bytes) -> Any:
         return json.loads(line)  # NaN
     except (ValueError, RecursionError):
         return None
+
+
 #: Bytes of memory that a byte of JSON takes at least as plain values; nine were measured on COCO.
 _SPREAD = 5
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from ladcli.cli.data.check import check
 from ladcli.cli.data.export_data import export_data
 from ladcli.cli.data.import_data import import_data
-from ladcli.cli.data.check import check
 from ladcli.cli.data.synth import synth
 from ladcli.cli.help import Command
 from ladcli.cli.usage import Group
