@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ladcli.data.coco_json import CocoFile, CocoRecords, examine
-from ladcli.data.findings import Findings
+from ladcli.data.decode import MAX_PIXELS
+from ladcli.data.findings import EXAMPLES, Findings
 from ladcli.data.headers import Header
 from ladcli.data.index import CocoIndex, build_index, refuse_crowded, remark_thin
 from ladcli.data.json_text import no_collecting, read_json
@@ -70,8 +71,25 @@ def check_annotations(name: str, path: Path, images: Path | None) -> CheckedSet:
         checked.index = build_index(checked.coco, images or Path())
         remark_thin(checked.coco, findings)
         refuse_crowded(checked.index, findings)
+        _refuse_giants(checked.coco, findings)
         _check_counts(checked.coco, findings)
     return checked
+
+
+def _refuse_giants(coco: CocoFile, findings: Findings) -> None:
+    """Name images that are too large to be decoded, whatever their files turn out to be."""
+    rows = np.flatnonzero(coco.hw.prod(axis=1) > MAX_PIXELS)
+    if len(rows):
+        height, width = coco.hw[rows[0]].tolist()
+        findings.add(
+            "image-too-large",
+            "error",
+            len(rows),
+            f"{len(rows)} image(s) are of more than {MAX_PIXELS // 1_000_000} million pixels and "
+            f"never decoded, such as image {coco.image_ids[rows[0]]} of {width}x{height}",
+            examples=[f"image {coco.image_ids[row]}" for row in rows[:EXAMPLES].tolist()],
+            remedy="make them smaller, or correct their sizes",
+        )
 
 
 def _check_counts(coco: CocoFile, findings: Findings) -> None:
@@ -96,7 +114,7 @@ def _check_counts(coco: CocoFile, findings: Findings) -> None:
             f"{coco.image_ids[most]}: {per_image[most]:,}), and the best {COUNTED} detections of "
             f"an image are kept (COCO counts no more of a class): {beyond:,} of "
             f"{int((~coco.crowd).sum()):,} objects cannot be found, AP is cut there",
-            examples=[f"image {coco.image_ids[row]}" for row in rows[:3].tolist()],
+            examples=[f"image {coco.image_ids[row]}" for row in rows[:EXAMPLES].tolist()],
             remedy="cut such images into tiles; inference.max_detections keeps more, for pictures",
         )
 
@@ -114,5 +132,5 @@ def _remark_rare(coco: CocoFile, findings: Findings) -> None:
             len(rare),
             f"{len(rare)} class(es) have fewer than {RARE} boxes: "
             f"{', '.join(named[:_NAMED])}{more}",
-            examples=named[:3],
+            examples=named[:EXAMPLES],
         )

@@ -74,3 +74,11 @@ def test_a_file_that_makes_no_sense_is_one_finding(tmp_path: Path) -> None:
     found = check_annotations("t", write_json(tmp_path, [1]), None)
     assert [(f.kind, f.severity) for f in found.findings.found] == [("file-unusable", "error")]
     assert found.summary()["images"] == 0
+
+
+def test_an_image_too_large_to_be_decoded_is_named_without_its_file(tmp_path: Path) -> None:
+    content = plain()
+    content["images"][0] |= {"width": 99_999, "height": 99_999}
+    found = findings(tmp_path, content)["image-too-large"]
+    assert (found.severity, found.examples) == ("error", ("image 9",))
+    assert "image 9 of 99999x99999" in found.text

@@ -25,6 +25,9 @@ COMMANDS = (
     "report",
     "predict",
     "run",
+    "data import",
+    "data export",
+    "data check",
     "data synth",
 )
 
