@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def given_classes(text: str | None) -> GivenClasses | None:
         return GivenClasses(tuple(dict.fromkeys(by_id.values())), by_id, text)
     if path.suffix.lower() in (".yaml", ".yml"):
         return GivenClasses(yaml_names(read_data_yaml(path), path) or _no_names(path), {}, text)
-    if path.is_file() or path.suffix.lower() in _LISTS[:-1]:
+    if os.path.isfile(path) or path.suffix.lower() in _LISTS[:-1]:
         return GivenClasses(listed_names(path), {}, text)
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):

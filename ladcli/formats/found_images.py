@@ -34,11 +34,25 @@ def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     )
 
 
+def children(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> UserError:
+    return UserError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions")
+
+
 def _walk(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
-        raise UserError(
-            f"{error.filename}: cannot be read ({error.strerror}); check its permissions"
-        ) from error
+        raise _unreadable(error) from error
 
     seen: set[str] = set()
     for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
@@ -66,7 +80,7 @@ def folder_called(parent: Path, *names: str) -> Path | None:
     """The folder in ``parent`` with one of ``names``, whatever the case; earlier names first."""
     if not parent.is_dir():
         return None
-    there = {folded(path.name): path for path in sorted(parent.iterdir()) if path.is_dir()}
+    there = {folded(path.name): path for path in children(parent) if path.is_dir()}
     return next((there[name] for name in map(folded, names) if name in there), None)
 
 

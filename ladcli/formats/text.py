@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
@@ -27,8 +28,8 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         UserError: there is none, or it may not be read.
     """
-    if not path.is_file():  # a pipe would never end
-        reason = "is a folder" if path.is_dir() else "no such file"
+    if not os.path.isfile(path):  # a pipe would never end
+        reason = "is a folder" if os.path.isdir(path) else "no such file"
         raise UserError(f"{path}: {reason}; check the name")
     try:
         return path.read_bytes()

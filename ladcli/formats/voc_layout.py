@@ -15,7 +15,7 @@ from ladcli.data.image_files import SUFFIXES
 from ladcli.errors import UserError
 from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import ForeignImage, ForeignSet, Split, split_called
-from ladcli.formats.found_images import ImageFiles, files_below, folded, folder_called
+from ladcli.formats.found_images import ImageFiles, children, files_below, folded, folder_called
 from ladcli.formats.text import read_lines
 from ladcli.formats.voc import VocAnnotation, read_voc_file
 
@@ -73,13 +73,13 @@ def _look_for_roots(folder: Path, split: Split | None, depth: int) -> list[_Root
     xml = folder_called(folder, *_XML_FOLDERS)
     if xml is not None and files_below(xml, (".xml",)):
         return [_Root(folder, xml, split)]
-    if any(path.suffix.lower() == ".xml" for path in folder.iterdir()):
+    if any(path.suffix.lower() == ".xml" for path in children(folder)):
         return [_Root(folder, folder, split)]
     if not depth:
         return []
     return [
         root
-        for child in sorted(folder.iterdir())
+        for child in children(folder)
         if child.is_dir() and not child.name.startswith(".")
         for root in _look_for_roots(child, split_called(child.name) or split, depth - 1)
     ]

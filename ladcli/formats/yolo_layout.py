@@ -24,7 +24,7 @@ from ladcli.formats.class_names import (
 )
 from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import SPLITS, Box, ForeignImage, ForeignSet, Split, split_called
-from ladcli.formats.found_images import ImageFiles, files_below, folded
+from ladcli.formats.found_images import ImageFiles, children, files_below, folded
 from ladcli.formats.text import read_lines
 from ladcli.formats.yolo import LabelRow, read_label_file
 from ladcli.recipe.yaml_text import as_text
@@ -165,7 +165,7 @@ def _plan(src: Path, images: Path | None, findings: Findings) -> _Plan:
         if src.suffix.lower() not in _YAML:
             raise UserError(f"{src}: is a file; name the folder, or its data.yaml")
         return _plan_of_yaml(src, src.parent, images, findings)
-    found = [path for path in sorted(src.iterdir()) if path.suffix.lower() in _YAML]
+    found = [path for path in children(src) if path.suffix.lower() in _YAML]
     usual = [path for path in found if path.name.lower() in ("data.yaml", "data.yml")]
     found = usual or [path for path in found if "names" in read_data_yaml(path)]
     if len(found) > 1:
@@ -256,14 +256,14 @@ def _place(text: str, bases: Sequence[Path]) -> Path | None:
     """A folder or list that exists, for an entry of a data.yaml."""
     plain = text.strip().replace("\\", "/")
     for base in bases:
-        if (base / plain).exists():
+        if os.path.exists(base / plain):
             return base / plain
     # Roboflow writes ../train/images and means train/images; other machines have other folders.
     parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
     for start in range(len(parts)):
         for base in bases:
             place = base.joinpath(*parts[start:])
-            if place.exists():
+            if os.path.exists(place):
                 return place
     return None
 
@@ -275,7 +275,7 @@ def _listed_images(listing: Path, index: ImageFiles, base: Path, findings: Findi
         if not line:
             continue
         place = base / line.replace("\\", "/")
-        image = place if place.is_file() else index.find(line, near=base)
+        image = place if os.path.isfile(place) else index.find(line, near=base)
         if isinstance(image, Path):
             found.append(image)
         else:
@@ -338,7 +338,7 @@ class _LabelFiles:
         for place in self._places(image):
             if _key(place) in self._files:
                 return self._files[_key(place)]
-            if place.is_file():  # outside of the data set's folder
+            if os.path.isfile(place):  # outside of the data set's folder
                 return place
         if self._labels is None:
             return None

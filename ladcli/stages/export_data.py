@@ -136,14 +136,20 @@ def _sets(source: ExportSource) -> list[_Set]:
     data = DataConfig(
         dir=str(source.data), images=str(source.images) if source.images is not None else None
     )
-    found = []
-    for split in SPLITS if source.split is None else (source.split,):
-        files = find_split(data, split)
+    found: dict[Split, _Set] = {}
+    # Training last: a folder may be for evaluation alone, and only where it is not is that a fault.
+    for split in reversed(SPLITS) if source.split is None else (source.split,):
+        try:
+            files = find_split(data, split)
+        except UserError:
+            if not found:
+                raise
+            continue
         if files is not None:
-            found.append(_Set(split, read_coco(files.annotations), files.images))
+            found[split] = _Set(split, read_coco(files.annotations), files.images)
         elif source.split is not None:
             raise UserError(f"{source.data}: has no split {split}; choose another --split")
-    return found
+    return [found[split] for split in SPLITS if split in found]
 
 
 def _one_table(sets: Sequence[_Set]) -> tuple[str, ...]:

@@ -245,7 +245,9 @@ def _named_splits(
     relative = relative_names([image.path for image in sound])
     rows = divided(sound, digests, relative, shares, findings)
     if "train" not in rows:
-        raise UserError("no image is left for training; give smaller shares")
+        if not any(image.split for image in sound):
+            raise UserError("no image is left for training; give smaller shares")
+        findings.note("split", "without an image, so there is nothing to train on", "train")
     say_shared_content(rows, digests, relative, findings)
     say_lacking(rows, sound, classes, findings)
     for split, share in (("val", shares.val), ("test", shares.test)):

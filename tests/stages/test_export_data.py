@@ -162,6 +162,14 @@ def test_splits_with_equal_names_stay_apart(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_set_for_evaluation_alone_goes_out(data: Path, tmp_path: Path) -> None:
+    (data / "annotations/train.json").unlink()
+    assert export_data("voc", ExportSource(data=data), tmp_path / "out").num_images == 1
+    (data / "annotations/val.json").unlink()
+    with pytest.raises(UserError, match=r"no train\.json"):
+        export_data("voc", ExportSource(data=data), tmp_path / "out2")
+
+
 def test_missing_images_are_said(data: Path, tmp_path: Path) -> None:
     (data / "images/c.jpg").unlink()
     done = export_data("yolo", ExportSource(data=data), tmp_path / "out")

@@ -102,6 +102,7 @@ def test_given_classes_decide_order_and_choice(voc: Path, tmp_path: Path) -> Non
         ("x.yaml", "nc: 2\n", "has no 'names'"),
         ("x.txt", None, "no such file"),
         ("a,,b", None, "holds an empty name"),
+        (",".join(["a"] * 200) + ",", None, "holds an empty name"),
     ],
 )
 def test_class_files_that_say_nothing_are_refused(
@@ -292,6 +293,13 @@ def test_a_class_that_a_split_lacks_is_named(tmp_path: Path) -> None:
     assert json.loads(json.dumps(done.to_plain()))["splits"] == {
         "train": {"images": 1, "boxes": 1}, "val": {"images": 1, "boxes": 1},
     }  # fmt: skip
+
+
+def test_a_set_for_evaluation_alone_is_one(voc: Path, tmp_path: Path) -> None:
+    write(voc / "ImageSets/Main/test.txt", "0\n1\n")
+    done = imported(Source("voc", voc), tmp_path / "out")
+    assert done.images == {"test": 2}
+    assert "split: without an image, so there is nothing to train on" in problems(done)
 
 
 def test_a_share_too_small_for_an_image_is_said(voc: Path, tmp_path: Path) -> None:
