@@ -6,7 +6,8 @@ import copy
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,21 @@ def print_notes(notes: Iterable[str]) -> None:
     """Remarks on the input, one line each, on standard error."""
     for note in notes:
         print_remark(f"note: {note}")
+
+
+@contextmanager
+def working(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """On a terminal, what is done now, for work that cannot say how long it takes.
+
+    Yields:
+        Takes the words for what is done next.
+    """
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda words: None
+        return
+    with console.status("") as status:
+        yield status.update
 
 
 def counted(number: int, what: str) -> str:

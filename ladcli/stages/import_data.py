@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -75,7 +75,13 @@ class Imported:
 
 
 def import_data(
-    source: Source, out: Path, *, shares: Shares, copy: bool = False, overwrite: bool = False
+    source: Source,
+    out: Path,
+    *,
+    shares: Shares,
+    copy: bool = False,
+    overwrite: bool = False,
+    at: Callable[[str], None] = lambda what: None,
 ) -> Imported:
     """Read a data set, and write what is sound of it as a data folder, complete or not at all.
 
@@ -83,6 +89,7 @@ def import_data(
         shares: how images are divided where the data set does not say.
         copy: copy images instead of linking them.
         overwrite: replace ``out`` where it is an import and nothing else.
+        at: hears what is done next.
 
     Raises:
         UserError: an option does not fit, nothing usable is found, or ``out`` must not be replaced.
@@ -93,18 +100,22 @@ def import_data(
     require_whole_folder(
         out, imported_layout(out), "an imported set", overwrite=overwrite, flag="--out"
     )
+    at("reading annotations")
     findings = Findings(source.src if source.src.is_dir() else source.src.parent)
     classes = given_classes(source.classes)
     foreign = _with_given_classes(_read(source, classes, findings), classes, findings)
     if not foreign.images:
         raise UserError(_nothing(source, "no image with annotations", findings))
+    at("opening images")
     sound = sound_images(_known_once(foreign.images, findings), findings)
     used = {box.class_name for image in sound for box in image.boxes}
     names = class_order(foreign.class_names, used)
     if not sound or not used:
         what = "no image that can be used" if not sound else "not a single box"
         raise UserError(_nothing(source, what, findings))
+    at("comparing images")
     splits = _named_splits(sound, shares, names, findings)
+    at("writing")
     with replacing_folder(out, imported_layout(out)) as new:
         write_annotations(new, splits, names, source.format)
         everything = [named for members in splits.values() for named in members]

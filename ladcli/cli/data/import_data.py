@@ -121,6 +121,7 @@ def import_data(
             rich_help_panel=WRITING,
         ),
     ] = False,
+    quiet: o.Quiet = False,
     as_json: o.AsJson = False,
     debug: o.Debug = False,
 ) -> None:
@@ -138,26 +139,29 @@ def import_data(
 
         lad data import csv boxes.csv --images photos --out set --val 0.2 --test 0.1
     """
-    from ladcli.cli.console import print_notes
+    from ladcli.cli.console import print_notes, working
     from ladcli.formats.split import Shares
     from ladcli.stages.import_data import Source
     from ladcli.stages.import_data import import_data as import_set
 
-    imported = import_set(
-        Source(
-            format_name.value,
-            src,
-            images=images,
-            labels=labels,
-            classes=classes,
-            zero_based=zero_based,
-            coordinates=coordinates.value if coordinates is not None else None,
-        ),
-        out,
-        shares=Shares(val, test, group_by),
-        copy=copy,
-        overwrite=overwrite,
+    source = Source(
+        format_name.value,
+        src,
+        images=images,
+        labels=labels,
+        classes=classes,
+        zero_based=zero_based,
+        coordinates=coordinates.value if coordinates is not None else None,
     )
+    with working(quiet=quiet) as say:
+        imported = import_set(
+            source,
+            out,
+            shares=Shares(val, test, group_by),
+            copy=copy,
+            overwrite=overwrite,
+            at=say,
+        )
     if as_json:
         print(json.dumps(imported.to_plain(), indent=1))
     else:
