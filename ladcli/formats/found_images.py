@@ -14,8 +14,8 @@ from ladcli.errors import UserError
 
 
 def folded(name: str) -> str:
-    """``name`` without what file systems and tools treat differently: case and Unicode form."""
-    return unicodedata.normalize("NFC", name).casefold()
+    """``name`` without what tools treat differently: case, Unicode form, blanks at the ends."""
+    return unicodedata.normalize("NFC", name).casefold().strip()
 
 
 def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:

@@ -11,7 +11,7 @@ from tests.formats.foreign_sets import picture, write
 
 @pytest.fixture
 def files(tmp_path: Path) -> ImageFiles:
-    for number, name in enumerate(("a.jpg", "x/b.jpg", "y/b.jpg", "x/c d.png", "ünï.jpg")):
+    for number, name in enumerate(("a.jpg", "x/b.jpg", "y/b.jpg", "x/c d.png", "ünï.jpg", " e .jpg")):
         picture(tmp_path / name, seed=number)
     return ImageFiles(tmp_path)
 
@@ -30,6 +30,9 @@ def files(tmp_path: Path) -> ImageFiles:
         ("/data/set/y/b.jpg", "y/b.jpg"),
         ("Y/B.JPEG", "y/b.jpg"),
         ("c%20d.png", "x/c d.png"),
+        (" e .jpg", " e .jpg"),
+        ("e.jpg", " e .jpg"),
+        (" e ", " e .jpg"),
         ("u\u0308ni\u0308.jpg", "ünï.jpg"),
     ],
 )
