@@ -11,7 +11,9 @@ from tests.formats.foreign_sets import picture, write
 
 @pytest.fixture
 def files(tmp_path: Path) -> ImageFiles:
-    for number, name in enumerate(("a.jpg", "x/b.jpg", "y/b.jpg", "x/c d.png", "ünï.jpg", " e .jpg")):
+    for number, name in enumerate(
+        ("a.jpg", "x/b.jpg", "y/b.jpg", "x/c d.png", "ünï.jpg", " e .jpg")
+    ):
         picture(tmp_path / name, seed=number)
     return ImageFiles(tmp_path)
 

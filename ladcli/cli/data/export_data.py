@@ -11,6 +11,7 @@ import typer
 
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
+from ladcli.errors import UserError
 from ladcli.terminal import print_line
 
 
@@ -33,6 +34,14 @@ class SetName(str, Enum):
 def export_data(
     format_name: Annotated[ExportName, typer.Argument(metavar="FORMAT", help="yolo or voc.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to make.")],
+    src: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="SRC",
+            help="Data folder or annotation file, as --data and --annotations name them.",
+            show_default=False,
+        ),
+    ] = None,
     data: o.DataDir = None,
     split: Annotated[
         SetName | None,
@@ -91,15 +100,19 @@ def export_data(
 
     Examples:
 
-        lad data export yolo --data birds --out birds-yolo
+        lad data export yolo birds --out birds-yolo
 
-        lad data export voc --predictions predictions.json --annotations val.json --out found
+        lad data export voc val.json --predictions predictions.json --out found
     """
     from ladcli.cli.console import counted, print_notes
     from ladcli.formats.findings import several
     from ladcli.stages.export_data import ExportSource
     from ladcli.stages.export_data import export_data as export_set
 
+    if src is not None:
+        if data is not None or annotations is not None:
+            raise UserError(f"{src}: name one source, not --data or --annotations besides")
+        data, annotations = (None, src) if src.is_file() else (src, None)
     exported = export_set(
         format_name.value,
         ExportSource(

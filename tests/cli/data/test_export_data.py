@@ -50,11 +50,20 @@ def test_predictions_go_out_with_scores(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out/labels/1.txt").read_text() == "0 0.25 0.25 0.5 0.5 0.9\n"
 
 
+def test_a_source_may_stand_by_itself(data: Path, tmp_path: Path) -> None:
+    lad("data", "export", "yolo", data, "--out", tmp_path / "a").done()
+    assert (tmp_path / "a/images/train/0.jpg").is_file()
+    lad("data", "export", "voc", data / "annotations/train.json", "--out", tmp_path / "b").done()
+    assert (tmp_path / "b/Annotations/0.xml").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
         (("coco", "--data", "data"), "invalid value for 'FORMAT'"),
         (("yolo",), "give either --data DIR or --annotations FILE"),
+        (("yolo", "data", "--data", "data"), "name one source, not --data or --annotations"),
+        (("yolo", "gone"), "gone: no such data folder"),
         (("yolo", "--data", "gone"), "gone: no such data folder; check --data"),
         (("voc", "--annotations", "gone.json"), "gone.json: no such file; check the name"),
         (("voc", "--data", "data", "--out", "src"), "src: exists and is not empty: it holds"),
