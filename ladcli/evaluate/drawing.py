@@ -68,7 +68,7 @@ def draw_detections(image: Image.Image, found: Detections, classes: ClassTable) 
     return draw_boxes(
         image,
         found.boxes.tolist(),
-        [f"{_class_text(classes, label)} {score:.2f}" for label, score in pairs],
+        [f"{class_text(classes, label)} {score:.2f}" for label, score in pairs],
         [colors[label] for label in labels],
     )
 
@@ -126,7 +126,7 @@ def legible(text: str) -> str:
     return "".join(c if c.isascii() and c.isprintable() else "?" for c in plain)
 
 
-def _class_text(classes: ClassTable, label: int) -> str:
+def class_text(classes: ClassTable, label: int) -> str:
     """A class by its name, or by its id where the font has no letter of the name."""
     name = legible(classes.names[label])
     return name if any(c.isalnum() for c in name) else f"class {classes.ids[label]}"
