@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -27,7 +27,8 @@ class Brightness:
 
     rows: np.ndarray  # [K] int64, rows of the images in their index
     luma: np.ndarray  # [K] float64, 0 black to 255 white
-    bad: tuple[BadImageError, ...] = ()  # images that were looked at and cannot be used
+    #: Images that were looked at and cannot be used, by row.
+    bad: Mapping[int, BadImageError] = field(default_factory=dict)
 
     @property
     def looked_at(self) -> int:
@@ -62,7 +63,7 @@ def mean_brightness(
     return Brightness(
         np.array([row for row, _ in good], dtype=np.int64),
         np.array([luma for _, luma in good], dtype=np.float64),
-        tuple(error for error in found if isinstance(error, BadImageError)),
+        {row: error for row, error in pairs if isinstance(error, BadImageError)},
     )
 
 

@@ -202,7 +202,7 @@ class SetStatistics:
             aspects=Spread.of(measured.aspects),
             luma=Spread.of(bright.luma),
             looked_at=bright.looked_at,
-            unreadable=tuple((error.path, error.reason) for error in bright.bad),
+            unreadable=tuple((error.path, error.reason) for error in bright.bad.values()),
         )
 
     def count(self, name: str) -> ClassCount | None:

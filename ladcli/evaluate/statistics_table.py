@@ -216,4 +216,5 @@ def _common_size(one: SetStatistics) -> str:
     if not one.image_sizes:
         return UNDEFINED
     width, height, images = one.image_sizes[0]
-    return f"{width}x{height}, {100 * images / one.images:.0f} %"
+    percent = 100 * images / one.images
+    return f"{width}x{height}, " + (f"{percent:.0f} %" if percent >= 1 else "<1 %")

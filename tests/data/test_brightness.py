@@ -43,7 +43,7 @@ def test_luma_of_plain_colors(tmp_path: Path) -> None:
     reports: list[int] = []
     found = mean_brightness(index, np.arange(3), on_progress=reports.append)
     assert found.luma.tolist() == pytest.approx([0, 255, 0.299 * 255])
-    assert (found.rows.tolist(), found.bad, found.looked_at) == ([0, 1, 2], (), 3)
+    assert (found.rows.tolist(), found.bad, found.looked_at) == ([0, 1, 2], {}, 3)
     assert reports == [3]
 
 
@@ -67,7 +67,8 @@ def test_unusable_images_are_told_of(tmp_path: Path) -> None:
     shutil.copy(index.path(0), index.path(2))  # of another size
     found = mean_brightness(index, np.arange(3))
     assert (found.rows.tolist(), found.looked_at) == ([0], 3)
-    missing, other_size = found.bad
+    assert list(found.bad) == [1, 2]
+    missing, other_size = found.bad.values()
     assert missing.path == str(index.path(1))
     assert "no such file" in missing.reason
     assert other_size.path == str(index.path(2))

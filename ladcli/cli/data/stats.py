@@ -48,7 +48,6 @@ def stats(
         int,
         typer.Option(
             metavar="N",
-            min=0,
             help="Images of each set, evenly spread, that are decoded for their brightness; 0 "
             "decodes none.",
         ),
@@ -86,6 +85,8 @@ def stats(
 
     if annotations is not None and split is not None:
         raise UserError("--split names a set of --data, and --annotations a file; give one of them")
+    if sample < 0:
+        raise UserError(f"--sample {sample}: is no number of images; 0 decodes none")
     recipe = load_recipe(None, flags=o.recipe_flags(data=data, images=images, size=size))
     options = StatsOptions(
         split=None if split in (None, SplitChoice.all) else split.value,

@@ -30,7 +30,7 @@ def _bars(found: DataStatistics) -> Html:
         names = names[:half] + names[-half:]
     shares = {
         one.name: [
-            100 * count.boxes / one.boxes if one.boxes and count is not None else None
+            100 * count.boxes / one.boxes if count is not None and count.boxes else None
             for count in map(one.count, names)
         ]
         for one in found.sets

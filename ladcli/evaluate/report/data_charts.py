@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Quantity:
     parts: tuple[str, ...]  # names of the parts of the bars
     values: Callable[[MeasuredSet], list[np.ndarray]]  # of a set, by part
     summary: Callable[[MeasuredSet], str]
-    log: bool = False
+    axis: Literal["linear", "log", "whole"] = "linear"
 
 
 def data_charts(found: DataStatistics, sets: Sequence[MeasuredSet]) -> Html:
@@ -95,6 +96,7 @@ def _quantities(found: DataStatistics, sets: Sequence[MeasuredSet]) -> list[Quan
             ("images",),
             lambda one: [one.boxes_per_image],
             _empty_and_full,
+            axis="whole",
         ),
         Quantity(
             "Sides of boxes, stored",
@@ -104,7 +106,7 @@ def _quantities(found: DataStatistics, sets: Sequence[MeasuredSet]) -> list[Quan
             (f"small, below {MEDIUM_FROM}", f"medium, below {LARGE_FROM}", "large"),
             lambda one: _split(one.sides, np.digitize(one.sides, [MEDIUM_FROM, LARGE_FROM]), 3),
             lambda one: _median(one.sides, " px"),
-            log=True,
+            axis="log",
         ),
         Quantity(
             f"Sides of boxes at {size}",
@@ -114,7 +116,7 @@ def _quantities(found: DataStatistics, sets: Sequence[MeasuredSet]) -> list[Quan
             found.level_names,
             lambda one: _split(one.input_sides, one.level, len(found.level_names)),
             lambda one: _median(one.input_sides, " px"),
-            log=True,
+            axis="log",
         ),
         Quantity(
             "Aspect ratios of boxes",
@@ -124,7 +126,7 @@ def _quantities(found: DataStatistics, sets: Sequence[MeasuredSet]) -> list[Quan
             ("boxes",),
             lambda one: [one.aspects],
             lambda one: _median(one.aspects, "", digits=2),
-            log=True,
+            axis="log",
         ),
     ]
     if any(one.brightness.looked_at for one in sets):
@@ -161,7 +163,8 @@ def _histogram(title: str, aid: str, of: Quantity, one: MeasuredSet, place: int)
         x_label=of.x_label,
         top=1.1 * highest,
         size=_SIZE,
-        log_x=of.log,
+        log_x=of.axis == "log",
+        whole_x=of.axis == "whole",
     )
     legend = Html("") if alone else bar_legend(stack)
     return figure(title, aid, legend, drawn, class_="chart lines")

@@ -16,6 +16,8 @@ from ladcli.evaluate.statistics_table import remarks as findings
 
 #: Bytes of all pictures on a page.
 _PICTURE_BYTES = 4_000_000
+#: Images that cannot be used which are listed.
+_MAX_BAD = 100
 
 
 def data_page(
@@ -88,4 +90,11 @@ def _bad_images(found: DataStatistics) -> Html:
     rows = [bad for one in found.sets for bad in one.unreadable]
     if not rows:
         return Html("")
-    return tag("div", table(("image", "reason"), rows, caption="Bad images"), class_="words")
+    listed = table(("image", "reason"), rows[:_MAX_BAD], caption="Bad images")
+    more = len(rows) - _MAX_BAD
+    return join(
+        [
+            tag("div", listed, class_="words"),
+            paragraph(f"And {more:,} more, which --json lists.") if more > 0 else None,
+        ]
+    )

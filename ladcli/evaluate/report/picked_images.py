@@ -30,7 +30,7 @@ def picked_images(measured: MeasuredSet, count: int) -> list[Picked]:
             largest; of the rarest classes; at random twice as many.  The darkest and the brightest
             are one each.
     """
-    taken: set[int] = set()
+    taken = set(measured.brightness.bad)  # there is nothing to see
     picked: list[Picked] = []
     order = np.random.default_rng(_SEED).permutation(len(measured.index)).tolist()
     for kind, number in (

@@ -180,6 +180,7 @@ def histogram(
     top: float,
     size: tuple[int, int] = (200, 150),
     log_x: bool = False,
+    whole_x: bool = False,
 ) -> Html:
     """Stacked counts per bin under curves in the same unit; the bare drawing.
 
@@ -192,6 +193,7 @@ def histogram(
         top: end of the axis of counts.
         size: width and height in units.
         log_x: logarithmic axis; edges are above 0 then.
+        whole_x: x counts something, so that ticks are whole numbers.
     """
     width, height = size
     scale = Scale(0, top, height - 32, 8)
@@ -208,11 +210,12 @@ def histogram(
                 box = (x1 + 0.5, y1, max(x2 - x1 - 1, 0.5), y2 - y1)
                 drawn.append(_filled(box, part.hue, part.pattern))
                 bottom[k] += count
+    x_ticks = [t for t in frame.x.ticks(4) if t == int(t) or not whole_x]
     return drawing(
         description,
         height,
         frame.horizontal_grid(y_ticks),
-        frame.x_axis(frame.x.ticks(4), x_label),
+        frame.x_axis(x_ticks, x_label),
         *drawn,
         *(_line(curve, frame, x_label) for curve in curves),
         width=width,

@@ -64,6 +64,7 @@ def test_bad_input_is_refused(data: Path, tmp_path: Path) -> None:
     assert "give one of them" in refusal("--annotations", file, "--split", "val")
     assert "no such annotation file" in refusal("--annotations", tmp_path / "absent.json")
     assert "no such data folder" in refusal("--data", tmp_path / "absent")
+    assert "--sample -1" in refusal("--data", data, "--sample", -1)
     assert "--size 0" in refusal("--data", data, "--size", 0)
     (tmp_path / "notes.html").write_text("mine")
     assert "is not a page" in refusal("--data", data, "--html", tmp_path / "notes.html")
