@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from ladcli.data.brightness import Brightness
-from ladcli.data.coco_json import CocoFile
+from ladcli.data.coco_json import CocoFile, examine
+from ladcli.data.findings import Findings
 from ladcli.data.index import CocoIndex
+from ladcli.data.json_text import read_json
 
 #: Shares of the values that lie below each number of a `Spread`, with the names of the numbers.
 QUANTILES = {
@@ -32,12 +34,32 @@ _LISTED_SIZES = 5
 
 
 @dataclass(frozen=True, eq=False)
+class Annotated:
+    """The annotations of a set.  A annotations that count."""
+
+    truth: CocoFile
+    difficult: np.ndarray  # [A] bool, marked ``ignore``
+    total: int  # annotations in the file, sound or not
+
+
+def read_annotated(path: Path) -> Annotated:
+    """As `ladcli.data.coco_json.read_coco`, with difficult annotations told apart.
+
+    Raises:
+        UserError: as there.
+    """
+    records = examine(path, read_json(path), Findings(path), need_annotations=False)
+    counting = records.sound_annotations() & records.keep
+    return Annotated(records.sound(), records.ignored[counting], len(records.annotation_ids))
+
+
+@dataclass(frozen=True, eq=False)
 class MeasuredSet:
     """One set, image by image and box by box.  N images, M boxes (crowd regions are none)."""
 
     name: str
-    truth: CocoFile  # every annotation
-    index: CocoIndex  # those that may be learned from
+    annotated: Annotated
+    index: CocoIndex  # what may be learned from
     input_sides: np.ndarray  # [M] float64, sides of the boxes at the input size, pixels
     level: np.ndarray  # [M] int64, level of the box's best anchor, the finest is 0
     reached: np.ndarray  # [M] bool, whether that anchor may become a positive
@@ -45,14 +67,10 @@ class MeasuredSet:
     brightness: Brightness
 
     @property
-    def num_difficult(self) -> int:
-        """Annotations that are marked as difficult."""
-        return int(self.truth.difficult.sum())
-
-    @property
     def num_left_out(self) -> int:
-        """Other annotations that nothing is learned from: no part of them is in their image."""
-        return len(self.truth.boxes) - len(self.index.boxes) - self.num_difficult
+        """Annotations that nothing is learned from, though they are not difficult."""
+        apart = int(self.annotated.difficult.sum())
+        return self.annotated.total - len(self.index.boxes) - apart
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -154,7 +172,7 @@ class SetStatistics:
     boxes: int
     crowd: int  # regions
     difficult: int  # annotations
-    left_out: int  # other annotations that are no box inside their image
+    left_out: int  # other annotations that are no box inside their image, of some size
     classes: tuple[ClassCount, ...]  # in the order of the class table
     image_sizes: tuple[tuple[int, int, int], ...]  # width, height, images; the most common first
     distinct_sizes: int
@@ -185,7 +203,7 @@ class SetStatistics:
             without_boxes=int((per_image == 0).sum()),
             boxes=len(measured.labels),
             crowd=int(index.crowd.sum()),
-            difficult=measured.num_difficult,
+            difficult=int(measured.annotated.difficult.sum()),
             left_out=measured.num_left_out,
             classes=_class_counts(measured),
             image_sizes=tuple(

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ladcli.data.brightness import Brightness, mean_brightness, spread_evenly
-from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.data.folder import Split, find_annotations, find_split
 from ladcli.data.index import CocoIndex, build_index
-from ladcli.data.statistics import DataStatistics, MeasuredSet
+from ladcli.data.statistics import Annotated, DataStatistics, MeasuredSet, read_annotated
 from ladcli.detector.levels import LEVELS
 from ladcli.engine.progress import progress
 from ladcli.errors import UserError
@@ -75,7 +74,7 @@ def data_stats(recipe: Recipe, options: StatsOptions) -> DataLook:
     measured = [
         MeasuredSet(
             name=one.name,
-            truth=one.truth,
+            annotated=one.annotated,
             index=one.index,
             input_sides=boxes.sides,
             level=boxes.best_anchor[1],
@@ -157,7 +156,7 @@ class _Opened:
     """A set that was read."""
 
     name: str
-    truth: CocoFile
+    annotated: Annotated
     index: CocoIndex
     has_images: bool
     sample: np.ndarray  # [K] int64, rows of the images to look at
@@ -165,11 +164,11 @@ class _Opened:
 
 
 def _open(files: _Files, sample: int) -> _Opened:
-    truth = read_coco(files.annotations, need_annotations=False)
-    index = build_index(truth, files.images or Path())
+    annotated = read_annotated(files.annotations)
+    index = build_index(annotated.truth, files.images or Path())
     rows = spread_evenly(len(index), sample if files.images else 0)
     notes = (*files.notes, *index.notes)
-    return _Opened(files.name, truth, index, files.images is not None, rows, notes)
+    return _Opened(files.name, annotated, index, files.images is not None, rows, notes)
 
 
 def _brightness(

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from ladcli.data.brightness import mean_brightness
-from ladcli.data.coco_json import read_coco
 from ladcli.data.index import build_index
-from ladcli.data.statistics import DataStatistics, MeasuredSet
+from ladcli.data.statistics import DataStatistics, MeasuredSet, read_annotated
 from ladcli.detector.levels import LEVELS
 from ladcli.stages.input_boxes import input_boxes
 from tests.data.corpus import write_images, write_json
@@ -53,13 +52,13 @@ def measured_set(
     folder.mkdir(parents=True, exist_ok=True)
     if pixels:
         write_images(folder, content)
-    truth = read_coco(write_json(folder, content, f"{name}.json"))
-    index = build_index(truth, folder)
+    annotated = read_annotated(write_json(folder, content, f"{name}.json"))
+    index = build_index(annotated.truth, folder)
     boxes = input_boxes(index, SHORT, LONG)
     iou, level = boxes.best_anchor
     rows = np.arange(len(index)) if pixels else np.arange(0)
     return MeasuredSet(
-        name, truth, index, boxes.sides, level, iou >= 0.1, pixels, mean_brightness(index, rows)
+        name, annotated, index, boxes.sides, level, iou >= 0.1, pixels, mean_brightness(index, rows)
     )
 
 

@@ -88,11 +88,11 @@ class _Shown:
 
 
 def _shown(measured: MeasuredSet, row: int) -> _Shown:
-    index, truth = measured.index, measured.truth
+    index, truth = measured.index, measured.annotated.truth
     boxes, labels, _ = index.targets(row)
     # Whatever is not learned from is read from the file, where crowd and difficult are told apart.
     here = truth.image_row == np.flatnonzero(truth.image_ids == index.image_ids[row])[0]
-    other = np.flatnonzero(here & (truth.crowd | truth.difficult))
+    other = np.flatnonzero(here & (truth.crowd | measured.annotated.difficult))
     corners = truth.boxes[other].copy()
     corners[:, 2:] += corners[:, :2]
     every = np.concatenate([boxes.astype(np.float64), corners])
