@@ -45,7 +45,7 @@ _JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 
 
 def is_page(path: Path) -> bool:
-    """An HTML page of `lad report`, `lad compare` or `lad run`."""
+    """An HTML page of `lad report`, `lad compare`, `lad run` or `lad data stats`."""
     return _head(path).startswith(_PAGE)
 
 

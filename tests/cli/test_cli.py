@@ -28,6 +28,7 @@ COMMANDS = (
     "data import",
     "data export",
     "data check",
+    "data stats",
     "data synth",
 )
 
