@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from ladcli.check.checked_set import CheckedSet
 from ladcli.check.decoding import decode_all
 from ladcli.data.findings import EXAMPLES, Findings, some
-from ladcli.data.headers import Fault, Header, look_at_all, read_header, remark_oddities
-from ladcli.data.index import CocoIndex
+from ladcli.data.headers import Fault, Header
+from ladcli.data.image_check import look_at_files as look_at_index
 from ladcli.engine.progress import progress
 
 #: Endings of names by format, for those formats that are told apart by them.
@@ -44,20 +43,15 @@ def look_at_files(checked: CheckedSet, *, quiet: bool = False) -> None:
     few = len(index) < _MANY
     with progress(title, len(index), unit="images", quiet=quiet or few) as reporter:
         reporter.update(0)
-        checked.headers = look_at_all(partial(_header, index), range(len(index)), reporter.update)
+        index, checked.headers = look_at_index(index, findings, reporter.update)
+        checked.index = index  # with the names that files have on disk
     for row, header in enumerate(checked.headers):
         if header.problem is not None:
             checked.unusable.add(int(index.image_ids[row]))
     for fault, words in _FAULTS.items():
         problems = [h.problem for h in checked.headers if h.fault == fault and h.problem]
         _report_bad(findings, fault, problems, len(index), words)
-    remark_oddities(findings, checked.headers)
     _remark_names_and_sizes(findings, checked.headers)
-
-
-def _header(index: CocoIndex, row: int) -> Header:
-    height, width = (int(side) for side in index.hw[row])
-    return read_header(index.path(row), (height, width))
 
 
 def _report_bad(

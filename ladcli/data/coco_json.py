@@ -14,7 +14,7 @@ same rules to the end and keeps what they say of every record, for those who che
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ladcli.data.columns import Fault, Table, repeats, shorten
 from ladcli.data.file_names import unsafe_reason
 from ladcli.data.findings import EXAMPLES, Findings, some
 from ladcli.data.json_text import read_json
+from ladcli.data.root_class import leave_out_root
 from ladcli.errors import UserError
 
 #: Labels are stored in 16 bits, and a network's output grows with its classes.
@@ -53,6 +54,18 @@ class CocoFile:
     crowd: np.ndarray  # [M] bool
     trainable: np.ndarray  # [M] bool, may be learned from: of some size, in its image, not `ignore`
     notes: tuple[str, ...]  # what is odd, one line per kind
+    root: str | None = None  # name of a category 0 that was left out, see `data.root_class`
+
+    def suited_to(self, classes: ClassTable) -> CocoFile:
+        """With the root category back where ``classes`` has it; else as it is.
+
+        A network may have learned it as a class: from a set in which it has boxes, or when this
+        program left no root category out.
+        """
+        if self.root is None or classes.names != (self.root, *self.classes.names):
+            return self
+        table = ClassTable((0, *self.classes.ids), classes.names)
+        return replace(self, classes=table, class_row=self.class_row + 1, root=None)
 
 
 def read_coco(path: Path, *, need_annotations: bool = True, use: Use = "training") -> CocoFile:
@@ -98,6 +111,7 @@ class CocoRecords:
     keep: np.ndarray  # [M] bool, boxes that count
     inside: np.ndarray  # [M] bool, of some size and in their image, at least in part
     ignored: np.ndarray  # [M] bool
+    root: str | None  # as in `CocoFile`
 
     def sound_images(self) -> np.ndarray:
         """[N] bool, images that a set can have."""
@@ -121,7 +135,7 @@ class CocoRecords:
             path, self.image_ids[images], names, self.hw[images], self.classes,
             self.annotation_ids[kept], (np.cumsum(images) - 1)[self.image_row[kept]],
             self.class_row[kept], self.boxes[kept], self.area[kept], self.crowd[kept],
-            (self.inside & ~self.ignored)[kept], self.findings.notes(),
+            (self.inside & ~self.ignored)[kept], self.findings.notes(), self.root,
         )  # fmt: skip
 
 
@@ -143,6 +157,7 @@ def examine(
         UserError: it is no COCO file or has nothing to work on; or, where errors stop, at any.
     """
     images, categories, annotations = _tables(path, value, findings, need_annotations)
+    categories, root = leave_out_root(categories, annotations)
     image_ids = images.integers("id")
     images.refuse_repeats("id", image_ids)
     names = _file_names(images)
@@ -163,6 +178,7 @@ def examine(
     limit[~annotations.usable("image_id")] = np.inf
     _remark_shared_files(findings, images, names)
     has_class = annotations.usable("category_id") & (class_row >= 0)
+    _remark_root(findings, root)
     _remark_unused_classes(findings, classes, class_row[has_class])
     keep, inside = box_rules.judge(annotations, boxes, limit, use)
     ignored = box_rules.ignored(annotations, use)
@@ -173,6 +189,7 @@ def examine(
     return CocoRecords(
         findings, images, categories, annotations, image_ids, names, hw, category_ids, classes,
         annotation_ids, image_row, class_row, boxes, area, crowd, keep, inside, ignored,
+        root,
     )  # fmt: skip
 
 
@@ -322,6 +339,12 @@ def _remark_shared_files(findings: Findings, images: Table, names: list[str]) ->
             f"{len(again)} image(s) share the file of another one: {shown}",
             examples=[shorten(names[row]) for row in again[:EXAMPLES].tolist()],
         )
+
+
+def _remark_root(findings: Findings, root: str | None) -> None:
+    if root is not None:
+        text = f"category 0 ({shorten(root)}) is the parent of the others and has no box: left out"
+        findings.add("class-root", "note", 1, text, examples=["category 0"])
 
 
 def _remark_unused_classes(findings: Findings, classes: ClassTable, class_row: np.ndarray) -> None:

@@ -13,8 +13,9 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,13 @@ _REDUCE_TO = 2
 _GRAY_16 = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 #: Tag of the orientation.
 EXIF_ORIENTATION = 0x0112
+_SPECIAL = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISCHR, "a device"),
+)
 
 
 def decode_image(
@@ -66,7 +74,13 @@ def decode_image(
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """The image of a file with only its header read; failures inside become `BadImageError`."""
+    """The image of a file with only its header read; failures inside become `BadImageError`.
+
+    Only regular files are opened: a named pipe would wait for a writer forever.
+    """
+    kind = special_kind(path)
+    if kind is not None:
+        raise BadImageError(str(path), f"is {kind}, not an image file")
     try:
         with Image.open(path, formats=FORMATS) as image:
             pixels = image.width * image.height
@@ -78,6 +92,23 @@ def opened(path: Path) -> Iterator[Image.Image]:
     except Exception as error:
         # Broken files make Pillow raise nearly anything: OSError, SyntaxError, struct.error, ...
         raise BadImageError(str(path), _reason(path, error)) from error
+
+
+def special_kind(path: Path) -> str | None:
+    """What a path leads to that is no regular file, in words; None for files and for nothing."""
+    with suppress(OSError, ValueError):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            return next((words for is_kind, words in _SPECIAL if is_kind(mode)), "no regular file")
+    return None
+
+
+def holds_frames(image: Image.Image) -> bool:
+    """Whether an opened image is animated, or a document of several pages."""
+    # A JPEG with several pictures in it is a photo with a preview or a depth map.
+    return image.format in ("GIF", "PNG", "TIFF", "WEBP") and bool(
+        getattr(image, "is_animated", False)
+    )
 
 
 def check_size(path: Path, image: Image.Image, stored_hw: tuple[int, int]) -> None:
@@ -132,8 +163,6 @@ def _reason(path: Path, error: Exception) -> str:
     """Why a file could not be read, with the likely cause."""
     if isinstance(error, FileNotFoundError):
         return "no such file; check the image folder and the file_name in the annotations"
-    if path.is_dir():
-        return "is a folder, not an image file"
     if isinstance(error, Image.DecompressionBombError):
         return _too_large("by its header")
     if isinstance(error, PermissionError):

@@ -20,14 +20,9 @@ from ladcli.data.headers import (
     read_header,
     remark_oddities,
 )
+from ladcli.data.image_suffixes import SUFFIXES
 from ladcli.data.index import CocoIndex
 from ladcli.errors import UserError
-
-#: Endings of files that folders and patterns are searched for, in lower case.
-SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm",
-    ".pnm",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

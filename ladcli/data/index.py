@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,7 @@ from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile, describe_some, read_coco
 from ladcli.data.columns import shorten
 from ladcli.data.findings import EXAMPLES, Findings
-from ladcli.data.headers import (
-    Header,
-    describe_bad,
-    look_at_all,
-    read_header,
-    remark_oddities,
-)
 from ladcli.errors import UserError
-from ladcli.recipe.flags import option_value
 
 #: Boxes whose part inside the image is thinner than this, in stored pixels, are no targets: their
 #: size would round to nothing in float32, and its logarithm would be infinite.
@@ -52,6 +44,9 @@ class CocoIndex:
     crowd: np.ndarray  # [M] bool
     classes: ClassTable
     notes: tuple[str, ...] = ()  # what was odd about the file, one line per kind
+    #: File names by image id, where they are spelled otherwise on disk; no part of what is learned.
+    found_names: Mapping[int, str] = field(default_factory=dict)
+    left_out: tuple[int, ...] = ()  # ids of images that are no part of this, as they cannot be read
 
     def __len__(self) -> int:
         return self.image_ids.shape[0]
@@ -62,7 +57,8 @@ class CocoIndex:
 
     def path(self, row: int) -> Path:
         """Where an image lies; names that leave the image folder were refused at load."""
-        return self.images_dir / self.file_name(row)
+        found = self.found_names.get(int(self.image_ids[row])) if self.found_names else None
+        return self.images_dir / (found or self.file_name(row))
 
     def targets(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Boxes [g, 4] and labels [g] to learn, and crowd regions [r, 4], of one image."""
@@ -109,13 +105,17 @@ class CocoIndex:
         return digest.hexdigest()
 
 
-def load_index(annotations: Path, images_dir: Path) -> CocoIndex:
+def load_index(annotations: Path, images_dir: Path, classes: ClassTable | None = None) -> CocoIndex:
     """Read COCO instances JSON into an index, images in ascending id.
+
+    Args:
+        classes: that the index should have, as far as the file has them.
 
     Raises:
         UserError: as `ladcli.data.coco_json.read_coco`, or there is no such image folder.
     """
     coco = read_coco(annotations)
+    coco = coco if classes is None else coco.suited_to(classes)
     if not images_dir.is_dir():
         raise UserError(f"{images_dir}: no such image folder; name it with --images")
     findings = Findings(annotations)
@@ -203,42 +203,6 @@ def for_training(index: CocoIndex, *, skip_empty: bool) -> CocoIndex:
         return index
     owner = np.searchsorted(index.box_ptr, trainable, side="right") - 1
     return index.subset(np.unique(owner))
-
-
-def check_files(index: CocoIndex, *, skip_bad: bool) -> CocoIndex:
-    """Open the header of every image: does it exist, can it be read, has it the stated size?
-
-    Pixels are not decoded, so a file that is cut off passes; decoding finds it later.
-
-    Args:
-        skip_bad: leave bad images out, with a note, instead of stopping.
-
-    Raises:
-        UserError: with the count and the first names; or no image is left.
-    """
-    headers = look_at_all(partial(_header, index), range(len(index)))
-    bad = [header.problem for header in headers if header.problem is not None]
-    findings = Findings(index.annotations)
-    remark_oddities(findings, headers)
-    if findings.found:
-        index = replace(index, notes=(*index.notes, *findings.notes()))
-    if not bad:
-        return index
-    summary = describe_bad(bad, len(index))
-    if not skip_bad:
-        raise UserError(
-            f"{index.annotations}: {summary}; mend them, or leave them out with "
-            f"{option_value('data.skip_bad_images', True)}"
-        )
-    if len(bad) == len(index):
-        raise UserError(f"{index.annotations}: {summary}; check the image folder")
-    kept = index.subset([row for row, header in enumerate(headers) if header.problem is None])
-    return replace(kept, notes=(*kept.notes, f"{index.annotations}: left out, {summary}"))
-
-
-def _header(index: CocoIndex, row: int) -> Header:
-    height, width = (int(side) for side in index.hw[row])
-    return read_header(index.path(row), (height, width))
 
 
 def _clipped_corners(coco: CocoFile) -> tuple[np.ndarray, np.ndarray]:

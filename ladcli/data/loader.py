@@ -19,6 +19,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transform
 
+from ladcli.data.bad_share import BadImages, require_folder
 from ladcli.data.decode import decode_image
 from ladcli.data.index import CocoIndex
 from ladcli.data.plan import Plan
@@ -59,6 +60,7 @@ def load_batches(
     workers: int,
     skip_bad_images: bool,
     pin_memory: bool,
+    max_bad_share: float | None = None,
 ) -> BatchLoader:
     """The batches of ``plan``, in order; pass ``plan[k:]`` to go on after ``k`` batches.
 
@@ -69,16 +71,27 @@ def load_batches(
         skip_bad_images: list images that cannot be read in `Batch.skipped`, instead of stopping;
             such a batch is smaller, possibly empty.
         pin_memory: put batches into page-locked memory (needs an accelerator).
+        max_bad_share: of the images of the index, that may be skipped in one pass; one always.
+            None sets no limit, and does not ask whether the image folder is still there.
     """
     dataset = _PlannedBatches(index, plan, tuple(mean), tuple(std), skip_bad_images)
-    return BatchLoader(dataset, workers, pin_memory)
+    return BatchLoader(dataset, workers, pin_memory, index, max_bad_share)
 
 
 class BatchLoader:
     """An iterable over batches that knows its length; every iteration starts at the beginning."""
 
-    def __init__(self, dataset: _PlannedBatches, workers: int, pin_memory: bool) -> None:
+    def __init__(
+        self,
+        dataset: _PlannedBatches,
+        workers: int,
+        pin_memory: bool,
+        index: CocoIndex,
+        max_bad_share: float | None,
+    ) -> None:
         self._dataset = dataset
+        self._index = index
+        self._max_bad_share = max_bad_share
         self._workers = min(workers, len(dataset))
         self._pin_memory = pin_memory
 
@@ -88,8 +101,12 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches.
 
+        A batch of which nothing could be read waits for the next one of which something could: so
+        whoever is stopped here goes on before those that a disk took with it.
+
         Raises:
             BadImageError: an image cannot be read, or is not what the annotations say.
+            TooManyBadImages: more were skipped than may be, or the image folder went away.
         """
         loader: DataLoader[Batch | _Failure] = DataLoader(
             self._dataset,
@@ -101,10 +118,23 @@ class BatchLoader:
             # Without one of its own, the loader would draw from torch's global generator.
             generator=torch.Generator(),
         )
+        limited = self._max_bad_share is not None
+        bad = BadImages(len(self._index), self._max_bad_share or 0.0)
+        unread: list[Batch] = []
         for item in loader:
+            if limited and (isinstance(item, _Failure) or item.skipped):
+                require_folder(self._index.images_dir)
             if isinstance(item, _Failure):
                 raise BadImageError(item.path, item.reason)
+            if limited and item.skipped:
+                bad.add(item.skipped)
+                if not len(item):
+                    unread.append(item)
+                    continue
+            yield from unread
+            unread.clear()
             yield item
+        yield from unread
 
 
 class _PlannedBatches(Dataset[Batch | _Failure]):

@@ -60,13 +60,17 @@ FREE_KEYS = (
     "train.save_every_minutes",
     "data.workers",
     "data.skip_bad_images",
+    "data.max_bad_share",
 )
 #: Options that say where something lies: it may lie elsewhere by now, as long as it is the same.
 PLACE_KEYS = (
     "data.dir",
     "data.train_json",
     "data.val_json",
+    "data.test_json",
     "data.images",
+    "data.val_images",
+    "data.test_images",
     "distill.teacher",
     "distill.cache",
 )

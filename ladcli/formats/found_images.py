@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
-from ladcli.data.image_files import SUFFIXES
+from ladcli.data.image_suffixes import SUFFIXES
 from ladcli.errors import UserError
 
 

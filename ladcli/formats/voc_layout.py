@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ladcli.data.image_files import SUFFIXES
+from ladcli.data.image_suffixes import SUFFIXES
 from ladcli.errors import UserError
 from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import ForeignImage, ForeignSet, Split, split_called

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ladcli.data.image_files import SUFFIXES
+from ladcli.data.image_suffixes import SUFFIXES
 from ladcli.errors import UserError
 from ladcli.formats.class_names import (
     GivenClasses,

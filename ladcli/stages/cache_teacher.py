@@ -23,7 +23,7 @@ from ladcli.distill.teacher import OnlineTeacher
 from ladcli.engine.device import autocast, choose_device
 from ladcli.engine.interrupt import stop_on_signal
 from ladcli.engine.progress import announce, progress
-from ladcli.errors import Interrupted, UserError
+from ladcli.errors import Interrupted, TooManyBadImages, UserError
 from ladcli.outputs import require_replaceable
 from ladcli.recipe.options import read_files
 from ladcli.recipe.schema import Recipe
@@ -117,7 +117,7 @@ def cache_teacher(
 def _warn(recipe: Recipe, index: CocoIndex, hints: list[str], said: set[str]) -> None:
     """What the user should know before the first batch."""
     boxes = input_boxes(index, recipe.data.short[-1], recipe.data.long)
-    for note in filter(None, [*hints, reach_warning(recipe, index, boxes)]):
+    for note in filter(None, [*index.notes, *hints, reach_warning(recipe, index, boxes)]):
         if note not in said:
             announce(f"note: {note}")
             said.add(note)
@@ -167,26 +167,42 @@ def _run_missing_parts(
         std=teacher.detector.architecture.pixel_std,
         workers=recipe.data.workers,
         skip_bad_images=recipe.data.skip_bad_images,
+        max_bad_share=recipe.data.max_bad_share,
         pin_memory=device.type == "cuda",
     )
     total = sum(map(len, parts))
     before = total - len(loader)
     skipped: set[str] = set()
+    doubtful: list[int] = []  # parts of this call that lack images
+    incomplete = False
     with (
         progress("cache teacher", total, unit="batches", step="batch", quiet=quiet) as bar,
         stop_on_signal("this batch", lambda: "the parts of the cache that are written") as stop,
     ):
         bar.update(before)
-        for done, batch in enumerate(loader, start=1):
-            skipped.update(batch.skipped)
-            if len(batch):
-                batch = batch.to(device)
-                rows = encode_opinion(teacher.look_at(batch), recipe.cache.level, recipe.soft)
-                writer.add(batch, rows)
-            if done in ends:
-                writer.close_part(ends[done])
-            bar.update(before + done)
-            if stop and done < len(loader):
-                raise Interrupted
+        try:
+            for done, batch in enumerate(loader, start=1):
+                skipped.update(batch.skipped)
+                incomplete |= bool(batch.skipped)
+                if len(batch):
+                    batch = batch.to(device)
+                    rows = encode_opinion(teacher.look_at(batch), recipe.cache.level, recipe.soft)
+                    writer.add(batch, rows)
+                if done in ends:
+                    writer.close_part(ends[done])
+                    doubtful += [ends[done]] if incomplete else []
+                    incomplete = False
+                bar.update(before + done)
+                if stop and done < len(loader):
+                    raise Interrupted
+        except TooManyBadImages as error:
+            # What went away took images of these with it before the limit was reached.
+            for number in doubtful:
+                writer.drop_part(number)
+            more = f", or set {error.raise_limit}" if error.raise_limit else ""
+            raise UserError(
+                f"{error.found}; the parts of the cache that are complete stay: bring the images "
+                f"back and give the same command again{more}"
+            ) from error
     if skipped:
         announce(f"note: {len(skipped)} image(s) left out of the cache: {min(skipped)}")

@@ -14,6 +14,7 @@ from ladcli.check.same_classes import report_class_differences
 from ladcli.check.same_content import report_same_content
 from ladcli.data.findings import SEVERITIES, Finding
 from ladcli.data.folder import find_annotations, find_split
+from ladcli.data.image_folder import find_image_folder
 from ladcli.errors import UserError
 from ladcli.recipe.schema import DataConfig, Recipe
 from ladcli.stages.input_boxes import input_boxes, reach_warning
@@ -107,10 +108,12 @@ def sets_of_files(
         if not with_images:
             found.append(SetFiles(name, path, None))
             continue
-        named = DataConfig(val_json=str(path), images=str(folders[number]) if folders else None)
-        files = find_split(named, "val")
-        assert files is not None  # a file that is named is found, or refused
-        found.append(SetFiles(name, files.annotations, files.images))
+        folder = folders[number] if folders else None
+        if folder is None:
+            folder = find_image_folder(path, "val", None, option="data.images")
+        elif not folder.is_dir():
+            raise UserError(f"{folder}: no such image folder; check --images")
+        found.append(SetFiles(name, path, folder))
     return found
 
 

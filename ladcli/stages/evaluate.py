@@ -88,6 +88,7 @@ def evaluate_checkpoint(
     """
     loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
     checkpoint = loaded.path
+    where = where.suited_to(loaded.detector.classes)
     require_same_classes(
         where.truth.classes, f"the set {where.truth.path}", loaded.detector.classes, checkpoint
     )
@@ -167,6 +168,7 @@ def evaluate_detector(
         precision=precision,
         workers=workers,
         skip_bad_images=skip_bad_images,
+        max_bad_share=where.max_bad_share,
         views=views,
         title=title or f"evaluate {where.name}",
         quiet=quiet,

@@ -183,7 +183,9 @@ def _measure(
             announce(f"measuring {name} on {split}, {number} of {len(due)}", quiet=quiet)
             recipe = recipes[run.name]
             data = recipe.data
-            key = (data.dir, data.val_json, data.images, split, str(data.skip_bad_images))
+            places = (data.dir, data.train_json, data.val_json, data.test_json)
+            folders = (data.images, data.val_images, data.test_images)
+            key = (*places, *folders, split, str(data.skip_bad_images), str(data.max_bad_share))
             if key not in sets:
                 opened = open_evaluation_set(recipe.data, split)
                 assert opened is not None  # required sets raise

@@ -63,7 +63,8 @@ class Truths:
             return DataConfig(dir=str(self.data))
         if recipe is None:
             return None
-        known = (recipe.data.dir, recipe.data.train_json, recipe.data.val_json)
+        data = recipe.data
+        known = (data.dir, data.train_json, data.val_json, data.test_json)
         return recipe.data if any(known) else None
 
 
