@@ -183,7 +183,8 @@ def _as_yolo(survey: _Survey) -> str | None:
         return None
     if described:
         found = f"{described[0].relative_to(survey.root)} names the classes"
-        return _told("YOLO", "yolo", described[0].parent, found)
+        usual = described[0].stem.lower() in ("data", "dataset")
+        return _told("YOLO", "yolo", described[0].parent if usual else described[0], found)
     folder = labels[0].parent
     found = f"{_count(texts, 'label file')} such as {labels[0].relative_to(survey.root)}"
     extra = []

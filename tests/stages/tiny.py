@@ -108,12 +108,12 @@ def cut_pixels(image: Path) -> None:
 STEP = "ladcli.engine.loop.lr_factor"
 
 
-def ctrl_cat_call(monkeypatch: pytest.MonkeyPatch, target: str, number: int) -> list[int]:
+def ctrl_c_at_call(monkeypatch: pytest.MonkeyPatch, target: str, number: int) -> list[int]:
     """Press Ctrl-C at the ``number``-th call of the function ``target``; count the calls."""
     return at_call(monkeypatch, target, number, lambda: signal.raise_signal(signal.SIGINT))
 
 
-def power_cutat_call(monkeypatch: pytest.MonkeyPatch, target: str, number: int) -> list[int]:
+def power_cut_at_call(monkeypatch: pytest.MonkeyPatch, target: str, number: int) -> list[int]:
     """Let the ``number``-th call of ``target`` be the program's last, with no time to save."""
 
     def cut() -> None:
