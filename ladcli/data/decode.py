@@ -103,14 +103,6 @@ def special_kind(path: Path) -> str | None:
     return None
 
 
-def holds_frames(image: Image.Image) -> bool:
-    """Whether an opened image is animated, or a document of several pages."""
-    # A JPEG with several pictures in it is a photo with a preview or a depth map.
-    return image.format in ("GIF", "PNG", "TIFF", "WEBP") and bool(
-        getattr(image, "is_animated", False)
-    )
-
-
 def check_size(path: Path, image: Image.Image, stored_hw: tuple[int, int]) -> None:
     """Refuse an opened image whose stored size is not ``stored_hw``.
 
