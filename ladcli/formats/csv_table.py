@@ -20,10 +20,11 @@ from typing import Literal
 
 from ladcli.errors import UserError
 from ladcli.formats.class_names import GivenClasses, class_descriptions
-from ladcli.formats.findings import Findings, printable
+from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box, Corners, ForeignImage, ForeignSet, Split, split_called
 from ladcli.formats.found_images import ImageFiles, files_below, folded, shared_folders
 from ladcli.formats.text import as_number, read_text, table_rows
+from ladcli.plain_text import one_line
 
 #: Names of a column, as they are written without case and without anything but letters and digits.
 _IMAGE = (
@@ -215,7 +216,7 @@ def _columns(path: Path, text: str) -> tuple[_Columns, str]:
     delimiter = max(_DELIMITERS, key=header.count)
     names = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter))]
     raise UserError(
-        f"{path}: the columns of a box are not among {printable(', '.join(names)[:200])}; name "
+        f"{path}: the columns of a box are not among {one_line(', '.join(names)[:200])}; name "
         "them ImageID, LabelName, XMin, XMax, YMin, YMax (shares), or filename, class, xmin, ymin, "
         "xmax, ymax (pixels) in the first line"
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ladcli.plain_text import one_line
+
 _EXAMPLES = 3
 
 
@@ -50,7 +52,7 @@ class Findings:
         if where and len(kind.examples) < _EXAMPLES:
             if self._prefix:
                 where = where.replace(self._prefix, "")
-            kind.examples.append(printable(where))
+            kind.examples.append(one_line(where))
 
     def lines(self) -> list[str]:
         """``2 boxes left out: no area (a.txt line 3, b.txt line 1)``."""
@@ -58,7 +60,7 @@ class Findings:
         for (what, words), kind in self._kinds.items():
             more = ", ..." if kind.count > len(kind.examples) else ""
             examples = f" ({', '.join(kind.examples)}{more})" if kind.examples else ""
-            lines.append(f"{several(kind.count, what)} {printable(words)}{examples}")
+            lines.append(f"{several(kind.count, what)} {one_line(words)}{examples}")
         return lines
 
     def to_plain(self) -> list[dict[str, Any]]:
@@ -66,7 +68,7 @@ class Findings:
         return [
             {
                 "what": what,
-                "problem": printable(words),
+                "problem": one_line(words),
                 "left_out": kind.left_out,
                 "count": kind.count,
                 "examples": kind.examples,
@@ -81,10 +83,3 @@ def several(count: int, what: str) -> str:
         return f"1 {what}"
     ending = "es" if what.endswith(("s", "x", "ch")) else "s"
     return f"{count:,} {what}{ending}"
-
-
-def printable(text: str) -> str:
-    """``text`` out of a file, without characters that a terminal would obey."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

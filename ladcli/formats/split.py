@@ -82,7 +82,9 @@ def divided(
     rows: dict[Split, list[int]] = defaultdict(list)
     for row, split in enumerate(own):
         rows["train" if split is None else split].append(row)
+    total = len(rows["train"])
     rows["train"], rows["val"], rows["test"] = _drawn(rows, keys, shares)
+    _say_far_off(rows, total, shares, findings)
     return {split: rows[split] for split in SPLITS if rows[split]}
 
 
@@ -102,6 +104,22 @@ def _drawn(
         else:
             train.append(row)
     return train, val, test
+
+
+def _say_far_off(
+    rows: Mapping[Split, Sequence[int]], total: int, shares: Shares, findings: Findings
+) -> None:
+    """Few images, or few groups, may be shared out far from what was asked for."""
+    asked: tuple[tuple[Split, float | None], ...] = (("val", shares.val), ("test", shares.test))
+    for split, share in asked:
+        wanted = (share or 0) * total
+        if abs(len(rows[split]) - wanted) > wanted / 2:
+            findings.note(
+                "share",
+                "far from what was asked for: where an image goes depends on its content alone, "
+                "and evens out with more images",
+                f"{split} {len(rows[split])} of {total}, not {wanted:.0f}",
+            )
 
 
 def _refuse_again(shares: Shares, own: set[Split]) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ladcli.formats.findings import Findings, printable, several
+from ladcli.formats.findings import Findings, several
+from ladcli.plain_text import one_line
 
 
 def test_kinds_are_counted_with_first_examples() -> None:
@@ -23,7 +24,7 @@ def test_text_of_files_does_not_command_a_terminal() -> None:
     findings = Findings()
     findings.note("class", "odd", "a\x1b[31m\nb\x9b")
     assert findings.lines() == ["1 class odd (a\\x1b[31m\\nb\\x9b)"]
-    assert printable("été") == "été"
+    assert one_line("été") == "été"
 
 
 def test_plural() -> None:

@@ -35,6 +35,19 @@ def test_shares_are_met_about() -> None:
     assert places.count("test") == pytest.approx(400, abs=60)
 
 
+def test_shares_that_are_far_off_are_said() -> None:
+    placed = split_of(100, Shares(0.3))
+    unlucky = [digest for row, digest in enumerate(digests(100)) if placed[row] == "train"][:20]
+    findings = Findings()
+    divided(images(20), unlucky, names(20), Shares(0.3), findings)
+    (line,) = findings.lines()
+    assert line.startswith("1 share far from what was asked for: where an image goes")
+    assert line.endswith("(val 0 of 20, not 6)")
+    close = Findings()
+    divided(images(4000), digests(4000), names(4000), Shares(0.2, 0.1), close)
+    assert close.lines() == []
+
+
 def test_an_image_keeps_its_place_when_others_are_added() -> None:
     few, many = split_of(100, Shares(0.2, 0.1)), split_of(400, Shares(0.2, 0.1))
     assert all(many[row] == place for row, place in few.items())

@@ -171,7 +171,8 @@ def import_data(
 
 def _show(imported: Imported) -> None:
     from ladcli.cli.console import counted
-    from ladcli.formats.findings import printable, several
+    from ladcli.formats.findings import several
+    from ladcli.plain_text import one_line
 
     for split, count in imported.images.items():
         boxes = several(imported.boxes[split], "box")
@@ -179,5 +180,5 @@ def _show(imported: Imported) -> None:
     names = [f"{name} {count:,}" for name, count in list(imported.classes.items())[:10]]
     more = ", ..." if len(imported.classes) > 10 else ""
     classes = several(len(imported.classes), "class")
-    print_line(printable(f"{classes} (with boxes): {', '.join(names)}{more}"))
+    print_line(one_line(f"{classes} (with boxes): {', '.join(names)}{more}"))
     print_line(f"data folder: {imported.out}")
