@@ -112,7 +112,9 @@ def _say_far_off(
     """Few images, or few groups, may be shared out far from what was asked for."""
     asked: tuple[tuple[Split, float | None], ...] = (("val", shares.val), ("test", shares.test))
     for split, share in asked:
-        wanted = (share or 0) * total
+        if not share:
+            continue
+        wanted = share * total
         if abs(len(rows[split]) - wanted) > wanted / 2:
             findings.note(
                 "share",
