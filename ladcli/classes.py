@@ -33,9 +33,17 @@ class ClassTable:
         """Why ``other`` names other classes than this table, or None where the names agree."""
         if self.names == other.names:
             return None
-        if len(self) != len(other):
-            return f"{len(self)} classes against {len(other)}"
         missing = [name for name in self.names if name not in other.names]
+        if len(self) != len(other):
+            added = [name for name in other.names if name not in self.names]
+            changes = [f"lack {_listed(missing)}"] if missing else []
+            changes += [f"add {_listed(added)}"] if added else []
+            return f"{len(self)} classes against {len(other)}, which {' and '.join(changes)}"
         if missing:
             return f"class {missing[0]!r} is missing"
         return "the same classes in another order"
+
+
+def _listed(names: list[str]) -> str:
+    """The first few of ``names``, in quotes, without control characters."""
+    return ", ".join(repr(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")

@@ -26,6 +26,21 @@ class BadImageError(UserError):
         return (type(self), (self.path, self.reason))
 
 
+class TooManyBadImages(UserError):
+    """So many images cannot be read, or their whole folder, that the fault is hardly in them.
+
+    Attributes:
+        found: what cannot be read.
+        raise_limit: the option that would let it pass; empty where none does.
+    """
+
+    def __init__(self, found: str, raise_limit: str = "") -> None:
+        more = f", or set {raise_limit}" if raise_limit else ""
+        super().__init__(f"{found}; bring the images back{more}")
+        self.found = found
+        self.raise_limit = raise_limit
+
+
 class RunError(Exception):
     """The work itself failed (training diverged, say), in one line; exit code 1."""
 

@@ -158,7 +158,9 @@ class Layout:
         for entry in entries:
             path, parts = Path(entry.path), (*above, entry.name)
             number = self._number_of(parts)
-            if number is not None:
+            # A folder may be named like a file where files lie at several depths.
+            is_way = entry.is_dir(follow_symlinks=False) and self._leads_on(parts)
+            if number is not None and not is_way:
                 ours = entry.is_file(follow_symlinks=False) and self._recognizer(number)(path)
                 found.append((number, path)) if ours else survey.in_the_way.append(path)
             elif self._leads_on(parts):

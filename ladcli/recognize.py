@@ -35,12 +35,17 @@ _RECIPE_SECTIONS = ("data", "model", "assign", "loss", "optim", "schedule", "tra
 _SYNTHETIC = re.compile(
     rb'\{"info": \{"description": "synthetic shapes, (?:train|val|test) split, seed \d+"'
 )
+_IMPORTED = re.compile(rb'\{"info":\{"description":"imported by lad from \w+, (?:train|val|test)"')
+#: First key of an annotation file that `lad data check --fix` wrote.
+CLEANED_BY = "cleaned_by"
+#: And how its name ends.
+CLEANED_ENDING = ".cleaned.json"
 #: Beginning of a JPEG file without camera data, as the imaging library writes it.
 _JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 
 
 def is_page(path: Path) -> bool:
-    """An HTML page of `lad report`, `lad compare` or `lad run`."""
+    """An HTML page of `lad report`, `lad compare`, `lad run` or `lad data stats`."""
     return _head(path).startswith(_PAGE)
 
 
@@ -66,6 +71,11 @@ def is_image_list(path: Path) -> bool:
     found = _object(path)
     ours = _head(path).startswith(b'{\n "images": [')
     return ours and {"images", "categories"} <= found.keys() and "annotations" not in found
+
+
+def is_cleaned(path: Path) -> bool:
+    """Annotations that `lad data check --fix` wrote."""
+    return _head(path).startswith(f'{{"{CLEANED_BY}":'.encode())
 
 
 def is_notes(path: Path) -> bool:
@@ -152,6 +162,23 @@ def is_cache_part(path: Path) -> bool:
 def is_synthetic(path: Path) -> bool:
     """Annotations of a synthetic set."""
     return bool(_SYNTHETIC.match(_head(path)))
+
+
+def is_imported(path: Path) -> bool:
+    """Annotations of an imported set."""
+    return bool(_IMPORTED.match(_head(path)))
+
+
+def is_export(path: Path) -> bool:
+    """The list of what an export wrote."""
+    return bool(export_files(path))
+
+
+def export_files(path: Path) -> dict[str, str]:
+    """Digests by name of what an export wrote; nothing where ``path`` is no such list."""
+    found = _object(path)
+    files = found.get("files")
+    return files if "lad-export" in found and isinstance(files, dict) else {}
 
 
 def is_jpeg(path: Path) -> bool:

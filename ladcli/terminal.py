@@ -10,6 +10,8 @@ import sys
 import textwrap
 from typing import TextIO
 
+from ladcli.plain_text import one_line
+
 #: Seconds that an urgent line waits for a reader before it is given up.
 _PATIENCE = 0.3
 
@@ -28,8 +30,12 @@ def wrapped(text: str, width: int) -> str:
 
 
 def print_line(text: str, *, file: TextIO | None = None) -> None:
-    """Print ``text``, on standard output by default; only on a terminal is it wrapped."""
+    """Print ``text``, on standard output by default; only on a terminal is it wrapped.
+
+    It is one line: whatever it quotes, a control character shows as an escape sequence.
+    """
     stream = sys.stdout if file is None else file
+    text = one_line(text)
     if stream.isatty():
         text = wrapped(text, shutil.get_terminal_size().columns)
     print(text, file=stream, flush=True)

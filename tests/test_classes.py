@@ -32,7 +32,15 @@ def test_a_table_survives_json() -> None:
     [
         (TABLE, None),
         (ClassTable((5, 6, 7), TABLE.names), None),  # known by name, whatever the ids
-        (ClassTable((1, 3), ("cup", "plate")), "3 classes against 2"),
+        (ClassTable((1, 3), ("cup", "plate")), "3 classes against 2, which lack 'spoon'"),
+        (
+            ClassTable((1,), ("fork",)),
+            "3 classes against 1, which lack 'cup', 'plate', 'spoon' and add 'fork'",
+        ),
+        (
+            ClassTable((1, 2), ("cup", "a\tb")),
+            "3 classes against 2, which lack 'plate', 'spoon' and add 'a\\tb'",
+        ),
         (ClassTable((1, 3, 90), ("cup", "plate", "fork")), "class 'spoon' is missing"),
         (ClassTable((1, 3, 90), ("plate", "cup", "spoon")), "the same classes in another order"),
     ],

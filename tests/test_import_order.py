@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "assign": {"structures"},
     "detector": {"recipe", "structures"},
     "data": {"recipe", "structures"},
+    "formats": {"data", "recipe", "structures"},
 }
 _BELOW = {*MAY_IMPORT}
 MAY_IMPORT |= {
@@ -29,7 +30,8 @@ MAY_IMPORT |= {
     "engine": _BELOW,
     # What only reads results never imports torch.
     "evaluate": {"data", "recipe", "structures"},
-    "stages": {*_BELOW, "objective", "cache", "engine", "evaluate"},
+    "check": {"data", "engine", "recipe", "structures"},
+    "stages": {*_BELOW, "objective", "cache", "engine", "evaluate", "check"},
 }
 MAY_IMPORT["cli"] = {*MAY_IMPORT["stages"], "stages"}
 #: `assign` must be usable from another trainer, so it takes nothing else of ours.

@@ -85,6 +85,14 @@ def test_clearing_takes_what_is_ours_and_nothing_else(tmp_path: Path) -> None:
     assert not (tmp_path / "deep/a").exists()
 
 
+def test_files_may_lie_at_several_depths(tmp_path: Path) -> None:
+    layout = Layout({"list": is_ours, "deep/*": is_ours, "deep/*/*": is_ours})
+    fill(tmp_path, list="ours", deep__a="ours", deep__b__c="ours", deep__b__mine="dear")
+    survey = layout.survey(tmp_path)
+    assert len(survey.ours) == 3
+    assert survey.strangers == [tmp_path / "deep/b/mine"]
+
+
 def test_what_tells_the_folder_goes_last(tmp_path: Path) -> None:
     fill(tmp_path, first="ours", second="ours", deep__a__third_txt="ours")
     names = [path.name for path in LAYOUT.survey(tmp_path).ours]

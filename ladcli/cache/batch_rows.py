@@ -40,7 +40,7 @@ from ladcli.cache.records import (
 )
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import Sample
-from ladcli.detector.anchors import AnchorLayout
+from ladcli.detector.levels import AnchorLayout
 from ladcli.structures import StoredRows
 
 Rows = Mapping[str, np.ndarray]

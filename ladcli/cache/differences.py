@@ -19,7 +19,7 @@ from ladcli.classes import ClassTable
 from ladcli.data.image_digests import image_digests
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import ViewGrid
-from ladcli.detector.anchors import AnchorLayout
+from ladcli.detector.levels import AnchorLayout
 from ladcli.detector.model import Detector
 from ladcli.recipe.flags import option_value, shown_value
 from ladcli.recipe.schema import DataConfig, SoftConfig

@@ -140,6 +140,10 @@ class CacheWriter:
             np.savez(file, **self._part.arrays(self.tables))  # type: ignore[arg-type]
         self._part = _Part()
 
+    def drop_part(self, number: int) -> None:
+        """Forget a part that was written, so that it is made again."""
+        self._part_path(number).unlink(missing_ok=True)
+
     def finish(self) -> None:
         """Pack all parts into the file and remove them."""
         # From version 1.10 on, HDF5 protects its own tables by checksums.

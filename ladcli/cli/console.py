@@ -6,15 +6,17 @@ import copy
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
-from rich.text import TextType
+from rich.text import Text, TextType
 
+from ladcli.plain_text import CONTROL, one_line, safe_lines
 from ladcli.terminal import print_remark
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def print_table(table: Table) -> None:
     On a terminal that is too narrow for it, columns that find no room go below, beside the names
     once more.
     """
+    table = _safe(table)
     if sys.stdout.isatty():
         console = Console()
         for number, part in enumerate(_parts(table, console)):
@@ -60,7 +63,28 @@ def print_costs(costs: Sequence[MethodCost]) -> None:
 
 def print_sentence(text: str) -> None:
     """A sentence on standard output; on a terminal, lines end between words."""
+    text = one_line(text)
     print(textwrap.fill(text, table_width()) if sys.stdout.isatty() else text)
+
+
+def _safe(table: Table) -> Table:
+    """A table whose cells hold no control characters, whatever class or file they name."""
+    safe = copy.copy(table)
+    safe.title = _safe_cell(table.title)
+    safe.columns = [
+        replace(
+            column, header=_safe_cell(column.header), _cells=list(map(_safe_cell, column._cells))
+        )
+        for column in table.columns
+    ]
+    return safe
+
+
+def _safe_cell(cell: Any) -> Any:
+    text = cell.plain if isinstance(cell, Text) else cell
+    if not isinstance(text, str) or CONTROL.search(text.replace("\n", " ")) is None:
+        return cell
+    return Text(safe_lines(text), style=cell.style) if isinstance(cell, Text) else safe_lines(text)
 
 
 def _parts(table: Table, console: Console) -> Iterator[Table]:
@@ -99,6 +123,21 @@ def print_notes(notes: Iterable[str]) -> None:
     """Remarks on the input, one line each, on standard error."""
     for note in notes:
         print_remark(f"note: {note}")
+
+
+@contextmanager
+def working(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """On a terminal, what is done now, for work that cannot say how long it takes.
+
+    Yields:
+        Takes the words for what is done next.
+    """
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda words: None
+        return
+    with console.status("") as status:
+        yield status.update
 
 
 def counted(number: int, what: str) -> str:

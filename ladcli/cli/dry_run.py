@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ladcli.cli.console import PLAIN_WIDTH, counted
+from ladcli.plain_text import one_line
 
 if TYPE_CHECKING:
     from ladcli.recipe.pipeline import Pipeline
@@ -124,7 +125,7 @@ def _closing(forecasts: Sequence[Forecast]) -> str:
 def _wrapped(text: str, width: int, indent: int = 0) -> list[str]:
     """Lines of at most ``width`` columns where words allow it; no word is broken."""
     return textwrap.wrap(
-        text,
+        one_line(text),
         width,
         subsequent_indent=" " * indent,
         break_long_words=False,

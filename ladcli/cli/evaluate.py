@@ -10,16 +10,24 @@ import typer
 
 from ladcli.cli import options as o
 from ladcli.cli.failures import friendly
-from ladcli.errors import UserError
+from ladcli.errors import RunError, UserError
 from ladcli.terminal import print_line
 
 if TYPE_CHECKING:
+    from ladcli.evaluate.pycocotools_engine import EngineOptions
     from ladcli.evaluate.tide import TideOptions, TideThresholds
     from ladcli.stages.evaluate_results import Evaluation
 
 
 #: Panel of `lad eval --help`.
 TIDE = "TIDE"
+
+
+class EngineName(str, Enum):
+    """Who computes the COCO numbers."""
+
+    lad = "lad"
+    pycocotools = "pycocotools"
 
 
 class SplitName(str, Enum):
@@ -59,6 +67,21 @@ def evaluate(
     flip: o.Flip = False,
     scales: o.Scales = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="A row for every class.")] = False,
+    engine: Annotated[
+        EngineName,
+        typer.Option(
+            metavar="NAME",
+            help="Who computes the COCO numbers: lad, or pycocotools itself (slower).",
+        ),
+    ] = EngineName.lad,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Compute them with both engines and show the largest difference; exit code 1 "
+            "from 1e-9 on.",
+        ),
+    ] = False,
     tide: Annotated[
         bool,
         typer.Option("--tide", help="What each kind of error costs.", rich_help_panel=TIDE),
@@ -115,6 +138,7 @@ def evaluate(
         raise UserError("give either --checkpoint CKPT or --predictions FILE")
     o.check_table_name(csv)
     tide_options = _tide_options(wanted=tide, thresholds=tide_thresholds or [], compat=tide_compat)
+    engines = _engine_options(engine, verify=verify, tide=tide)
     views = o.inference_views(flip=flip, scales=scales)
     if predictions is not None:
         if annotations is None:
@@ -138,14 +162,13 @@ def evaluate(
                 )
         from ladcli.stages.evaluate_results import evaluate_results
 
-        evaluation = evaluate_results(predictions, annotations, tide=tide_options)
+        evaluation = evaluate_results(predictions, annotations, tide=tide_options, engine=engines)
         _show(evaluation, per_class=per_class, as_json=as_json, csv=csv)
         return
     assert checkpoint is not None
 
     from ladcli.recipe import load_recipe
-    from ladcli.stages.datasets import choose_evaluation_set
-    from ladcli.stages.evaluate import evaluate_checkpoint
+    from ladcli.stages.evaluate import evaluate_on
 
     flags = o.recipe_flags(
         data=data,
@@ -157,20 +180,34 @@ def evaluate(
     )
     recipe = load_recipe(None, flags=flags, overrides=sets or [])
     o.check_inference_only(sets, "lad eval")
-    evaluation = evaluate_checkpoint(
+    evaluation = evaluate_on(
         checkpoint,
-        choose_evaluation_set(recipe.data, split.value, annotations),
+        recipe.data,
+        split.value,
+        annotations,
         overrides=sets or [],
         out=out,
         device=recipe.train.device,
         precision=recipe.train.precision,
         workers=recipe.data.workers,
-        skip_bad_images=skip_bad_images,
         views=views,
         quiet=quiet,
         tide=tide_options,
+        engine=engines,
     )
     _show(evaluation, per_class=per_class, as_json=as_json, csv=csv)
+
+
+def _engine_options(engine: EngineName, *, verify: bool, tide: bool) -> EngineOptions:
+    """What --engine and --verify ask for."""
+    from ladcli.evaluate.pycocotools_engine import EngineOptions
+
+    if tide and engine is EngineName.pycocotools:
+        raise UserError(
+            "--tide: pycocotools knows no TIDE; leave --engine out, --verify compares the COCO "
+            "numbers of both"
+        )
+    return EngineOptions(engine.value, verify)
 
 
 def _tide_options(*, wanted: bool, thresholds: list[str], compat: bool) -> TideOptions | None:
@@ -211,8 +248,15 @@ def _show(evaluation: Evaluation, *, per_class: bool, as_json: bool, csv: Path |
         write_text(csv, metrics_csv(evaluation.metrics))
     if as_json:
         print(json.dumps(evaluation.to_json()))
+        _require_agreement(evaluation)
         return
     print_table(metrics_table(evaluation.metrics, per_class=per_class))
+    if evaluation.images is not None and evaluation.images.skipped:
+        print_line(f"of {evaluation.images}")
+    if evaluation.engine != "lad":
+        print_line(f"measured by {evaluation.engine}")
+    if evaluation.verified is not None:
+        print_line(str(evaluation.verified))
     if evaluation.tide is not None:
         print()
         print_table(tide_table(evaluation.tide))
@@ -220,3 +264,11 @@ def _show(evaluation: Evaluation, *, per_class: bool, as_json: bool, csv: Path |
         print_line(f"predictions and metrics in {evaluation.folder}")
     if evaluation.stored_in is not None:
         print_line(f"score thresholds for pictures stored in {evaluation.stored_in}")
+    _require_agreement(evaluation)
+
+
+def _require_agreement(evaluation: Evaluation) -> None:
+    """Fail where --verify found more than rounding."""
+    found = evaluation.verified
+    if found is not None and not found.same:
+        raise RunError(f"the engines disagree: {found}; please report it with both files")

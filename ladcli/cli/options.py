@@ -69,8 +69,8 @@ DataDir = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="COCO-layout folder: annotations/ with train.json, val.json and test.json, and "
-        "images/.",
+        help="Folder of a data set: annotations/ and images/, COCO's own download, Roboflow's COCO "
+        "export, or a folder per split. docs/data.md shows the layouts.",
         rich_help_panel=DATA,
     ),
 ]
@@ -86,9 +86,35 @@ ValJson = Annotated[
         metavar="FILE", help="Validation annotations, instead of DIR's own.", rich_help_panel=DATA
     ),
 ]
+TestJson = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Test annotations, instead of DIR's own.", rich_help_panel=DATA
+    ),
+]
 Images = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Image folder, instead of DIR's own.", rich_help_panel=DATA),
+    typer.Option(
+        metavar="DIR",
+        help="Image folder, instead of DIR's own, of every split that names none.",
+        rich_help_panel=DATA,
+    ),
+]
+ValImages = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Image folder of the validation set, where it is another one.",
+        rich_help_panel=DATA,
+    ),
+]
+TestImages = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Image folder of the test set, where it is another one.",
+        rich_help_panel=DATA,
+    ),
 ]
 SkipBadImages = Annotated[
     bool,
@@ -336,7 +362,10 @@ def recipe_flags(
     data: Path | None = None,
     train_json: Path | None = None,
     val_json: Path | None = None,
+    test_json: Path | None = None,
     images: Path | None = None,
+    val_images: Path | None = None,
+    test_images: Path | None = None,
     skip_bad_images: bool = False,
     workers: int | None = None,
     backbone: str | None = None,
@@ -360,7 +389,10 @@ def recipe_flags(
         "data.dir": _text(data),
         "data.train_json": _text(train_json),
         "data.val_json": _text(val_json),
+        "data.test_json": _text(test_json),
         "data.images": _text(images),
+        "data.val_images": _text(val_images),
+        "data.test_images": _text(test_images),
         "data.skip_bad_images": skip_bad_images or None,
         "data.workers": workers,
         "model.backbone": backbone,

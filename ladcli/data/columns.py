@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -10,22 +11,46 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ladcli.data.findings import EXAMPLES, Findings, Severity, some
 from ladcli.errors import UserError
 
 Record: TypeAlias = dict[str, Any]
 _INT64_MAX = 2**63 - 1
+#: Stands where a record lacks a key.
+_ABSENT = object()
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What is wrong with a value of one record."""
+
+    kind: str  # of the finding
+    problem: str  # follows the record's name: ``has id 'x', which must be an integer``
+    remedy: str = ""
+
+
+@dataclass(eq=False)
 class Table:
-    """The records of one kind in a file, all of them JSON objects."""
+    """The records of one kind in a file, all of them JSON objects.
+
+    Every column is read to its end.  What is wrong goes to ``findings`` by kind, with a count, and
+    that stops where the reader of the file wants to be stopped; else the column holds some value in
+    its place, and `usable` tells where.
+    """
 
     path: Path
-    kind: str  # "image", "annotation" or "category", for messages
+    kind: str  # "image", "annotation", "category" or "detection", for messages
     records: list[Record]
+    findings: Findings | None = None  # where faults go; without, the first one stops
+
+    def __post_init__(self) -> None:
+        self._told = Findings(self.path) if self.findings is None else self.findings
+        self._bad: dict[str, np.ndarray] = {}  # by key, [N] bool
 
     @staticmethod
-    def from_plain(path: Path, kind: str, key: str, value: Any) -> Table:
+    def from_plain(
+        path: Path, kind: str, key: str, value: Any, findings: Findings | None = None
+    ) -> Table:
         """Check that ``value``, found under ``key``, is a list of objects.
 
         Raises:
@@ -39,7 +64,7 @@ class Table:
         if not set(map(type, value)) <= {dict}:
             row = next(i for i, record in enumerate(value) if type(record) is not dict)
             raise UserError(f"{path}: {key}[{row}] must be an object, got {shorten(value[row])}")
-        return Table(path, kind, value)
+        return Table(path, kind, value, findings)
 
     def name(self, row: int) -> str:
         """A record as the user would find it: by id if it has one, else by position."""
@@ -52,6 +77,64 @@ class Table:
         """A sentence about one record, to raise."""
         return UserError(f"{self.path}: {self.name(row)} {problem}")
 
+    def usable(self, *keys: str) -> np.ndarray:
+        """Records [N] bool whose values of ``keys`` have no fault; of all keys where none is given.
+
+        Only keys that were asked for before can have one.
+        """
+        usable = np.ones(len(self.records), dtype=bool)
+        for key in keys or self._bad:
+            if key in self._bad:
+                usable &= ~self._bad[key]
+        return usable
+
+    def refuse(self, key: str, faults: Sequence[tuple[int, Fault]]) -> None:
+        """Report records, by row in ascending order, whose ``key`` is at fault: a finding per kind.
+
+        Raises:
+            UserError: about the first, where errors stop.
+        """
+        by_kind: dict[str, list[tuple[int, Fault]]] = {}
+        for row, fault in faults:
+            by_kind.setdefault(fault.kind, []).append((row, fault))
+        for kind, found in by_kind.items():
+            row, fault = found[0]
+            more = f" ({len(found)} {self.plural} like this)" if len(found) > 1 else ""
+            self._told.add(
+                kind,
+                "error",
+                len(found),
+                f"{self.name(row)} {fault.problem}{more}",
+                examples=[self.name(row) for row, _ in found[:EXAMPLES]],
+                remedy=fault.remedy,
+            )
+        if faults:
+            bad = self._bad.setdefault(key, np.zeros(len(self.records), dtype=bool))
+            bad[[row for row, _ in faults]] = True
+
+    def refuse_where(self, key: str, wrong: np.ndarray, fault: Callable[[int], Fault]) -> None:
+        """As `refuse`, for the records where ``wrong`` [N] holds and ``key`` is usable."""
+        rows = np.flatnonzero(wrong & self.usable(key)).tolist()
+        if rows:
+            first = fault(rows[0])  # the others are only counted and named
+            self.refuse(key, [(row, first) for row in rows])
+
+    def remark(
+        self, kind: str, severity: Severity, mask: np.ndarray, words: str, remedy: str = ""
+    ) -> None:
+        """Say of the records where ``mask`` [N] holds, if any, what is odd but no error."""
+        rows = np.flatnonzero(mask).tolist()
+        if rows:
+            names = [self.name(row) for row in rows[:EXAMPLES]]
+            ids = [name.removeprefix(f"{self.kind} ") for name in names]
+            text = f"{len(rows)} {self.kind}(s) {words}: {self.kind} {some(ids, len(rows))}"
+            self._told.add(kind, severity, len(rows), text, examples=names, remedy=remedy)
+
+    @property
+    def plural(self) -> str:
+        """What several of the records are called."""
+        return "categories" if self.kind == "category" else f"{self.kind}s"
+
     def values(self, key: str, default: Callable[[Record], Any] | None = None) -> list[Any]:
         """``key`` of all records; ``default`` (if any) stands in where it is absent."""
         if default is not None:
@@ -59,8 +142,10 @@ class Table:
         try:
             return [record[key] for record in self.records]
         except KeyError:
-            row = next(i for i, record in enumerate(self.records) if key not in record)
-            raise self.error(row, f"has no {key!r}; add it") from None
+            fault = Fault(f"{self.kind}-without-{key}", f"has no {key!r}", "add it")
+            rows = [row for row, record in enumerate(self.records) if key not in record]
+            self.refuse(key, [(row, fault) for row in rows])
+            return [record.get(key, _ABSENT) for record in self.records]
 
     def integers(self, key: str) -> np.ndarray:
         """``key`` of all records as [N] int64; whole floats (1.0) count, nothing else does."""
@@ -70,35 +155,42 @@ class Table:
                 return np.array(values, dtype=np.int64)
             except OverflowError:
                 pass
-        return np.array([self._integer(row, key, v) for row, v in enumerate(values)], np.int64)
+        return self._read_each(key, values, 0, np.dtype(np.int64), int, self._integer_fault)
 
-    def _integer(self, row: int, key: str, value: Any) -> int:
+    def _integer_fault(self, key: str, value: Any) -> Fault | None:
+        kind = f"{self.kind}-{key}-no-integer"
         whole = type(value) is int or (type(value) is float and value.is_integer())
         if whole and -_INT64_MAX <= value <= _INT64_MAX:
-            return int(value)
+            return None
         if whole:
-            raise self.error(
-                row, f"has {key} {shorten(value)}, which needs more than 64 bits; renumber"
-            )
-        hint = "; write it without quotes" if isinstance(value, str) else ""
-        raise self.error(row, f"has {key} {shorten(value)}, which must be an integer{hint}")
+            problem = f"has {key} {shorten(value)}, which needs more than 64 bits"
+            return Fault(f"{self.kind}-{key}-too-large", problem, "renumber")
+        hint = "write it without quotes" if isinstance(value, str) else ""
+        return Fault(kind, f"has {key} {shorten(value)}, which must be an integer", hint)
 
     def strings(self, key: str) -> list[str]:
         """``key`` of all records; strings that can be written as UTF-8."""
-        values = self.values(key)
+        values, faults = self.values(key), []
         for row, value in enumerate(values):
-            if not isinstance(value, str):
-                raise self.error(row, f"has {key} {shorten(value)}, which must be a string")
-            if not value.isascii() and not _is_unicode(value):
-                raise self.error(
-                    row, f"has {key} {shorten(value)}, which is no valid Unicode; rename it"
-                )
+            if type(value) is str and (value.isascii() or _is_unicode(value)):
+                continue
+            if value is not _ABSENT:
+                faults.append((row, self._string_fault(key, value)))
+            values[row] = ""
+        self.refuse(key, faults)
         return values
+
+    def _string_fault(self, key: str, value: Any) -> Fault:
+        if not isinstance(value, str):
+            problem = f"has {key} {shorten(value)}, which must be a string"
+            return Fault(f"{self.kind}-{key}-no-string", problem)
+        problem = f"has {key} {shorten(value)}, which is no valid Unicode"
+        return Fault(f"{self.kind}-{key}-no-unicode", problem, "rename it")
 
     def numbers(self, key: str, width: int) -> np.ndarray:
         """``key`` of all records, lists of ``width`` numbers, as [N, width] float64.
 
-        NaN and infinities pass; integers beyond float64 do not.
+        NaN and infinities pass; integers beyond float64 do not.  Where ``key`` is not usable, NaN.
         """
         values = self.values(key)
         if set(map(type, values)) <= {list} and set(map(len, values)) <= {width}:
@@ -108,51 +200,102 @@ class Table:
                     return np.array(flat, dtype=np.float64).reshape(-1, width)
                 except OverflowError:
                     pass
-        for row, value in enumerate(values):
-            if not _are_numbers(value, width):
-                raise self.error(
-                    row, f"has {key} {shorten(value)}, which must be a list of {width} numbers"
-                )
-        raise AssertionError("a list of bad numbers without a bad number")
+
+        def fault(key: str, value: Any) -> Fault | None:
+            if _are_numbers(value, width):
+                return None
+            problem = f"has {key} {shorten(value)}, which must be a list of {width} numbers"
+            return Fault(f"{self.kind}-{key}-no-numbers", problem)
+
+        filler = [math.nan] * width
+        found = self._read_each(key, values, filler, np.dtype(np.float64), list, fault)
+        return found.reshape(-1, width)
 
     def optional_numbers(self, key: str) -> np.ndarray:
-        """``key`` of all records as [N] float64, NaN where absent or null."""
-        values = [record.get(key, np.nan) for record in self.records]
+        """``key`` of all records as [N] float64, NaN where absent, null, or not usable."""
+        values = [record.get(key, math.nan) for record in self.records]
         if set(map(type, values)) <= {int, float}:
             try:
                 return np.array(values, dtype=np.float64)
             except OverflowError:
                 pass
-        for row, value in enumerate(values):
-            if value is not None and not _are_numbers([value], 1):
-                raise self.error(row, f"has {key} {shorten(value)}, which must be a number")
-        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+
+        def fault(key: str, value: Any) -> Fault | None:
+            if value is None or _are_numbers([value], 1):
+                return None
+            problem = f"has {key} {shorten(value)}, which must be a number"
+            return Fault(f"{self.kind}-{key}-no-number", problem)
+
+        def number(value: Any) -> float:
+            return math.nan if value is None else float(value)
+
+        return self._read_each(key, values, math.nan, np.dtype(np.float64), number, fault)
 
     def flags(self, key: str) -> np.ndarray:
         """``key`` of all records as [N] bool from 0, 1, false or true; absent is False."""
         values = [record.get(key, 0) for record in self.records]
         if set(map(type, values)) <= {int, bool} and set(values) <= {0, 1}:
             return np.array(values, dtype=bool)
+
+        def fault(key: str, value: Any) -> Fault | None:
+            if isinstance(value, (int, float)) and value in (0, 1):
+                return None
+            problem = f"has {key} {shorten(value)}, which must be 0 or 1"
+            return Fault(f"{self.kind}-{key}-no-flag", problem)
+
+        return self._read_each(key, values, False, np.dtype(bool), bool, fault)
+
+    def _read_each(
+        self,
+        key: str,
+        values: list[Any],
+        filler: Any,
+        dtype: np.dtype[Any],
+        convert: Callable[[Any], Any],
+        fault_of: Callable[[str, Any], Fault | None],
+    ) -> np.ndarray:
+        """A column, value by value; ``filler`` stands where one is absent or at fault."""
+        found, faults = [], []
         for row, value in enumerate(values):
-            if not isinstance(value, (int, float)) or value not in (0, 1):
-                raise self.error(row, f"has {key} {shorten(value)}, which must be 0 or 1")
-        return np.array(values, dtype=bool)
+            fault = None if value is _ABSENT else fault_of(key, value)
+            if fault is not None:
+                faults.append((row, fault))
+            found.append(filler if fault or value is _ABSENT else convert(value))
+        self.refuse(key, faults)
+        return np.array(found, dtype=dtype)
 
     def refuse_repeats(self, key: str, values: np.ndarray) -> None:
-        """Stop where two records share a value [N] of ``key``."""
-        first = first_repeat(values)
-        if first is not None:
-            raise UserError(
-                f"{self.path}: {self.kind} {key} {values[first]} occurs more than once "
-                f"(again at position {first}, counted from 0); every {key} must be unique"
-            )
+        """Stop where two records share a value [N] of ``key``; all but the first are at fault."""
+        rows = np.flatnonzero(repeats(values) & self.usable(key)).tolist()
+        if not rows:
+            return
+        first = rows[0]
+        bad = self._bad.setdefault(key, np.zeros(len(self.records), dtype=bool))
+        bad[rows] = True
+        more = f"; {len(rows)} {self.plural} like this" if len(rows) > 1 else ""
+        self._told.add(
+            f"{self.kind}-{key}-repeated",
+            "error",
+            len(rows),
+            f"{self.kind} {key} {values[first]} occurs more than once "
+            f"(again at position {first}, counted from 0{more})",
+            examples=[f"{self.kind} {values[row]}" for row in rows[:EXAMPLES]],
+            remedy=f"every {key} must be unique",
+        )
+
+
+def repeats(values: np.ndarray) -> np.ndarray:
+    """Which of ``values`` [N] occurred before, [N] bool."""
+    order = np.argsort(values, kind="stable")
+    found = np.zeros(len(values), dtype=bool)
+    found[order[1:]] = values[order[1:]] == values[order[:-1]]
+    return found
 
 
 def first_repeat(values: np.ndarray) -> int | None:
     """Position of the first value [N] that occurred before, or None."""
-    order = np.argsort(values, kind="stable")
-    repeats = order[1:][values[order[1:]] == values[order[:-1]]]
-    return int(repeats.min()) if len(repeats) else None
+    found = repeats(values)
+    return int(found.argmax()) if found.any() else None
 
 
 def shorten(value: Any, limit: int = 60) -> str:

@@ -1,7 +1,8 @@
 """Image files to pixels, by fixed rules.
 
 * The content decides, not the name: JPEG, PNG, GIF, BMP, TIFF, WebP and PPM are read.
-* EXIF orientation is not applied: COCO boxes are in stored pixels.
+* EXIF orientation is not applied: COCO boxes are in stored pixels.  (That of a TIFF file is, by
+  Pillow itself.)
 * Gray, 1 bit and palette become RGB; CMYK is converted; alpha and transparency are dropped, so the
   color underneath shows.
 * 16 bit gray is scaled by 1/257 to 8 bit; 16 bit RGB is cut to 8 bit by Pillow.  Gray of 32 bit or
@@ -12,8 +13,9 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,15 @@ _REDUCE_FROM = 4
 #: ... and the reduced image is still this many times larger, so that resizing looks the same.
 _REDUCE_TO = 2
 _GRAY_16 = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-_EXIF_ORIENTATION = 0x0112
+#: Tag of the orientation.
+EXIF_ORIENTATION = 0x0112
+_SPECIAL = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISCHR, "a device"),
+)
 
 
 def decode_image(
@@ -64,7 +74,13 @@ def decode_image(
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """The image of a file with only its header read; failures inside become `BadImageError`."""
+    """The image of a file with only its header read; failures inside become `BadImageError`.
+
+    Only regular files are opened: a named pipe would wait for a writer forever.
+    """
+    kind = special_kind(path)
+    if kind is not None:
+        raise BadImageError(str(path), f"is {kind}, not an image file")
     try:
         with Image.open(path, formats=FORMATS) as image:
             pixels = image.width * image.height
@@ -78,6 +94,15 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise BadImageError(str(path), _reason(path, error)) from error
 
 
+def special_kind(path: Path) -> str | None:
+    """What a path leads to that is no regular file, in words; None for files and for nothing."""
+    with suppress(OSError, ValueError):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            return next((words for is_kind, words in _SPECIAL if is_kind(mode)), "no regular file")
+    return None
+
+
 def check_size(path: Path, image: Image.Image, stored_hw: tuple[int, int]) -> None:
     """Refuse an opened image whose stored size is not ``stored_hw``.
 
@@ -88,7 +113,7 @@ def check_size(path: Path, image: Image.Image, stored_hw: tuple[int, int]) -> No
     if image.size == (width, height):
         return
     found = f"the file is {image.width}x{image.height}, the annotations say {width}x{height}"
-    orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    orientation = image.getexif().get(EXIF_ORIENTATION, 1)
     if image.size == (height, width) and orientation in (5, 6, 7, 8):
         raise BadImageError(
             str(path),
@@ -130,8 +155,6 @@ def _reason(path: Path, error: Exception) -> str:
     """Why a file could not be read, with the likely cause."""
     if isinstance(error, FileNotFoundError):
         return "no such file; check the image folder and the file_name in the annotations"
-    if path.is_dir():
-        return "is a folder, not an image file"
     if isinstance(error, Image.DecompressionBombError):
         return _too_large("by its header")
     if isinstance(error, PermissionError):

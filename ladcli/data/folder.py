@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
+from ladcli.data.foreign import refuse_folder, refuse_foreign_file
+from ladcli.data.image_folder import find_image_folder
+from ladcli.data.layouts import Split, find_in_layout, image_lists
 from ladcli.errors import UserError
+from ladcli.recipe.flags import FLAGS
 from ladcli.recipe.schema import DataConfig
 
-Split: TypeAlias = Literal["train", "val", "test"]
+__all__ = ["Split", "SplitFiles", "find_annotations", "find_split", "has_data", "missing_split"]
 
 
 @dataclass(frozen=True)
@@ -20,40 +23,76 @@ class SplitFiles:
     images: Path
 
 
+def has_data(data: DataConfig) -> bool:
+    """Whether a training set is named at all."""
+    return data.dir is not None or data.train_json is not None
+
+
 def find_split(data: DataConfig, split: Split) -> SplitFiles | None:
     """The files of one split: named by the recipe, else found in ``data.dir``.
 
-    A folder holds ``annotations/`` with ``X.json`` or ``instances_X*.json`` per split, and images
-    in ``images/`` or ``images/X*/``.  A lone ``instances.json`` is the training split.
+    `ladcli.data.layouts` says which layouts are known.
 
     Returns:
-        None where a validation or test split is simply absent.
+        None where a validation or test split is simply absent, see `missing_split`.
 
     Raises:
         UserError: a folder or file is missing, the choice is ambiguous (with the candidates), or
-            there is no training split (with what was found).
+            there is no training split (with what the folder looks like, and what to do).
     """
     annotations = find_annotations(data, split)
     if annotations is None:
         return None
-    return SplitFiles(annotations, _find_images(data, _root(data), annotations, split))
+    named = image_option(data, split)
+    if named is not None:
+        option, folder = named
+        return SplitFiles(annotations, _named_folder(Path(folder), FLAGS[option]))
+    images = find_image_folder(annotations, split, _root(data), option=_own_option(split))
+    return SplitFiles(annotations, images)
 
 
 def find_annotations(data: DataConfig, split: Split) -> Path | None:
     """The annotation file of one split, wherever its images are; else as `find_split`."""
     root = _root(data)
-    named = {"train": data.train_json, "val": data.val_json, "test": None}[split]
+    named = {"train": data.train_json, "val": data.val_json, "test": data.test_json}[split]
     if named is not None:
-        annotations: Path | None = Path(named)
-    elif root is not None:
-        annotations = _find_annotations(root, split)
-    elif split == "train":
+        annotations = Path(named)
+        if not annotations.is_file():
+            raise UserError(f"{annotations}: {_no_file(annotations)}")
+        refuse_foreign_file(annotations)
+        return annotations
+    if root is not None:
+        found = find_in_layout(root, split)
+        if found is None and split == "train":
+            refuse_folder(root)
+        return found
+    if split == "train":
         raise UserError("no training data: name a folder with --data, or a file with --train-json")
-    else:
-        annotations = None
-    if annotations is not None and not annotations.is_file():
-        raise UserError(f"{annotations}: no such annotation file; check the name")
-    return annotations
+    return None
+
+
+def missing_split(data: DataConfig, split: Split) -> str:
+    """Why `find_split` found no ``split``, as the beginning of a sentence."""
+    lists = image_lists(Path(data.dir)) if split == "test" and data.dir is not None else []
+    if lists:
+        return (
+            f"{data.dir}: has no test set to measure on: {lists[0].name} lists images without "
+            "their boxes, which are kept secret (lad predict looks at such images)"
+        )
+    return f"{data.dir}: has no {split} set"
+
+
+def image_option(data: DataConfig, split: Split) -> tuple[str, str] | None:
+    """The option that names the image folder of a split, and the folder; None where none does."""
+    for key in (_own_option(split), "data.images"):
+        folder = getattr(data, key.removeprefix("data."))
+        if folder is not None:
+            return key, folder
+    return None
+
+
+def _own_option(split: Split) -> str:
+    return "data.images" if split == "train" else f"data.{split}_images"
 
 
 def _root(data: DataConfig) -> Path | None:
@@ -61,62 +100,21 @@ def _root(data: DataConfig) -> Path | None:
         return None
     root = Path(data.dir)
     if not root.is_dir():
-        raise UserError(f"{root}: no such data folder; check --data")
+        refuse_folder(root)
     return root
 
 
-def _find_annotations(root: Path, split: Split) -> Path | None:
-    folder = root / "annotations"
-    if not folder.is_dir():
-        raise UserError(
-            f"{root}: has no folder annotations/; a COCO layout is needed, or name the files with "
-            "--train-json, --val-json and --images (lad eval: --annotations)"
-        )
-    found = sorted(path for path in folder.glob("*.json") if path.is_file())
-    candidates = [path for path in found if _belongs(path.name, split)]
-    lone = folder / "instances.json"
-    if not candidates and split == "train" and lone in found:
-        candidates = [lone]
-    if len(candidates) > 1:
-        option = "; name the one you mean with " + (
-            f"--{split}-json" if split != "test" else "--val-json"
-        )
-        names = ", ".join(path.name for path in candidates)
-        raise UserError(f"{folder}: {len(candidates)} files may be {split}: {names}{option}")
-    if not candidates and split == "train":
-        names = ", ".join(path.name for path in found) or "no .json file"
-        raise UserError(
-            f"{folder}: no train.json or instances_train*.json (found: {names}); "
-            "name the file with --train-json"
-        )
-    return candidates[0] if candidates else None
+def _no_file(path: Path) -> str:
+    if path.is_dir():
+        return "is a folder; name the JSON file in it, or give the folder with --data"
+    if path.exists():
+        return "is no regular file; name a JSON file"
+    return "no such annotation file; check the name"
 
 
-def _belongs(name: str, split: Split) -> bool:
-    return name == f"{split}.json" or name.startswith(f"instances_{split}")
-
-
-def _find_images(data: DataConfig, root: Path | None, annotations: Path, split: Split) -> Path:
-    if data.images is not None:
-        images = Path(data.images)
-        if not images.is_dir():
-            raise UserError(f"{images}: no such image folder; check --images")
-        return images
-    if root is None:
-        # The folder that a COCO layout would have around the annotation file.
-        root = annotations.parent.parent
-    folder = root / "images"
-    if not folder.is_dir():
-        raise UserError(f"{root}: has no folder images/; name the image folder with --images")
-    # A split's own folder has the better claim: images/ may hold the folders of all splits.
-    own = sorted(path for path in folder.glob(f"{split}*") if path.is_dir())
-    if len(own) > 1:
-        named = [path for path in own if annotations.stem.endswith(path.name)]
-        own = named if len(named) == 1 else own
-    if len(own) > 1:
-        names = ", ".join(f"images/{path.name}/" for path in own)
-        raise UserError(
-            f"{root}: {len(own)} folders may hold the images of {split}: {names}; "
-            "name the one you mean with --images"
-        )
-    return own[0] if own else folder
+def _named_folder(folder: Path, flag: str) -> Path:
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise UserError(f"{folder}: is a file, not an image folder; check {flag}")
+    raise UserError(f"{folder}: no such image folder; check {flag}")

@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from ladcli.classes import ClassTable
-from ladcli.data.decode import opened
-from ladcli.data.headers import describe_bad, look_at_all
+from ladcli.data.findings import Findings
+from ladcli.data.headers import (
+    Header,
+    describe_bad,
+    look_at_all,
+    read_header,
+    remark_oddities,
+)
+from ladcli.data.image_suffixes import SUFFIXES
 from ladcli.data.index import CocoIndex
-from ladcli.errors import BadImageError, UserError
-
-#: Endings of files that folders and patterns are searched for, in lower case.
-SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm",
-    ".pnm",
-)  # fmt: skip
+from ladcli.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class FoundImage:
 class FoundIndex:
     """Files whose header was read."""
 
-    index: CocoIndex  # no boxes; image ids are positions in what was found, counted from 1
+    index: (
+        CocoIndex  # no boxes, but notes; image ids are positions in what was found, counted from 1
+    )
     bad: tuple[str, ...]  # what was left out, each with the reason
 
 
@@ -117,14 +120,16 @@ def index_images(found: Sequence[FoundImage], classes: ClassTable, *, skip_bad: 
         UserError: with the count and the first names; or no image is left.
     """
     headers = look_at_all(_header, found)
-    bad = tuple(header for header in headers if isinstance(header, str))
+    bad = tuple(header.problem for header in headers if header.problem is not None)
     if bad and not skip_bad:
         raise UserError(
             f"{describe_bad(bad, len(found))}; mend them, or leave them out with --skip-bad-images"
         )
     if len(bad) == len(found):
         raise UserError(f"{describe_bad(bad, len(found))}; choose image files")
-    sizes = {row: header for row, header in enumerate(headers) if not isinstance(header, str)}
+    sizes = {row: header.hw for row, header in enumerate(headers) if header.problem is None}
+    findings = Findings(Path())
+    remark_oddities(findings, headers)
     names = [found[row].path.encode("utf-8") for row in sizes]
     index = CocoIndex(
         annotations=Path(),  # there are none
@@ -138,18 +143,14 @@ def index_images(found: Sequence[FoundImage], classes: ClassTable, *, skip_bad: 
         labels=np.zeros(0, dtype=np.int64),
         crowd=np.zeros(0, dtype=bool),
         classes=classes,
+        notes=tuple(finding.text for finding in findings.found),
     )
     return FoundIndex(index, bad)
 
 
-def _header(image: FoundImage) -> tuple[int, int] | str:
-    """Height and width of a file, or what is wrong with it."""
+def _header(image: FoundImage) -> Header:
     try:
         image.path.encode("utf-8")
     except UnicodeEncodeError:
-        return f"{image.path!a}: its name is not UTF-8; rename it"
-    try:
-        with opened(Path(image.path)) as file:
-            return file.height, file.width
-    except BadImageError as error:
-        return str(error)
+        return Header(image.path, problem=f"{image.path!a}: its name is not UTF-8; rename it")
+    return read_header(Path(image.path))

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile, describe_some, read_coco
-from ladcli.data.decode import check_size, opened
-from ladcli.data.headers import describe_bad, look_at_all
-from ladcli.errors import BadImageError, UserError
-from ladcli.recipe.flags import option_value
+from ladcli.data.columns import shorten
+from ladcli.data.findings import EXAMPLES, Findings
+from ladcli.errors import UserError
 
 #: Boxes whose part inside the image is thinner than this, in stored pixels, are no targets: their
 #: size would round to nothing in float32, and its logarithm would be infinite.
 MIN_SIDE = 0.1
+#: More boxes in one image are refused: with each of them every anchor is compared, in a table of
+#: several hundred megabytes.
+MAX_BOXES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,9 @@ class CocoIndex:
     crowd: np.ndarray  # [M] bool
     classes: ClassTable
     notes: tuple[str, ...] = ()  # what was odd about the file, one line per kind
+    #: File names by image id, where they are spelled otherwise on disk; no part of what is learned.
+    found_names: Mapping[int, str] = field(default_factory=dict)
+    left_out: tuple[int, ...] = ()  # ids of images that are no part of this, as they cannot be read
 
     def __len__(self) -> int:
         return self.image_ids.shape[0]
@@ -52,7 +57,8 @@ class CocoIndex:
 
     def path(self, row: int) -> Path:
         """Where an image lies; names that leave the image folder were refused at load."""
-        return self.images_dir / self.file_name(row)
+        found = self.found_names.get(int(self.image_ids[row])) if self.found_names else None
+        return self.images_dir / (found or self.file_name(row))
 
     def targets(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Boxes [g, 4] and labels [g] to learn, and crowd regions [r, 4], of one image."""
@@ -99,32 +105,31 @@ class CocoIndex:
         return digest.hexdigest()
 
 
-def load_index(annotations: Path, images_dir: Path) -> CocoIndex:
+def load_index(annotations: Path, images_dir: Path, classes: ClassTable | None = None) -> CocoIndex:
     """Read COCO instances JSON into an index, images in ascending id.
+
+    Args:
+        classes: that the index should have, as far as the file has them.
 
     Raises:
         UserError: as `ladcli.data.coco_json.read_coco`, or there is no such image folder.
     """
     coco = read_coco(annotations)
+    coco = coco if classes is None else coco.suited_to(classes)
     if not images_dir.is_dir():
         raise UserError(f"{images_dir}: no such image folder; name it with --images")
-    return build_index(coco, images_dir)
+    findings = Findings(annotations)
+    remark_thin(coco, findings)
+    return replace(build_index(coco, images_dir), notes=coco.notes + findings.notes())
 
 
 def build_index(coco: CocoFile, images_dir: Path) -> CocoIndex:
-    """The index of an annotation file that was read already."""
+    """The index of an annotation file that was read already: what may be learned from it."""
     order = np.argsort(coco.image_ids, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     corners, wide_enough = _clipped_corners(coco)
-    notes = coco.notes
-    if not wide_enough.all():
-        thin = coco.annotation_ids[~wide_enough].tolist()
-        notes += (
-            f"{coco.path}: {len(thin)} box(es) thinner than {MIN_SIDE} pixel inside the image "
-            f"are no targets: {describe_some('annotation', thin)}",
-        )
-    kept = np.flatnonzero(wide_enough)
+    kept = np.flatnonzero(coco.trainable & wide_enough)
     kept = kept[np.argsort(rank[coco.image_row[kept]], kind="stable")]
     counts = np.bincount(rank[coco.image_row[kept]], minlength=len(order))
     names = [coco.file_names[i].encode("utf-8") for i in order.tolist()]
@@ -140,8 +145,43 @@ def build_index(coco: CocoFile, images_dir: Path) -> CocoIndex:
         labels=coco.class_row[kept],
         crowd=coco.crowd[kept],
         classes=coco.classes,
-        notes=notes,
+        notes=coco.notes,
     )
+
+
+def remark_thin(coco: CocoFile, findings: Findings) -> None:
+    """Say which boxes are too thin to be learned from."""
+    thin = coco.annotation_ids[coco.trainable & ~_clipped_corners(coco)[1]].tolist()
+    if thin:
+        findings.add(
+            "box-thin",
+            "warning",
+            len(thin),
+            f"{len(thin)} box(es) thinner than {MIN_SIDE} pixel inside the image "
+            f"are no targets: {describe_some('annotation', thin)}",
+            examples=[f"annotation {i}" for i in thin[:EXAMPLES]],
+        )
+
+
+def refuse_crowded(index: CocoIndex, findings: Findings) -> None:
+    """Refuse an image with so many boxes that no memory holds a step of training.
+
+    Raises:
+        UserError: where errors stop.
+    """
+    counts = np.diff(index.box_ptr)
+    rows = np.flatnonzero(counts > MAX_BOXES)
+    if len(rows):
+        most = int(counts.argmax())
+        findings.add(
+            "image-too-many-boxes",
+            "error",
+            len(rows),
+            f"image {index.image_ids[most]} ({shorten(index.file_name(most))}) has "
+            f"{counts[most]:,} boxes, and training takes {MAX_BOXES:,} in an image at most",
+            examples=[f"image {index.image_ids[row]}" for row in rows[:EXAMPLES]],
+            remedy="cut the image into tiles, or correct the annotations",
+        )
 
 
 def for_training(index: CocoIndex, *, skip_empty: bool) -> CocoIndex:
@@ -150,8 +190,9 @@ def for_training(index: CocoIndex, *, skip_empty: bool) -> CocoIndex:
     Without it they stay and count as background.
 
     Raises:
-        UserError: there is not a single box to learn.
+        UserError: there is not a single box to learn, or an image has far too many.
     """
+    refuse_crowded(index, Findings(index.annotations))
     trainable = np.flatnonzero(~index.crowd)
     if not len(trainable):
         reason = "every box is a crowd region" if len(index.crowd) else "there are no boxes"
@@ -164,49 +205,12 @@ def for_training(index: CocoIndex, *, skip_empty: bool) -> CocoIndex:
     return index.subset(np.unique(owner))
 
 
-def check_files(index: CocoIndex, *, skip_bad: bool) -> CocoIndex:
-    """Open the header of every image: does it exist, can it be read, has it the stated size?
-
-    Pixels are not decoded, so a file that is cut off passes; decoding finds it later.
-
-    Args:
-        skip_bad: leave bad images out, with a note, instead of stopping.
-
-    Raises:
-        UserError: with the count and the first names; or no image is left.
-    """
-    problems = look_at_all(partial(_header_problem, index), range(len(index)))
-    bad = [problem for problem in problems if problem is not None]
-    if not bad:
-        return index
-    summary = describe_bad(bad, len(index))
-    if not skip_bad:
-        raise UserError(
-            f"{index.annotations}: {summary}; mend them, or leave them out with "
-            f"{option_value('data.skip_bad_images', True)}"
-        )
-    if len(bad) == len(index):
-        raise UserError(f"{index.annotations}: {summary}; check the image folder")
-    kept = index.subset([row for row, problem in enumerate(problems) if problem is None])
-    return replace(kept, notes=(*kept.notes, f"{index.annotations}: left out, {summary}"))
-
-
-def _header_problem(index: CocoIndex, row: int) -> str | None:
-    height, width = (int(side) for side in index.hw[row])
-    path = index.path(row)
-    try:
-        with opened(path) as image:
-            check_size(path, image, (height, width))
-    except BadImageError as error:
-        return str(error)
-    return None
-
-
 def _clipped_corners(coco: CocoFile) -> tuple[np.ndarray, np.ndarray]:
     """Boxes [M, 4] float32 xyxy clipped to their image, and which of them are wide enough [M]."""
     limit = coco.hw[coco.image_row][:, ::-1].astype(np.float64)  # [M, 2] as W, H
     low = np.clip(coco.boxes[:, :2], 0, limit)
-    high = np.clip(coco.boxes[:, :2] + coco.boxes[:, 2:], 0, limit)
+    with np.errstate(over="ignore"):  # of boxes that are none to learn from
+        high = np.clip(coco.boxes[:, :2] + coco.boxes[:, 2:], 0, limit)
     # Adding zero turns -0.0 into 0.0, so that equal boxes have equal bytes.
     corners = np.concatenate([low, high], axis=1).astype(np.float32) + np.float32(0)
     return corners, (corners[:, 2:] - corners[:, :2] >= MIN_SIDE).all(axis=1)

@@ -7,7 +7,7 @@ receives tensors.  The result does not depend on the number of workers: nothing 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
@@ -19,6 +19,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transform
 
+from ladcli.data.bad_share import BadImages, require_folder
 from ladcli.data.decode import decode_image
 from ladcli.data.index import CocoIndex
 from ladcli.data.plan import Plan
@@ -82,6 +83,7 @@ def load_batches(
     skip_bad_images: bool,
     pin_memory: bool,
     beside: ReadBeside | None = None,
+    max_bad_share: float | None = None,
 ) -> BatchLoader:
     """The batches of ``plan``, in order; pass ``plan[k:]`` to go on after ``k`` batches.
 
@@ -93,16 +95,27 @@ def load_batches(
             such a batch is smaller, possibly empty.
         pin_memory: put batches into page-locked memory (needs an accelerator).
         beside: reads what is stored of the images of a batch, in the same process as the images.
+        max_bad_share: of the images of the index, that may be skipped in one pass; one always.
+            None sets no limit, and does not ask whether the image folder is still there.
     """
     dataset = _PlannedBatches(index, plan, tuple(mean), tuple(std), skip_bad_images, beside)
-    return BatchLoader(dataset, workers, pin_memory)
+    return BatchLoader(dataset, workers, pin_memory, index, max_bad_share)
 
 
 class BatchLoader:
     """An iterable over batches that knows its length; every iteration starts at the beginning."""
 
-    def __init__(self, dataset: _PlannedBatches, workers: int, pin_memory: bool) -> None:
+    def __init__(
+        self,
+        dataset: _PlannedBatches,
+        workers: int,
+        pin_memory: bool,
+        index: CocoIndex,
+        max_bad_share: float | None,
+    ) -> None:
         self._dataset = dataset
+        self._index = index
+        self._max_bad_share = max_bad_share
         self._workers = min(workers, len(dataset))
         self._pin_memory = pin_memory
 
@@ -112,9 +125,13 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches.
 
+        A batch of which nothing could be read waits for the next one of which something could: so
+        whoever is stopped here goes on before those that a disk took with it.
+
         Raises:
             BadImageError: an image cannot be read, or is not what the annotations say.
             UserError: what is stored beside the images cannot be read, or does not fit.
+            TooManyBadImages: more were skipped than may be, or the image folder went away.
         """
         loader: DataLoader[_Item] = DataLoader(
             self._dataset,
@@ -127,14 +144,31 @@ class BatchLoader:
             generator=torch.Generator(),
         )
         try:
-            for item in loader:
-                if isinstance(item, _Failure):
-                    raise BadImageError(item.path, item.reason)
-                if isinstance(item, _Refusal):
-                    raise UserError(item.message)
-                yield item
+            yield from self._sound(loader)
         finally:
             self._dataset.close()
+
+    def _sound(self, items: Iterable[_Item]) -> Iterator[Batch]:
+        """The batches among ``items``; anything else is raised."""
+        limited = self._max_bad_share is not None
+        bad = BadImages(len(self._index), self._max_bad_share or 0.0)
+        unread: list[Batch] = []
+        for item in items:
+            if isinstance(item, _Refusal):
+                raise UserError(item.message)
+            if limited and (isinstance(item, _Failure) or item.skipped):
+                require_folder(self._index.images_dir)
+            if isinstance(item, _Failure):
+                raise BadImageError(item.path, item.reason)
+            if limited and item.skipped:
+                bad.add(item.skipped)
+                if not len(item):
+                    unread.append(item)
+                    continue
+            yield from unread
+            unread.clear()
+            yield item
+        yield from unread
 
 
 class _PlannedBatches(Dataset[_Item]):

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from ladcli.classes import ClassTable
-from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.backbone import (
     LAST_BACKBONE_STRIDE,
     Backbone,
@@ -19,6 +18,7 @@ from ladcli.detector.backbone import (
 )
 from ladcli.detector.fpn import FeaturePyramid
 from ladcli.detector.head import PaaHead
+from ladcli.detector.levels import AnchorLayout
 from ladcli.detector.narrow_convolutions import is_narrow
 from ladcli.detector.pretrained import load_backbone_weights
 from ladcli.errors import UserError

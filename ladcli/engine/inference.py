@@ -10,8 +10,8 @@ from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_inference
 from ladcli.data.views import InferenceViews
-from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.checkpoint import InputRule
+from ladcli.detector.levels import AnchorLayout
 from ladcli.detector.model import Detector
 from ladcli.detector.postprocess import ScoredBoxes, postprocess, score_boxes, suppress
 from ladcli.engine.device import autocast
@@ -32,6 +32,7 @@ def detect_all(
     precision: str = "fp32",
     workers: int = 0,
     skip_bad_images: bool = False,
+    max_bad_share: float | None = None,
     views: InferenceViews = InferenceViews(),
     title: str = "evaluate",
     quiet: bool = False,
@@ -41,6 +42,7 @@ def detect_all(
     Args:
         detector: on ``device``; it is left in evaluation mode.
         input_rule: how images are resized.
+        max_bad_share: of the images, that may be skipped; None sets no limit.
         views: see every image so, and merge the boxes of all views before suppression.
 
     Returns:
@@ -48,6 +50,7 @@ def detect_all(
 
     Raises:
         BadImageError: an image cannot be read (unless those are skipped).
+        TooManyBadImages: too many are skipped.
         Interrupted: the user asked to stop.
     """
     detector.eval()
@@ -63,6 +66,7 @@ def detect_all(
         std=detector.architecture.pixel_std,
         workers=workers,
         skip_bad_images=skip_bad_images,
+        max_bad_share=max_bad_share,
         pin_memory=device.type == "cuda",
     )
     image_ids: list[int] = []

@@ -22,7 +22,7 @@ from ladcli.engine.metrics_log import MetricsLog
 from ladcli.engine.optimizer import lr_factor, set_lr
 from ladcli.engine.progress import Reporter
 from ladcli.engine.state import Learner, Position
-from ladcli.errors import BadImageError, Interrupted, RunError
+from ladcli.errors import BadImageError, Interrupted, RunError, TooManyBadImages
 from ladcli.recipe.flags import option_name
 from ladcli.recipe.schema import Recipe
 from ladcli.structures import Batch, ObjectiveFunction, Predictions
@@ -64,6 +64,7 @@ def train(run: Training, reporter: Reporter) -> None:
     Raises:
         Interrupted: the user asked to stop; the state is saved.
         BadImageError: an image cannot be read; the state is saved.
+        TooManyBadImages: likewise, for those that may be skipped.
         RunError: the loss is no longer finite.
     """
     resumed = run.position.step > 0
@@ -116,7 +117,7 @@ def _train_epoch(run: Training, reporter: Reporter, stop: StopWish) -> None:
                 raise Interrupted
             if 0 < config.save_every_minutes * 60 < time.monotonic() - (run.saved_at or began):
                 _save(run, meter)
-    except BadImageError:
+    except (BadImageError, TooManyBadImages):
         _save(run, meter)
         raise
     reporter.update(images, _log(run, meter))

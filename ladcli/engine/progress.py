@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ladcli.engine import interrupt
 from ladcli.engine.pace import Pace
+from ladcli.plain_text import one_line
 from ladcli.terminal import print_remark, wrapped
 
 #: Columns of a terminal from which the bar and the time spent are shown too.
@@ -49,6 +50,7 @@ class _Work:
     """A piece of work, and the words for it."""
 
     def __init__(self, title: str, pace: Pace, unit: str, step: str) -> None:
+        title = one_line(title)  # it may name a file
         self.title, self.pace, self._unit, self._step = title, pace, unit, step
         self.done, self.note, self.aside = 0, "", ""
         self._steps = -1  # the first update tells where it begins
@@ -122,6 +124,7 @@ class _Shown:
 
     def line(self, text: str) -> None:
         console = self._live.console
+        text = one_line(text)
         console.print(wrapped(text, console.width), markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
@@ -336,6 +339,7 @@ def announce(text: str, *, quiet: bool = False) -> None:
     """One line about what comes next, on standard error."""
     if quiet:
         return
+    text = one_line(text)
     if _displays:
         _displays[0][1].console.print(text, markup=False, highlight=False)
         return

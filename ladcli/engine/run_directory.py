@@ -60,6 +60,19 @@ FREE_KEYS = (
     "train.save_every_minutes",
     "data.workers",
     "data.skip_bad_images",
+    "data.max_bad_share",
+)
+#: Options that say where something lies: it may lie elsewhere by now, as long as it is the same.
+PLACE_KEYS = (
+    "data.dir",
+    "data.train_json",
+    "data.val_json",
+    "data.test_json",
+    "data.images",
+    "data.val_images",
+    "data.test_images",
+    "distill.teacher",
+    "distill.cache",
 )
 #: Options that may change from now on, if what was done is the same under both (lengthening).
 SCHEDULE_KEYS = ("schedule.epochs", "schedule.decay_epochs")
@@ -200,14 +213,14 @@ class RunDirectory:
             )
 
     def check_same_recipe(self, recipe: Recipe, saved: Recipe) -> None:
-        """Refuse to continue a run under other options; the schedule is not looked at.
+        """Refuse to continue a run under other options; schedule and places are not looked at.
 
         Raises:
             UserError: names the first option that differs.
         """
         mine, theirs = flat(recipe), flat(saved)
         for key, value in mine.items():
-            if key not in (*FREE_KEYS, *SCHEDULE_KEYS) and theirs.get(key) != value:
+            if key not in (*FREE_KEYS, *PLACE_KEYS, *SCHEDULE_KEYS) and theirs.get(key) != value:
                 raise UserError(
                     f"{self.root}: was started with {option_value(key, theirs.get(key))}, not "
                     f"{shown_value(value)}; resume without changing it, or choose another --out"

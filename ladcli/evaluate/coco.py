@@ -17,6 +17,10 @@ from ladcli.evaluate.average_precision import average_precisions, recalls
 from ladcli.evaluate.matching import Matching, match
 from ladcli.evaluate.results import Results
 
+#: Names of the twelve numbers, in the order of pycocotools.
+STATS = (
+    "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
+)  # fmt: skip
 #: Positions among thresholds (.50 and .75) and among sizes.
 IOU_50, IOU_75 = 0, 5
 _ALL, _SMALL, _MEDIUM, _LARGE = range(4)
@@ -26,7 +30,7 @@ _ALL, _SMALL, _MEDIUM, _LARGE = range(4)
 class CocoMetrics:
     """What COCO's protocol says of a set of detections; None where nothing is defined."""
 
-    #: AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl, in this order
+    #: those of `STATS`, in this order
     stats: dict[str, float | None]
     #: AP AP50 AP75 APs APm APl AR100 by class name, in the order of the class table
     per_class: dict[str, dict[str, float | None]]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections.abc import Sequence
 
@@ -18,6 +16,7 @@ from ladcli.evaluate.gains import Gains
 from ladcli.evaluate.method_cost import Figures, MethodCost
 from ladcli.evaluate.table import PRECISIONS, UNDEFINED, csv_number, fitted, points, signed
 from ladcli.evaluate.tide_repairs import ALL_KINDS
+from ladcli.plain_text import to_csv
 
 #: Verdicts in more words, where they need them.
 _WORDS = {
@@ -115,10 +114,8 @@ def verdicts(result: ComparisonResult) -> list[str]:
 
 def comparison_csv(result: ComparisonResult) -> str:
     """A row per method and class (``all`` first): AP numbers, and AP's difference and interval."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     gained = ("AP_difference", "AP_low", "AP_high", "share_above_0")
-    writer.writerow(["method", "class", *PRECISIONS, *gained, *_COST_COLUMNS])
+    rows = [["method", "class", *PRECISIONS, *gained, *_COST_COLUMNS]]
     names = [None, *result.methods[0].metrics[0].per_class]
     for method in result.methods:
         cost = _cost_cells(method.cost)
@@ -127,8 +124,8 @@ def comparison_csv(result: ComparisonResult) -> str:
             gain = _ap_gain(method, name)
             rest = [gain.difference, gain.low, gain.high, gain.share_above] if gain else [None] * 4
             cells = [csv_number(value) for value in (*values, *rest)]
-            writer.writerow([method.name, "all" if name is None else name, *cells, *cost])
-    return text.getvalue()
+            rows.append([method.name, "all" if name is None else name, *cells, *cost])
+    return to_csv(rows)
 
 
 def _cost_cells(cost: MethodCost) -> list[str]:

@@ -68,7 +68,7 @@ def draw_detections(image: Image.Image, found: Detections, classes: ClassTable) 
     return draw_boxes(
         image,
         found.boxes.tolist(),
-        [f"{_class_text(classes, label)} {score:.2f}" for label, score in pairs],
+        [f"{class_text(classes, label)} {score:.2f}" for label, score in pairs],
         [colors[label] for label in labels],
     )
 
@@ -126,7 +126,7 @@ def legible(text: str) -> str:
     return "".join(c if c.isascii() and c.isprintable() else "?" for c in plain)
 
 
-def _class_text(classes: ClassTable, label: int) -> str:
+def class_text(classes: ClassTable, label: int) -> str:
     """A class by its name, or by its id where the font has no letter of the name."""
     name = legible(classes.names[label])
     return name if any(c.isalnum() for c in name) else f"class {classes.ids[label]}"
@@ -151,8 +151,8 @@ def _unit(color: Color) -> list[float]:
 
 def _inside(box: Sequence[float], size: tuple[int, int]) -> Rectangle:
     """``box`` cut off at the picture's border, as whole pixels that are part of it."""
-    x1, x2 = (min(max(round(x), 0), size[0] - 1) for x in (box[0], box[2]))
-    y1, y2 = (min(max(round(y), 0), size[1] - 1) for y in (box[1], box[3]))
+    x1, x2 = (round(min(max(x, 0), size[0] - 1)) for x in (box[0], box[2]))
+    y1, y2 = (round(min(max(y, 0), size[1] - 1)) for y in (box[1], box[3]))
     return x1, y1, max(x1, x2), max(y1, y2)
 
 

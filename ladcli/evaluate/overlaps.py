@@ -77,10 +77,12 @@ def _runs(start: np.ndarray, count: np.ndarray) -> np.ndarray:
 def _pair_iou(dets: np.ndarray, gts: np.ndarray, crowd: np.ndarray) -> np.ndarray:
     """IoU [P] of boxes [P, 4] x, y, width, height, bit for bit what pycocotools computes."""
     low = np.maximum(dets[:, :2], gts[:, :2])
-    high = np.minimum(dets[:, 2:] + dets[:, :2], gts[:, 2:] + gts[:, :2])
+    with np.errstate(over="ignore"):  # ground truth of absurd size; what overlaps it is finite
+        high = np.minimum(dets[:, 2:] + dets[:, :2], gts[:, 2:] + gts[:, :2])
+        gt_area = gts[:, 2] * gts[:, 3]
     width, height = (high - low).clip(min=0).T
     shared = width * height
     det_area = dets[:, 2] * dets[:, 3]
-    union = np.where(crowd, det_area, det_area + gts[:, 2] * gts[:, 3] - shared)
+    union = np.where(crowd, det_area, det_area + gt_area - shared)
     # Boxes without area share nothing, also with each other.
     return np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)

@@ -17,8 +17,10 @@ import numpy as np
 from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile
 from ladcli.data.columns import Table, shorten
-from ladcli.data.json_text import read_json
-from ladcli.errors import UserError
+from ladcli.data.json_text import read_json_or_lines
+from ladcli.evaluate.doubtful_results import doubts
+from ladcli.evaluate.foreign_ids import ids_by_stem, with_ids
+from ladcli.evaluate.results_layout import detection_records
 from ladcli.files import write_json
 
 if TYPE_CHECKING:
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 BOX_DECIMALS, SCORE_DECIMALS = 3, 6
 #: Coordinates beyond this are no pixels; below it areas and sums stay finite.
 MAX_COORDINATE = 1e9
-
-KEYS = ("image_id", "category_id", "bbox", "score")
 
 
 @dataclass(frozen=True)
@@ -90,26 +90,30 @@ def load_results(path: Path, ground_truth: CocoFile) -> Results:
     """Read and check a COCO results file.
 
     Records of categories that the ground truth does not list are left out and counted in
-    ``notes``; scores outside 0 to 1 are kept with a note.  An empty list is fine.
+    ``notes``; scores outside 0 to 1 are kept with a note.  An empty list is fine.  Layouts of other
+    programs are read too, see `ladcli.evaluate.results_layout` and `ladcli.evaluate.foreign_ids`.
 
     Raises:
         UserError: no valid JSON, another kind of file, a record without one of its keys or with a
             value of the wrong type, an image that the ground truth does not list, a negative
             size, or a number that is not finite; the message names the first such record.
     """
-    table = Table(path, "detection", _list_of_objects(path, read_json(path)))
-    image_ids = table.integers("image_id")
-    _refuse(
-        table,
-        ~np.isin(image_ids, ground_truth.image_ids),
-        "image_id",
-        f"which is no image of {ground_truth.path}; use the annotations these results belong to",
-    )
+    records, layout_notes = detection_records(path, read_json_or_lines(path))
+    table, name_notes = with_ids(Table(path, "detection", records), ground_truth)
+    image_ids, stem_notes = _image_ids(table, ground_truth)
     category_ids = table.integers("category_id")
     boxes = _boxes(table)
     scores = _scores(table)
     known = np.isin(category_ids, np.array(ground_truth.classes.ids, dtype=np.int64))
-    notes = (*_category_notes(table, category_ids, known), *_score_notes(table, scores))
+    row, _ = rows_in(ground_truth, Results(image_ids, category_ids, boxes, scores))
+    notes = (
+        *layout_notes,
+        *name_notes,
+        *stem_notes,
+        *_category_notes(table, category_ids, known, ground_truth.classes),
+        *_score_notes(table, scores),
+        *(f"{path}: {doubt}" for doubt in doubts(ground_truth, row, category_ids, boxes, scores)),
+    )
     return Results(image_ids[known], category_ids[known], boxes[known], scores[known], notes)
 
 
@@ -121,31 +125,33 @@ def rows_in(ground_truth: CocoFile, results: Results) -> tuple[np.ndarray, np.nd
     return by_id[place], np.searchsorted(class_ids, results.category_ids)
 
 
-def _list_of_objects(path: Path, content: Any) -> list[dict[str, Any]]:
-    """``content`` where it is a list of JSON objects."""
-    form = f"results are a list of objects with {', '.join(KEYS)}"
-    if isinstance(content, dict) and "images" in content:
-        raise UserError(
-            f"{path}: is a ground-truth file (it has 'images'); {form}; "
-            "perhaps the two files were swapped"
-        )
-    if not isinstance(content, list):
-        raise UserError(f"{path}: holds {shorten(content)}; {form}")
-    for position, record in enumerate(content):
-        if not isinstance(record, dict):
-            raise UserError(
-                f"{path}: detection at position {position} (counted from 0) is "
-                f"{shorten(record)}; {form}"
-            )
-    return content
+def _image_ids(table: Table, truth: CocoFile) -> tuple[np.ndarray, list[str]]:
+    """[D] int64 ids of images of ``truth``, and a note where they were numbers in file names."""
+    image_ids = table.integers("image_id")
+    unknown = ~np.isin(image_ids, truth.image_ids)
+    found = ids_by_stem(image_ids, truth) if unknown.any() else None
+    if found is not None:
+        row = int(unknown.argmax())
+        return found, [
+            f"{table.path}: image ids are the numbers in file names, and were taken so: "
+            f"{image_ids[row]} is image {found[row]}"
+        ]
+    _refuse(
+        table,
+        unknown,
+        "image_id",
+        f"which is no image of {truth.path}; use the annotations these results belong to",
+    )
+    return image_ids, []
 
 
 def _refuse(table: Table, wrong: np.ndarray, key: str, reason: str) -> None:
     """Stop at the first record where ``wrong`` [D] or [D, 4] is true, quoting its ``key``."""
-    places = np.argwhere(wrong)
-    if len(places):
-        row = int(places[0, 0])
-        raise table.error(row, f"has {key} {shorten(table.records[row][key])}, {reason}")
+    rows = np.flatnonzero(wrong if wrong.ndim == 1 else wrong.any(axis=1))
+    if len(rows):
+        row = int(rows[0])
+        more = f" ({len(rows)} detections like this)" if len(rows) > 1 else ""
+        raise table.error(row, f"has {key} {shorten(table.records[row][key])}, {reason}{more}")
 
 
 def _boxes(table: Table) -> np.ndarray:
@@ -175,7 +181,9 @@ def _scores(table: Table) -> np.ndarray:
         _refuse(table, ~np.isfinite(scores), "score", "which must be a finite number; correct it")
         return scores
     wrong = np.array([not _is_finite(value) for value in values], dtype=bool)
-    _refuse(table, wrong, "score", "which must be a finite number; correct it")
+    quoted = bool(wrong.any()) and type(values[int(wrong.argmax())]) is str
+    remedy = "write it without quotes" if quoted else "correct it"
+    _refuse(table, wrong, "score", f"which must be a finite number; {remedy}")
     return np.array(values, dtype=np.float64)
 
 
@@ -187,7 +195,9 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
-def _category_notes(table: Table, category_ids: np.ndarray, known: np.ndarray) -> list[str]:
+def _category_notes(
+    table: Table, category_ids: np.ndarray, known: np.ndarray, classes: ClassTable
+) -> list[str]:
     if known.all():
         return []
     ids, counts = np.unique(category_ids[~known], return_counts=True)
@@ -195,8 +205,17 @@ def _category_notes(table: Table, category_ids: np.ndarray, known: np.ndarray) -
     return [
         f"{table.path}: {(~known).sum()} of {len(known)} detections are left out, the annotations "
         f"have no such category: {listed}{', ...' if len(ids) > 5 else ''}; "
-        f"first is {table.name(int(known.argmin()))}"
+        f"first is {table.name(int(known.argmin()))}{_counted_from_zero(category_ids, classes)}"
     ]
+
+
+def _counted_from_zero(category_ids: np.ndarray, classes: ClassTable) -> str:
+    """A hint where ``category_ids`` [D] look like positions in the list of classes."""
+    if classes.ids != tuple(range(1, len(classes) + 1)) or 0 not in category_ids:
+        return ""
+    if not ((category_ids >= 0) & (category_ids < len(classes))).all():
+        return ""
+    return f"; ids seem to be counted from 0, and here 1 is {classes.names[0]!r}: add 1 to each"
 
 
 def _score_notes(table: Table, scores: np.ndarray) -> list[str]:
@@ -204,7 +223,9 @@ def _score_notes(table: Table, scores: np.ndarray) -> list[str]:
     if not outside.any():
         return []
     row = int(outside.argmax())
+    in_percent = scores.min() >= 0 and 1 < scores.max() <= 100 and outside.mean() > 0.5
+    percent = ", as if in percent" if in_percent else ""
     return [
         f"{table.path}: {outside.sum()} of {len(scores)} scores are outside 0 to 1 (first is "
-        f"{scores[row]:g}, {table.name(row)}); only their order matters"
+        f"{scores[row]:g}, {table.name(row)}){percent}; only their order matters"
     ]

@@ -24,8 +24,11 @@ PREDICTIONS = "predictions.json"
 #: Options in which runs of one method may differ.
 _NOT_THE_METHOD = {
     "train": {"seed", "device", "log_every", "save_every_minutes", "tensorboard", "probe_images"},
-    "data": {"workers", "dir", "train_json", "val_json", "images"},
-}
+    "data": {
+        "workers", "dir", "train_json", "val_json", "test_json", "images", "val_images",
+        "test_images", "max_bad_share",
+    },
+}  # fmt: skip
 #: Options that name the work of another run, which may have had the same seed.
 _OTHER_RUNS = (("distill", "teacher"), ("distill", "cache"), ("net_a", "init"), ("net_b", "init"))
 

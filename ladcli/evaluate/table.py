@@ -3,8 +3,6 @@ for other programs as CSV in shares of 1."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich import box
@@ -14,6 +12,7 @@ from rich.text import Text
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.tide import TideReport
 from ladcli.evaluate.tide_repairs import ALL_KINDS
+from ladcli.plain_text import to_csv
 
 #: What stands where a number is undefined (no ground truth of that kind).
 UNDEFINED = "–"
@@ -35,12 +34,10 @@ def metrics_table(metrics: CocoMetrics, *, per_class: bool) -> Table:
 
 def metrics_csv(metrics: CocoMetrics) -> str:
     """The same with a row per class, ``all`` first; a cell is empty where nothing is defined."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["class", *NUMBERS])
+    rows = [["class", *NUMBERS]]
     for name, values in (("all", metrics.stats), *metrics.per_class.items()):
-        writer.writerow([name, *(csv_number(values[key]) for key in NUMBERS)])
-    return text.getvalue()
+        rows.append([name, *(csv_number(values[key]) for key in NUMBERS)])
+    return to_csv(rows)
 
 
 def csv_number(value: float | None) -> str:

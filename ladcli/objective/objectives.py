@@ -22,7 +22,8 @@ from torch import Tensor
 
 from ladcli.assign import Assigner, Switch, choose_teacher, mix_costs, teacher_share
 from ladcli.data.loader import ReadBeside
-from ladcli.detector.anchors import AnchorLayout, predicted_boxes
+from ladcli.detector.anchors import predicted_boxes
+from ladcli.detector.levels import AnchorLayout
 from ladcli.objective.detection_loss import detection_loss
 from ladcli.objective.opinion import Opinion, PredictedOpinion
 from ladcli.objective.soft_loss import soft_label_loss

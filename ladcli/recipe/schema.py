@@ -108,7 +108,7 @@ class DataConfig(Section):
     """Where the images are and how they are prepared."""
 
     dir: FileName = Field(
-        default=None, description="COCO-layout folder with annotations/ and images/; see --data"
+        default=None, description="folder in one of the layouts of docs/data.md; see --data"
     )
     train_json: FileName = Field(
         default=None, description="training annotations, instead of dir's own"
@@ -116,7 +116,13 @@ class DataConfig(Section):
     val_json: FileName = Field(
         default=None, description="validation annotations, instead of dir's own"
     )
-    images: FileName = Field(default=None, description="image folder, instead of dir's own")
+    test_json: FileName = Field(default=None, description="test annotations, instead of dir's own")
+    images: FileName = Field(
+        default=None,
+        description="image folder, instead of dir's own, of every split that names none",
+    )
+    val_images: FileName = Field(default=None, description="image folder of the validation set")
+    test_images: FileName = Field(default=None, description="image folder of the test set")
     short: IntList = Field(
         default=[800],
         description="short side in pixels after resizing: one number, or [low, high] for "
@@ -147,6 +153,11 @@ class DataConfig(Section):
     skip_bad_images: Switch = Field(
         default=False,
         description="leave out images that cannot be decoded, and count them, not stop",
+    )
+    max_bad_share: Share = Field(
+        default=0.05,
+        description="with skip_bad_images: share of a set's images up to which they may be bad; "
+        "with more, the work stops and can be resumed; one is always allowed",
     )
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ladcli.assign import Assigner, paa_assigner
-from ladcli.detector.anchors import AnchorLayout
+from ladcli.detector.levels import AnchorLayout
 from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe.schema import AssignConfig
 

@@ -18,12 +18,12 @@ from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import Plan, plan_views
 from ladcli.data.views import ViewGrid
-from ladcli.detector.anchors import AnchorLayout
+from ladcli.detector.levels import AnchorLayout
 from ladcli.detector.model import Architecture
 from ladcli.engine.device import autocast, choose_device
 from ladcli.engine.interrupt import stop_on_signal
 from ladcli.engine.progress import announce, progress
-from ladcli.errors import Interrupted, UserError
+from ladcli.errors import Interrupted, TooManyBadImages, UserError
 from ladcli.objective.teacher import OnlineTeacher
 from ladcli.outputs import require_replaceable
 from ladcli.recipe.options import read_files
@@ -122,7 +122,7 @@ def _warn(
     boxes = input_boxes(index, recipe.data.short[-1], recipe.data.long)
     # The teacher is trained: its anchors stay.
     unreached = reach_warning(recipe, index, boxes, anchors, levels=())
-    for note in filter(None, [*hints, unreached]):
+    for note in filter(None, [*index.notes, *hints, unreached]):
         if note not in said:
             announce(f"note: {note}")
             said.add(note)
@@ -172,29 +172,44 @@ def _run_missing_parts(
         std=teacher.detector.architecture.pixel_std,
         workers=recipe.data.workers,
         skip_bad_images=recipe.data.skip_bad_images,
+        max_bad_share=recipe.data.max_bad_share,
         pin_memory=device.type == "cuda",
     )
     anchors = teacher.detector.architecture.anchors
     total = sum(map(len, parts))
     before = total - len(loader)
     skipped: set[str] = set()
+    doubtful: list[int] = []  # parts of this call that lack images
+    incomplete = False
     with (
         progress("cache teacher", total, unit="batches", step="batch", quiet=quiet) as bar,
         stop_on_signal("this batch", lambda: "the parts of the cache that are written") as stop,
     ):
         bar.update(before)
-        for done, batch in enumerate(loader, start=1):
-            skipped.update(batch.skipped)
-            if len(batch):
-                batch = batch.to(device)
-                rows = encode_opinion(
-                    teacher.look_at(batch, anchors.scene(batch)), recipe.cache.level, recipe.soft
-                )
-                writer.add(batch, rows)
-            if done in ends:
-                writer.close_part(ends[done])
-            bar.update(before + done)
-            if stop and done < len(loader):
-                raise Interrupted
+        try:
+            for done, batch in enumerate(loader, start=1):
+                skipped.update(batch.skipped)
+                incomplete |= bool(batch.skipped)
+                if len(batch):
+                    batch = batch.to(device)
+                    opinion = teacher.look_at(batch, anchors.scene(batch))
+                    rows = encode_opinion(opinion, recipe.cache.level, recipe.soft)
+                    writer.add(batch, rows)
+                if done in ends:
+                    writer.close_part(ends[done])
+                    doubtful += [ends[done]] if incomplete else []
+                    incomplete = False
+                bar.update(before + done)
+                if stop and done < len(loader):
+                    raise Interrupted
+        except TooManyBadImages as error:
+            # What went away took images of these with it before the limit was reached.
+            for number in doubtful:
+                writer.drop_part(number)
+            more = f", or set {error.raise_limit}" if error.raise_limit else ""
+            raise UserError(
+                f"{error.found}; the parts of the cache that are complete stay: bring the images "
+                f"back and give the same command again{more}"
+            ) from error
     if skipped:
         announce(f"note: {len(skipped)} image(s) left out of the cache: {min(skipped)}")

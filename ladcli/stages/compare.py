@@ -14,6 +14,7 @@ from ladcli.evaluate.bootstrap import Draws
 from ladcli.evaluate.coco import metrics_of
 from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
 from ladcli.evaluate.gains import Gains, MatchedRun, gains_over
+from ladcli.evaluate.images_seen import ImagesSeen, images_behind
 from ladcli.evaluate.matching import match
 from ladcli.evaluate.report.intervals import intervals
 from ladcli.evaluate.results import load_results
@@ -178,6 +179,7 @@ class _Reader:
         self._options = options
         self._first: tuple[str, CocoFile] | None = None  # whose it is, and the ground truth
         self._known_equal: set[Path] = set()
+        self._images: tuple[str, ImagesSeen, CocoFile] | None = None  # and what is left of it
         self._measured: dict[Path, _Measured] = {}
 
     def measure(self, one: ResultsOf) -> _Measured:
@@ -187,18 +189,34 @@ class _Reader:
         if path not in self._measured:
             results = load_results(one.predictions, truth)
             self.notes |= dict.fromkeys(results.notes)
-            repairs = repairs_of(truth, results) if self._options.all_intervals else None
-            matched = MatchedRun(match(truth, results), repairs)
-            self._measured[path] = _Measured(matched, tide_errors(truth, results))
+            seen = self._seen_by(one, truth, images_behind(one.predictions, truth, results))
+            repairs = repairs_of(seen, results) if self._options.all_intervals else None
+            matched = MatchedRun(match(seen, results), repairs)
+            self._measured[path] = _Measured(matched, tide_errors(seen, results))
         return self._measured[path]
+
+    def _seen_by(self, one: ResultsOf, truth: CocoFile, images: ImagesSeen) -> CocoFile:
+        """The part of ``truth`` that results are of, which must be one for all."""
+        if self._images is None:
+            self._images = one.given, images, images.part_of(truth)
+            self.notes |= dict.fromkeys(images.notes(truth))
+        first_of, first, seen = self._images
+        if images != first:
+            other = str(images) if str(images) != str(first) else f"{images}, others of them"
+            raise UserError(
+                f"{one.given}: is of {other}, and {first_of} is of {first} (the rest could not be "
+                "read), so the difference would be one of images; evaluate both where the same "
+                "images can be read"
+            )
+        return seen
 
     def _truth_of(self, one: ResultsOf) -> CocoFile:
         path = _annotations_of(one, self._options)
         if self._first is None:
-            self._first = one.given, read_coco(path)
+            self._first = one.given, read_coco(path, use="evaluation")
             self.notes |= dict.fromkeys(self._first[1].notes)
         elif path not in self._known_equal:
-            _require_same_truth(*self._first, one.given, read_coco(path))
+            _require_same_truth(*self._first, one.given, read_coco(path, use="evaluation"))
         self._known_equal.add(path)
         return self._first[1]
 

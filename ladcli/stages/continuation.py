@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ladcli.classes import ClassTable
+from ladcli.data.index import CocoIndex
 from ladcli.detector.checkpoint import load_training
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.engine.optimizer import base_lr, decayed
-from ladcli.engine.run_directory import FREE_KEYS, SCHEDULE_KEYS, RunDirectory
+from ladcli.engine.run_directory import FREE_KEYS, PLACE_KEYS, SCHEDULE_KEYS, RunDirectory
 from ladcli.engine.state import Position, read_position
 from ladcli.errors import UserError
-from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.report.measure import STATS, read_recorded
+from ladcli.evaluate.coco import STATS, CocoMetrics
+from ladcli.evaluate.report.measure import read_recorded
 from ladcli.files import atomic_path
 from ladcli.objective.objectives import MODEL
 from ladcli.recipe import flat, update_recipe
 from ladcli.recipe.flags import option_value
 from ladcli.recipe.schema import Recipe
+from ladcli.stages.datasets import listed_training_set
 
 
 def continued_recipe(
@@ -45,7 +48,58 @@ def continued_recipe(
     _require_room(run, recipe, saved, position)
     _require_same_rates(run, recipe, saved, position)
     wanted = flat(recipe)
-    return update_recipe(saved, {key: wanted[key] for key in (*FREE_KEYS, *SCHEDULE_KEYS)})
+    places = [key for key in PLACE_KEYS if wanted[key] is not None]
+    return update_recipe(saved, {key: wanted[key] for key in (*FREE_KEYS, *SCHEDULE_KEYS, *places)})
+
+
+def require_same_inputs(
+    run: RunDirectory,
+    notes: Mapping[str, Any],
+    fingerprints: Mapping[str, str],
+    recipe: Recipe,
+    index: CocoIndex,
+) -> None:
+    """Refuse to go on with other data, or another teacher, than a run began with.
+
+    Where they lie is free.  Images that cannot be read any more may be left out, where that is
+    asked for.
+
+    Args:
+        notes: the run's `run.json`; older ones may lack fingerprints.
+        fingerprints: of what lies at the places that `recipe` names.
+        index: the training images.
+
+    Raises:
+        UserError: names what changed.
+    """
+    before = notes.get("fingerprints")
+    before = before if isinstance(before, dict) else {}
+    if before.get("teacher", fingerprints.get("teacher")) != fingerprints.get("teacher"):
+        where = recipe.distill.cache or recipe.distill.teacher
+        raise UserError(
+            f"{run.root}: learned from another teacher than {where} is now; name the one that it "
+            "began with, or choose another --out"
+        )
+    known = before.get("data", fingerprints["data"])
+    if known == fingerprints["data"]:
+        return
+    if recipe.data.skip_bad_images and known == listed_training_set(recipe.data).fingerprint():
+        return
+    raise UserError(
+        f"{run.root}: was trained on other images, boxes or classes than {index.annotations} "
+        f"holds now{_change_of_classes(notes, index)}; give it the data that it began with, or "
+        "choose another --out to train on these"
+    )
+
+
+def _change_of_classes(notes: Mapping[str, Any], index: CocoIndex) -> str:
+    """How the classes changed, in parentheses, or nothing."""
+    try:
+        before = ClassTable.from_plain(notes["classes"])
+    except (KeyError, TypeError, ValueError):
+        return ""
+    change = None if before == index.classes else before.difference(index.classes)
+    return f" ({change})" if change else ""
 
 
 def stored_position(run: RunDirectory) -> Position:

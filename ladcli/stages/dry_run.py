@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ladcli.data.folder import Split, find_split
+from ladcli.data.folder import Split, find_split, has_data, missing_split
 from ladcli.data.index import CocoIndex
 from ladcli.data.plan import plan_epoch, plan_views
 from ladcli.data.views import ViewGrid
@@ -94,9 +94,9 @@ def _forecast(
             check_drawing(run, name)
         images = sum(drawing(run)[0].values())
         return _of_run(run, recipe, state, needs, images=images)
-    if recipe.data.dir is None:
+    if not has_data(recipe.data):
         needs.missing.append("no data folder is named; name it with --data")
-    elif drawn_by is not None and not Path(recipe.data.dir).is_dir():
+    elif drawn_by is not None and not drawn_by.data_folder.is_dir():
         images = drawing(drawn_by)[0]["train"]
         counts = _counts_of_drawn(run, recipe, images)
     else:
@@ -166,7 +166,14 @@ class _TrainingSets:
         self._opened: dict[str, CocoIndex | UserError] = {}
 
     def open(self, data: DataConfig) -> CocoIndex:
-        key = repr([data.dir, data.train_json, data.images, data.skip_empty, data.skip_bad_images])
+        # Whatever else differs does not change which images are found, nor how they are judged.
+        key = repr(
+            data.model_dump(
+                include={
+                    "dir", "train_json", "images", "skip_empty", "skip_bad_images", "max_bad_share",
+                }
+            )
+        )  # fmt: skip
         if key not in self._opened:
             try:
                 self._opened[key] = open_training_set(data)
@@ -275,7 +282,7 @@ def _check_sets(data: DataConfig, wanted: list[Split], needs: _Needs) -> None:
     for split in wanted:
         with needs:
             if find_split(data, split) is None:
-                raise UserError(f"{data.dir}: has no {split} set, on which the pipeline evaluates")
+                raise UserError(f"{missing_split(data, split)}, on which the pipeline evaluates")
 
 
 def _check_programs(run: PipelineRun, recipe: Recipe, needs: _Needs) -> None:

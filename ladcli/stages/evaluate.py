@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from ladcli.data.coco_json import describe_some
+from ladcli.data.folder import Split
 from ladcli.data.views import InferenceViews
 from ladcli.detector.checkpoint import Checkpoint, InputRule, load_checkpoint
 from ladcli.detector.model import Detector
@@ -15,22 +16,45 @@ from ladcli.engine.device import choose_device
 from ladcli.engine.inference import detect_all
 from ladcli.errors import UserError
 from ladcli.evaluate.coco import metrics_of
+from ladcli.evaluate.images_seen import ImagesSeen
 from ladcli.evaluate.matching import match
+from ladcli.evaluate.pycocotools_engine import EngineOptions, chosen_metrics
 from ladcli.evaluate.results import detections_to_results, load_results, save_results
 from ladcli.evaluate.thresholds import VALIDATION, score_thresholds
 from ladcli.evaluate.tide import TideOptions, tide_errors
 from ladcli.files import write_json
 from ladcli.outputs import NO_INPUTS, Inputs, require_replaceable
 from ladcli.recipe import load_recipe
-from ladcli.recipe.schema import InferenceConfig
+from ladcli.recipe.schema import DataConfig, InferenceConfig
 from ladcli.recognize import is_metrics, is_results
-from ladcli.stages.datasets import EvaluationSet, require_same_classes
+from ladcli.stages.datasets import EvaluationSet, choose_evaluation_set, require_same_classes
 from ladcli.stages.evaluate_results import Evaluation
 from ladcli.stages.thresholds import keep_thresholds, run_of, same_scoring
 
 
+def evaluate_on(
+    checkpoint: Path, data: DataConfig, split: Split, annotations: Path | None, **options: Any
+) -> Evaluation:
+    """`evaluate_checkpoint` on a set that is opened as the network's own run would open it.
+
+    Unreadable images are skipped where ``data`` says so, or the recipe of the run did.
+
+    Args:
+        data, split, annotations: see `ladcli.stages.datasets.choose_evaluation_set`.
+        options: of `evaluate_checkpoint`.
+
+    Raises:
+        UserError: as both.
+    """
+    loaded = load_checkpoint(checkpoint)
+    skip = data.skip_bad_images or _own_section(loaded, "data").get("skip_bad_images") is True
+    data = data.model_copy(update={"skip_bad_images": skip})
+    where = choose_evaluation_set(data, split, annotations)
+    return evaluate_checkpoint(loaded, where, skip_bad_images=skip, **options)
+
+
 def evaluate_checkpoint(
-    checkpoint: Path,
+    checkpoint: Path | Checkpoint,
     where: EvaluationSet,
     *,
     inference: InferenceConfig | None = None,
@@ -43,6 +67,7 @@ def evaluate_checkpoint(
     views: InferenceViews = InferenceViews(),
     quiet: bool = False,
     tide: TideOptions | None = None,
+    engine: EngineOptions = EngineOptions(),
 ) -> Evaluation:
     """Run a checkpoint over a set and measure it.
 
@@ -56,11 +81,14 @@ def evaluate_checkpoint(
             belongs to.
         views: see every image so; by default once, as the network was trained.
         tide: look for TIDE's errors too, in this way.
+        engine: who computes the COCO numbers; score thresholds are ours with either.
 
     Raises:
         UserError: the checkpoint is unsound or knows other classes than the set.
     """
-    loaded = load_checkpoint(checkpoint)
+    loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
+    checkpoint = loaded.path
+    where = where.suited_to(loaded.detector.classes)
     require_same_classes(
         where.truth.classes, f"the set {where.truth.path}", loaded.detector.classes, checkpoint
     )
@@ -81,6 +109,7 @@ def evaluate_checkpoint(
         views=views,
         quiet=quiet,
         tide=tide,
+        engine=engine,
     )
     own_folder = run_of(checkpoint) is not None and (
         folder.resolve() == default_folder(checkpoint, where.name).resolve()
@@ -95,10 +124,16 @@ def evaluate_checkpoint(
 
 def own_inference(checkpoint: Checkpoint, overrides: Sequence[str]) -> InferenceConfig:
     """What the run of a checkpoint used; defaults where the checkpoint does not say."""
-    recipe = checkpoint.training.get("recipe")
-    inference = recipe.get("inference") if isinstance(recipe, dict) else None
+    inference = _own_section(checkpoint, "inference")
     layers = [(f"{checkpoint.path}, recipe", {"inference": inference})]
     return load_recipe(None, layers=layers, overrides=overrides).inference
+
+
+def _own_section(checkpoint: Checkpoint, name: str) -> dict[str, Any]:
+    """A section of the recipe of a checkpoint's run; empty where it does not say."""
+    recipe = checkpoint.training.get("recipe")
+    section = recipe.get(name) if isinstance(recipe, dict) else None
+    return section if isinstance(section, dict) else {}
 
 
 def evaluate_detector(
@@ -116,10 +151,12 @@ def evaluate_detector(
     title: str = "",
     quiet: bool = False,
     tide: TideOptions | None = None,
+    engine: EngineOptions = EngineOptions(),
 ) -> Evaluation:
     """Run a network over a set; write ``predictions.json`` and ``metrics.json`` to ``folder``.
 
-    Score thresholds are derived on the validation set alone: on others they would flatter.
+    Score thresholds are derived on the validation set alone: on others they would flatter.  What
+    skipped images show is no part of what is measured.
     """
     check_free(folder)
     image_ids, detections = detect_all(
@@ -131,34 +168,31 @@ def evaluate_detector(
         precision=precision,
         workers=workers,
         skip_bad_images=skip_bad_images,
+        max_bad_share=where.max_bad_share,
         views=views,
         title=title or f"evaluate {where.name}",
         quiet=quiet,
     )
+    images = ImagesSeen.only(image_ids, where.truth)
+    seen = images.part_of(where.truth)
     file = folder / "predictions.json"
     save_results(file, detections_to_results(detections, image_ids, where.truth.classes))
     # Measured from the file, so that anyone who measures the file finds the same numbers.
-    results = load_results(file, where.truth)
-    matching = match(where.truth, results)
+    results = load_results(file, seen)
+    matching = match(seen, results)
+    metrics, verified = chosen_metrics(metrics_of(matching), seen, results, engine)
     evaluation = Evaluation(
-        metrics_of(matching),
+        metrics,
         folder,
-        where.index.notes + _unread_notes(where, image_ids),
-        tide_errors(where.truth, results, tide) if tide else None,
+        where.index.notes + images.notes(where.truth),
+        tide_errors(seen, results, tide) if tide else None,
         score_thresholds(matching) if where.name == VALIDATION else None,
+        images=images,
+        engine=engine.engine,
+        verified=verified,
     )
     write_json(folder / "metrics.json", evaluation.to_json())
     return evaluation
-
-
-def _unread_notes(where: EvaluationSet, image_ids: list[int]) -> tuple[str, ...]:
-    unread = sorted(set(where.index.image_ids.tolist()) - set(image_ids))
-    if not unread:
-        return ()
-    return (
-        f"{where.truth.path}: {len(unread)} image(s) could not be read, so whatever they show "
-        f"counts as missed: {describe_some('image', unread)}",
-    )
 
 
 def check_free(folder: Path, inputs: Inputs = NO_INPUTS) -> None:

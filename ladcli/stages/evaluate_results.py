@@ -8,6 +8,8 @@ from typing import Any
 
 from ladcli.data.coco_json import read_coco
 from ladcli.evaluate.coco import CocoMetrics, coco_metrics
+from ladcli.evaluate.images_seen import ImagesSeen, images_behind
+from ladcli.evaluate.pycocotools_engine import Disagreement, Engine, EngineOptions, chosen_metrics
 from ladcli.evaluate.results import load_results
 from ladcli.evaluate.thresholds import ScoreThresholds
 from ladcli.evaluate.tide import TideOptions, TideReport, tide_errors
@@ -23,30 +25,47 @@ class Evaluation:
     tide: TideReport | None = None  # where it was asked for
     thresholds: ScoreThresholds | None = None  # of the validation set, and of no other
     stored_in: Path | None = None  # the checkpoint that took these thresholds
+    images: ImagesSeen | None = None  # that it is of
+    engine: Engine = "lad"
+    verified: Disagreement | None = None  # where that was asked for
 
     def to_json(self) -> dict[str, Any]:
         """The content of metrics.json."""
         tide = self.tide.to_json() if self.tide else {}
         thresholds = {"thresholds": self.thresholds.to_plain()} if self.thresholds else {}
-        return {**self.metrics.to_json(), **tide, **thresholds}
+        images = self.images.to_json() if self.images else {}
+        engine = {} if self.engine == "lad" else {"engine": self.engine}
+        verified = self.verified.to_json() if self.verified else {}
+        return {**self.metrics.to_json(), **tide, **thresholds, **images, **engine, **verified}
 
 
 def evaluate_results(
-    predictions: Path, annotations: Path, *, tide: TideOptions | None = None
+    predictions: Path,
+    annotations: Path,
+    *,
+    tide: TideOptions | None = None,
+    engine: EngineOptions = EngineOptions(),
 ) -> Evaluation:
     """Metrics of a COCO results file.
 
     Args:
         tide: look for TIDE's errors too, in this way.
+        engine: who computes the COCO numbers.
 
     Raises:
         UserError: one of the files is unsound.
     """
-    truth = read_coco(annotations)
+    truth = read_coco(annotations, use="evaluation")
     results = load_results(predictions, truth)
+    images = images_behind(predictions, truth, results)
+    seen = images.part_of(truth)
+    metrics, verified = chosen_metrics(coco_metrics(seen, results), seen, results, engine)
     return Evaluation(
-        coco_metrics(truth, results),
+        metrics,
         None,
-        (*truth.notes, *results.notes),
-        tide_errors(truth, results, tide) if tide else None,
+        (*truth.notes, *results.notes, *images.notes(truth)),
+        tide_errors(seen, results, tide) if tide else None,
+        images=images,
+        engine=engine.engine,
+        verified=verified,
     )

@@ -9,8 +9,8 @@ import numpy as np
 
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import CANVAS_STEP
-from ladcli.detector.anchors import AnchorLayout
-from ladcli.detector.reach import best_anchor_iou
+from ladcli.detector.levels import AnchorLayout
+from ladcli.detector.reach import best_anchor
 from ladcli.recipe.schema import Recipe
 
 #: Share of boxes out of reach from which the user is warned; COCO at 800 x 1333 is below it.
@@ -46,8 +46,12 @@ class InputBoxes:
 
     def best_iou(self, anchors: AnchorLayout) -> np.ndarray:
         """[M] IoU of each box with its best anchor."""
+        return self.best_anchor(anchors)[0]
+
+    def best_anchor(self, anchors: AnchorLayout) -> tuple[np.ndarray, np.ndarray]:
+        """[M] IoU of each box with its best anchor, and the anchor's level [M] from 0."""
         valid_hw = -(-self.resized_hw // CANVAS_STEP) * CANVAS_STEP
-        return best_anchor_iou(self.boxes, valid_hw, anchors)
+        return best_anchor(self.boxes, valid_hw, anchors)
 
 
 def input_boxes(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ladcli.data.folder import find_split
+from ladcli.data.folder import find_split, has_data, missing_split
 from ladcli.data.shipped import shipped_photos
 from ladcli.data.synth import check_synthetic
 from ladcli.data.synth_scene import SceneStyle
@@ -49,7 +49,7 @@ def plan_runs(
     runs, recipes = list_runs(pipeline, name, options)
     check_outputs(pipeline, runs, options.out, options.flags.get("data.dir"))
     for run in runs:
-        if run.stage.trains and recipes[run.name].data.dir is None:
+        if run.stage.trains and not has_data(recipes[run.name].data):
             raise UserError(f"pipeline {name}: needs a data folder; name it with --data")
     _check_sets(pipeline, runs, recipes)
     for run in runs:
@@ -188,9 +188,11 @@ def asked_recipe(
     synthetic = [r for r in runs if r.stage.run == "synth"]
     # The seed comes last: options that were not given are there too, as None.
     flags = {**options.flags, "train.seed": run.seed}
-    if flags.get("data.dir") is None and synthetic:
+    # Whoever names files means these, and none of the pipeline's own data.
+    open_place = flags.get("data.dir") is None and flags.get("data.train_json") is None
+    if open_place and synthetic:
         flags["data.dir"] = str(synthetic[0].data_folder)
-    if flags.get("data.dir") is None and pipeline.data is not None:
+    elif open_place and pipeline.data is not None:
         flags["data.dir"] = str(shipped_photos(pipeline.data))
     teacher = run.teacher
     if run.cache is not None:
@@ -226,11 +228,11 @@ def _check_sets(pipeline: Pipeline, runs: list[PipelineRun], recipes: dict[str, 
     """
     for run in runs:
         data = recipes[run.name].data
-        if not run.stage.trains or not Path(str(data.dir)).is_dir():
+        if not run.stage.trains or (data.dir is not None and not Path(data.dir).is_dir()):
             continue
         for split in pipeline.evaluate:
             if find_split(data, split) is None:
                 raise UserError(
-                    f"{data.dir}: has no {split} set, on which the pipeline evaluates; add it, or "
+                    f"{missing_split(data, split)}, on which the pipeline evaluates; add it, or "
                     "change 'evaluate' in a copy of the pipeline"
                 )

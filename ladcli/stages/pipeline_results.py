@@ -182,7 +182,10 @@ def _measure(
             name = _run_name(run, network)
             announce(f"measuring {name} on {split}, {number} of {len(due)}", quiet=quiet)
             recipe = recipes[run.name]
-            key = (recipe.data.dir, recipe.data.val_json, recipe.data.images, split)
+            data = recipe.data
+            places = (data.dir, data.train_json, data.val_json, data.test_json)
+            folders = (data.images, data.val_images, data.test_images)
+            key = (*places, *folders, split, str(data.skip_bad_images), str(data.max_bad_share))
             if key not in sets:
                 opened = open_evaluation_set(recipe.data, split)
                 assert opened is not None  # required sets raise

@@ -163,7 +163,9 @@ def predict(
         raise UserError(f"{describe_bad(bad, len(found))}; choose image files")
     result = _Result.of(opened.index, found, image_ids, detections)
     _write(out, result)
-    notes = [f"left out, {describe_bad(bad, len(found))}"] if bad else []
+    notes = list(opened.index.notes)
+    if bad:
+        notes.append(f"left out, {describe_bad(bad, len(found))}")
     drawn = None
     if pictures is not None and shown is not None:
         drawn = _draw_all(out, result, pictures, shown, quiet=quiet)

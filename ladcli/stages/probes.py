@@ -15,7 +15,7 @@ from ladcli.data.index import CocoIndex
 from ladcli.data.loader import ReadBeside, load_batches
 from ladcli.data.plan import plan_eval, plan_views
 from ladcli.data.views import is_ranged
-from ladcli.detector.anchors import AnchorLayout
+from ladcli.detector.levels import AnchorLayout
 from ladcli.engine.device import autocast
 from ladcli.engine.state import Learner, Position
 from ladcli.objective.opinion import Opinion

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ladcli.detector.anchors import AnchorLayout
+from ladcli.detector.levels import AnchorLayout
 from ladcli.errors import UserError
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from ladcli.data.views import CANVAS_STEP
 from ladcli.engine.speed import guess_step_seconds
 from ladcli.engine.state import Position
+from ladcli.plain_text import one_line
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.input_boxes import InputBoxes, resized_sizes
 
@@ -38,7 +39,7 @@ def show_summary(rows: Sequence[tuple[str, str]]) -> None:
     column = max(len(label) for label, _ in rows) + 2
     for label, text in rows:
         lines = textwrap.wrap(
-            text,
+            one_line(text),
             max(20, console.width - column - 1),
             break_long_words=False,
             break_on_hyphens=False,

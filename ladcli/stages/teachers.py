@@ -13,8 +13,8 @@ from ladcli.cache.format import Fingerprints, needed_level, require_level, requi
 from ladcli.cache.reader import TeacherCache
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import ViewGrid, is_ranged
-from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.checkpoint import load_checkpoint, load_training, teacher_fingerprint
+from ladcli.detector.levels import AnchorLayout
 from ladcli.detector.model import Detector
 from ladcli.engine.device import autocast
 from ladcli.errors import UserError

@@ -15,8 +15,8 @@ from ladcli.classes import ClassTable
 from ladcli.data.index import CocoIndex
 from ladcli.data.loader import ReadBeside, load_batches
 from ladcli.data.plan import Plan, plan_epoch
-from ladcli.detector.anchors import FIRST_LEVELS, AnchorLayout
 from ladcli.detector.checkpoint import InputRule, save_checkpoint
+from ladcli.detector.levels import FIRST_LEVELS, AnchorLayout
 from ladcli.detector.model import Detector, build_detector
 from ladcli.detector.renormalize import Renormalize
 from ladcli.engine.device import choose_device, gradient_scaler
@@ -27,7 +27,7 @@ from ladcli.engine.progress import Reporter, announce, progress
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.engine.tensorboard import open_tensorboard, require_tensorboard
-from ladcli.errors import BadImageError, Interrupted
+from ladcli.errors import BadImageError, Interrupted, TooManyBadImages, UserError
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.report.measure import stored_thresholds
 from ladcli.evaluate.thresholds import VALIDATION, ScoreThresholds
@@ -44,6 +44,7 @@ from ladcli.stages.continuation import (
     is_regular,
     keep_previous_best,
     recorded_metrics,
+    require_same_inputs,
     stored_position,
 )
 from ladcli.stages.datasets import (
@@ -51,6 +52,7 @@ from ladcli.stages.datasets import (
     open_evaluation_set,
     open_training_set,
     require_same_classes,
+    with_shared_files_note,
 )
 from ladcli.stages.evaluate import evaluate_detector
 from ladcli.stages.evaluate_results import Evaluation
@@ -188,8 +190,10 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
         position = load_state(run.state, learners)
         # A damaged log is refused before anything is written.
         recall_work(position, read_metrics(run.metrics))
-    run.create(recipe, stage=method.stage, overwrite=options.overwrite, resumed=options.resume)
     fingerprints = {"data": prepared.index.fingerprint(), **method_notes.pop("fingerprints", {})}
+    if saved is not None:
+        require_same_inputs(run, saved_notes, fingerprints, recipe, prepared.index)
+    run.create(recipe, stage=method.stage, overwrite=options.overwrite, resumed=options.resume)
     if saved is None:
         run.update_notes(resolved=prepared.resolved)
     run.note_given(options.given, anew=saved is None)
@@ -201,6 +205,7 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
     run.update_notes(
         fingerprints=fingerprints,
         classes=prepared.index.classes.to_plain(),
+        left_out_images=list(prepared.index.left_out),
         cost=cost,
         **method_notes,
     )
@@ -244,7 +249,9 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
             finisher.evaluate(position)
             training.save(position)
     run.update_notes(status="finished", finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
-    notes = (*prepared.index.notes, *finisher.notes)
+    notes = tuple(
+        note for note in (*prepared.index.notes, *finisher.notes) if note not in options.said
+    )
     metrics = finisher.metrics or recorded_metrics(run, method.names)
     return TrainingResult(run, method.names, metrics, position.step, len(training.skipped), notes)
 
@@ -277,13 +284,20 @@ def prepare(
     device = choose_device(recipe.train.device)
     if recipe.train.tensorboard:
         require_tensorboard()
-    index = open_training_set(recipe.data)
+    known = saved_notes or {}
+    index = open_training_set(
+        recipe.data,
+        left_out=known.get("left_out_images"),
+        classes=ClassTable.from_plain(known["classes"]) if "classes" in known else None,
+    )
     validation = None
     if recipe.train.eval_every:
         validation = open_evaluation_set(recipe.data, "val", required=False)
     if validation is not None:
+        validation = validation.suited_to(index.classes)
         truth = validation.truth
         require_same_classes(index.classes, "the training set", truth.classes, truth.path)
+        validation = with_shared_files_note(index, validation)
     resolved = resolve(
         recipe,
         index,
@@ -337,7 +351,10 @@ def _say_what_will_happen(
     else:
         show_summary(summary_rows(prepared, method.stage, boxes))
         warnings.append(slow_warning(prepared))
-    for note in [*hints, *filter(None, warnings)]:
+    notes = prepared.index.notes
+    if prepared.validation is not None:
+        notes += prepared.validation.index.notes
+    for note in [*notes, *hints, *filter(None, warnings)]:
         if note not in options.said:
             announce(f"note: {note}")
             options.said.add(note)
@@ -384,6 +401,12 @@ def _train_and_note(run: RunDirectory, training: Training, bar: Reporter) -> Non
     except Interrupted:
         run.update_notes(status="interrupted", epoch=training.position.epoch)
         raise Interrupted("the state is saved; the same command with --resume goes on") from None
+    except TooManyBadImages as error:
+        run.update_notes(status="interrupted", epoch=training.position.epoch)
+        more = f", or with --resume and {error.raise_limit}" if error.raise_limit else ""
+        raise UserError(
+            f"{error.found}; the state is saved: go on with --resume when the images are back{more}"
+        ) from error
     except BadImageError as error:
         run.update_notes(status="interrupted", epoch=training.position.epoch)
         raise BadImageError(
@@ -453,6 +476,7 @@ def _batch_source(
             std=std,
             workers=data.workers,
             skip_bad_images=data.skip_bad_images,
+            max_bad_share=data.max_bad_share,
             pin_memory=prepared.device.type == "cuda",
             beside=beside,
         )
@@ -540,13 +564,22 @@ class _EpochFinisher:
         self._save(network, "last", position, evaluation.thresholds)
         stats = evaluation.metrics.stats
         named = {} if network == MODEL else {"network": network}
+        images = evaluation.images
+        partly = {"measured_images": images.measured} if images and images.skipped else {}
         self.log.write(
-            "eval", position.step, epoch=position.epoch, set=validation.name, **named, **stats
+            "eval",
+            position.step,
+            epoch=position.epoch,
+            set=validation.name,
+            **named,
+            **stats,
+            **partly,
         )
         average = stats["AP"] or 0.0
         who = "" if network == MODEL else f"network {network}: "
         self.reporter.line(
             f"epoch {position.epoch}: {who}AP {100 * average:.1f} on {validation.name}"
+            + (f" ({images})" if partly else "")
         )
         if average > position.best.get(network, -1.0):
             if network in position.best and not is_regular(self.prepared.recipe, position.epoch):

@@ -41,7 +41,7 @@ class Truths:
     def _truth(self, files: SplitFiles) -> Truth:
         path = files.annotations.resolve()
         if path not in self._read:
-            self._read[path] = read_coco(files.annotations)
+            self._read[path] = read_coco(files.annotations, use="evaluation")
         return Truth(self._read[path], files.images)
 
     def image_folders(self, recipe: Recipe | None) -> list[Path]:
@@ -63,7 +63,8 @@ class Truths:
             return DataConfig(dir=str(self.data))
         if recipe is None:
             return None
-        known = (recipe.data.dir, recipe.data.train_json, recipe.data.val_json)
+        data = recipe.data
+        known = (data.dir, data.train_json, data.val_json, data.test_json)
         return recipe.data if any(known) else None
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ladcli.assign import paa_assigner
 from ladcli.assign.candidates import prior_iou
-from ladcli.detector.anchors import AnchorLayout
+from ladcli.detector.levels import AnchorLayout
 from ladcli.structures import Candidates, Costs, OwnedCandidates, Scene, SharedCandidates
 from tests.assign.prices import SCOPES, Pair, Priced, pairs_of
 from tests.assign.scenes import Problem, random_problem

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ladcli.assign import paa_assigner
 from ladcli.assign.moments import Scope
-from ladcli.detector.anchors import DEFAULT_LAYOUT, AnchorLayout
+from ladcli.detector.levels import DEFAULT_LAYOUT, AnchorLayout
 from ladcli.structures import Candidates, Costs, OwnedCandidates, Scene, SharedCandidates, Targets
 from tests.assign.scenes import random_problem
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ladcli.assign import Assigner, paa_assigner
-from ladcli.detector.anchors import DEFAULT_LAYOUT, AnchorLayout, anchor_grid, predicted_boxes
+from ladcli.detector.anchors import anchor_grid, predicted_boxes
+from ladcli.detector.levels import DEFAULT_LAYOUT, AnchorLayout
 from ladcli.structures import (
     AnchorGrid,
     Assignment,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.assignment import loop_assign
 from ladcli.assign import Assigner, MixtureSelection, paa_assigner
-from ladcli.detector.anchors import AnchorLayout
+from ladcli.detector.levels import AnchorLayout
 from ladcli.objective.detection_loss import BoxWeighting, detection_loss
 from ladcli.recipe.schema import LossConfig
 from ladcli.structures import (

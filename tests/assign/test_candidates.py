@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ladcli.assign.candidates import iou_candidates, prior_iou
-from ladcli.detector.anchors import AnchorLayout, anchor_grid
+from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.levels import AnchorLayout
 from ladcli.structures import BACKGROUND, Priors, Scene, Targets
 from ladcli.structures.boxes import matrix_iou
 from tests.assign.scenes import random_problem

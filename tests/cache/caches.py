@@ -23,7 +23,8 @@ from ladcli.cache.writer import BatchRows as WrittenRows
 from ladcli.cache.writer import CacheWriter
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import Sample
-from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid
+from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.objective.opinion import Opinion
 from ladcli.structures import BACKGROUND, Assignment, Batch, Targets
 

@@ -21,7 +21,7 @@ from ladcli.cache.reader import TeacherCache
 from ladcli.data.index import CocoIndex
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import Plan, plan_epoch
-from ladcli.detector.anchors import DEFAULT_LAYOUT
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.errors import BadImageError, UserError
 from ladcli.objective.objectives import assign_by
 from ladcli.recipe.schema import SoftConfig

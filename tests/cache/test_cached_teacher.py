@@ -30,7 +30,7 @@ from ladcli.cache.format import (
 )
 from ladcli.cache.records import LOGIT_STEP, PIXEL_STEP
 from ladcli.cache.sparse_classes import stand_out
-from ladcli.detector.anchors import DEFAULT_LAYOUT
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.errors import UserError
 from ladcli.objective.objectives import assign_by
 from ladcli.objective.opinion import Opinion, PredictedOpinion

@@ -19,8 +19,8 @@ from ladcli.cache.format import CHEAPEST, CLASSES, LEVELS, TABLES_OF, Level
 from ladcli.cache.reader import TeacherCache, read_cache_info
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_views
-from ladcli.detector.anchors import DEFAULT_LAYOUT
 from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.engine.metrics_log import read_metrics
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.cache_teacher import cache_teacher

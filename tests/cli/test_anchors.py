@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.detector.anchors import AnchorLayout
 from ladcli.detector.checkpoint import load_checkpoint
+from ladcli.detector.levels import AnchorLayout
 from ladcli.engine.metrics_log import read_metrics
 from tests.cli.invoke import lad
 

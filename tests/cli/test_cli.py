@@ -25,6 +25,10 @@ COMMANDS = (
     "report",
     "predict",
     "run",
+    "data import",
+    "data export",
+    "data check",
+    "data stats",
     "data synth",
 )
 

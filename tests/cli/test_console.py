@@ -4,8 +4,9 @@ import re
 
 import pytest
 from rich.table import Table
+from rich.text import Text
 
-from ladcli.cli.console import counted, print_notes, print_table
+from ladcli.cli.console import counted, print_notes, print_sentence, print_table
 
 
 def wide_table() -> Table:
@@ -54,3 +55,17 @@ def test_narrow_terminals_get_every_column(
         assert shown.count(word) == 1
     assert shown.count("method") == shown.count("PAA") == blocks
     assert max(map(len, shown.splitlines())) <= width
+
+
+def test_a_class_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("class", "AP")
+    table.add_row(Text("cup\x1b[2J"), "\x9b1m")
+    print_table(table)
+    print_notes(["class 'a\x1b]0;owned\x07\nlad: done'"])
+    print_sentence("b\x1b[8m")
+    captured = capsys.readouterr()
+    assert "cup\\x1b[2J " in captured.out
+    assert "\\x9b1m" in captured.out
+    assert "b\\x1b[8m" in captured.out
+    assert captured.err == "note: class 'a\\x1b]0;owned\\x07\\nlad: done'\n"
+    assert not set(captured.out + captured.err) & set("\x1b\x9b\x07\r")

@@ -105,6 +105,52 @@ def test_skipped_images_are_counted_on_standard_error(
     outcome = lad(*args, "--skip-bad-images")
     assert len(json.loads(outcome.done())["coco"]["stats"]) == 12
     assert "1 image(s) could not be read" in outcome.err
+    shown = lad(*args[:-1], "--skip-bad-images").done()
+    assert "\nof 3 of 4 images\n" in shown
+
+
+class TestEngines:
+    def test_pycocotools_gives_the_same_layout(self, results: Path, truth: Path) -> None:
+        args = ("eval", "--predictions", results, "--annotations", truth)
+        own = json.loads(lad(*args, "--json").done())
+        published = json.loads(lad(*args, "--json", "--engine", "pycocotools").done())
+        assert published.pop("engine") == "pycocotools"
+        assert published["coco"]["stats"] == pytest.approx(own["coco"]["stats"], abs=1e-9)
+        for name, values in own["coco"]["per_class"].items():
+            assert published["coco"]["per_class"][name] == pytest.approx(values, abs=1e-9)
+        assert published.keys() == own.keys()
+        assert "\nmeasured by pycocotools\n" in lad(*args, "--engine", "pycocotools").done()
+
+    def test_both_are_compared(self, results: Path, truth: Path) -> None:
+        args = ("eval", "--predictions", results, "--annotations", truth, "--verify", "--tide")
+        assert "\nlargest difference to pycocotools 2." in lad(*args).done()
+        found = json.loads(lad(*args, "--json").done())["verify"]
+        assert found["largest_difference"] < 1e-9
+        assert found["same"] is True
+
+    def test_disagreement_fails(
+        self, results: Path, truth: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        module = "ladcli.evaluate.pycocotools_engine"
+        monkeypatch.setattr(f"{module}._mean", lambda values: 0.25)
+        args = ("eval", "--predictions", results, "--annotations", truth, "--verify")
+        outcome = lad(*args)
+        assert outcome.code == 1
+        assert "the engines disagree: largest difference to pycocotools" in outcome.err
+        assert lad(*args, "--json").code == 1
+
+    def test_of_a_checkpoint(self, teacher: Path, data: Path, tmp_path: Path) -> None:
+        args = ("eval", "--checkpoint", teacher, "--data", data, "--workers", "0", "-q")
+        args = (*args, "--out", tmp_path / "e", "--engine", "pycocotools", "--verify", "--json")
+        found = json.loads(lad(*args).done())
+        assert found == json.loads((tmp_path / "e/metrics.json").read_text())
+        assert (found["engine"], found["verify"]["same"]) == ("pycocotools", True)
+        assert "thresholds" in found
+
+    def test_tide_is_none_of_its_numbers(self, results: Path, truth: Path) -> None:
+        args = ("eval", "--predictions", results, "--annotations", truth)
+        message = lad(*args, "--engine", "pycocotools", "--tide").refused()
+        assert message.startswith("--tide: pycocotools knows no TIDE; leave --engine out")
 
 
 def test_incomplete_commands_say_what_is_missing(teacher: Path, results: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 PROGRAM = "import sys; sys.modules['torch'] = None; from ladcli.cli import main; main()"
 
 
-@pytest.mark.parametrize("command", ["help", "eval", "compare", "report"])
+@pytest.mark.parametrize("command", ["help", "eval", "compare", "report", "stats"])
 def test_results_are_measured_compared_and_shown(
     command: str, teacher_run: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -23,6 +23,7 @@ def test_results_are_measured_compared_and_shown(
         "eval": ["eval", "--predictions", results, "--annotations", truth, "--tide"],
         "compare": ["compare", f"A={teacher_run}", f"B={teacher_run}", "--html", page],
         "report": ["report", teacher_run, "--out", page],
+        "stats": ["data", "stats", "--data", data, "--size", "640", "--html", page, "-q"],
     }[command]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *map(str, arguments)],

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ladcli.data.coco_json import CocoFile, read_coco
+from ladcli.data.coco_json import CocoFile, CocoRecords, examine, read_coco
+from ladcli.data.findings import Finding, Findings
 from ladcli.errors import UserError
 from tests.data.corpus import plain, write_json
 
@@ -62,7 +64,7 @@ REJECTED = {
     "utf16": ["UTF-16"],
 }
 
-#: File of the corpus, boxes that are kept, and what its notes must name, one entry per note.
+#: File of the corpus, boxes to learn from, and what its notes must name, one entry per note.
 ACCEPTED: dict[str, tuple[int, list[list[str]]]] = {
     "ok": (3, []),
     "ann_missing_area_iscrowd": (3, []),
@@ -92,6 +94,22 @@ ACCEPTED: dict[str, tuple[int, list[list[str]]]] = {
     "utf8_bom": (3, []),
     "zero_ids": (3, []),
 }
+#: Of these, what evaluation refuses, and what it must name.
+UNMEASURABLE = {
+    "bbox_inf": ["annotation 2", "bbox", "finite"],
+    "bbox_nan": ["annotation 2", "bbox", "finite"],
+    "bbox_negative_width": ["annotation 2", "[85, 35, -35, 20]", "negative"],
+}
+#: And what its notes name where they differ from those of training.
+COUNTED: dict[str, list[list[str]]] = {
+    "area_negative": [["negative", "neither", "annotation 2"]],
+    "bbox_huge": [["beyond any image", "counted all the same", "annotation 2"]],
+    "bbox_negative_origin": [["sticks out", "as it is", "annotation 1"]],
+    "bbox_outside_fully": [["outside", "counted all the same", "annotation 2"]],
+    "bbox_outside_partly": [["sticks out", "as it is", "annotation 2"]],
+    "bbox_xyxy_by_mistake": [["sticks out", "annotation 2"], ["x1, y1, x2, y2"]],
+    "bbox_zero_area": [["no size", "counted all the same", "annotation 2"]],
+}
 #: Sound JSON whose fault lies in the images; see test_index.py.
 ABOUT_IMAGES = ("with_", "image_absent", "image_is_directory", "size_mismatch", "size_s")
 
@@ -113,12 +131,33 @@ def test_bad_file_is_rejected_in_one_sentence(shared: Path, name: str) -> None:
 def test_odd_file_is_accepted_with_notes(shared: Path, name: str) -> None:
     boxes, notes = ACCEPTED[name]
     coco = read_coco(shared / "data/bad/json" / f"{name}.json")
-    assert len(coco.boxes) == boxes
+    assert coco.trainable.sum() == boxes
     assert np.isfinite(coco.boxes).all()
     assert np.isfinite(coco.area).all()
     assert len(coco.notes) == len(notes), coco.notes
     for note, words in zip(coco.notes, notes, strict=True):
         assert all(word in note for word in words), note
+
+
+@pytest.mark.parametrize("name", sorted(ACCEPTED.keys() - UNMEASURABLE.keys()))
+def test_evaluation_counts_every_box(shared: Path, name: str) -> None:
+    path = shared / "data/bad/json" / f"{name}.json"
+    coco = read_coco(path, use="evaluation")
+    stored = json.loads(path.read_text(encoding="utf-8-sig"))["annotations"]
+    assert coco.boxes.tolist() == [record["bbox"] for record in stored]
+    assert coco.trainable.sum() == ACCEPTED[name][0]
+    notes = COUNTED.get(name, ACCEPTED[name][1])
+    assert len(coco.notes) == len(notes), coco.notes
+    for note, words in zip(coco.notes, notes, strict=True):
+        assert all(word in note for word in words), note
+
+
+@pytest.mark.parametrize("name", sorted(UNMEASURABLE))
+def test_evaluation_refuses_what_is_no_box(shared: Path, name: str) -> None:
+    path = shared / "data/bad/json" / f"{name}.json"
+    with pytest.raises(UserError) as caught:
+        read_coco(path, use="evaluation")
+    assert all(words in str(caught.value) for words in UNMEASURABLE[name]), caught.value
 
 
 def test_every_file_of_the_corpus_has_a_verdict(shared: Path) -> None:
@@ -144,6 +183,69 @@ def test_content_keeps_the_order_of_the_file(tmp_path: Path) -> None:
     assert coco.boxes[2].tolist() == [40, 20, 40, 40]
     assert coco.area.tolist() == [192, 768, 1600, 64]
     assert coco.crowd.tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("mark", [1, True, 1.0])
+def test_ignored_boxes_are_not_learned_but_measured(tmp_path: Path, mark: Any) -> None:
+    content = plain()
+    content["annotations"][2]["ignore"] = mark
+    content["annotations"][3]["ignore"] = 0
+    path = write_json(tmp_path, content)
+    for use, words in (("training", "left out"), ("evaluation", "counted all the same")):
+        coco = read_coco(path, use=use)
+        assert coco.trainable.tolist() == [True, True, False, True]
+        (note,) = [note for note in coco.notes if "marked ignore" in note]
+        assert note.startswith(f"{path}: 1 annotation(s)")
+        assert note.endswith(": annotation 3")
+        assert words in note
+
+
+def test_areas_are_those_of_the_file(tmp_path: Path) -> None:
+    content = plain()
+    for record, area in zip(content["annotations"], (5, -2.5, None, 0), strict=True):
+        record["area"] = area
+    assert read_plain(tmp_path, content).area.tolist() == [5, -2.5, 1600, 0]
+
+
+@pytest.mark.parametrize("area", [float("nan"), float("inf")])
+def test_area_that_is_no_number(tmp_path: Path, area: float) -> None:
+    content = plain()
+    content["annotations"][1]["area"] = area
+    path = write_json(tmp_path, content)
+    assert read_coco(path).area.tolist() == [192, 768, 1600, 64]
+    with pytest.raises(UserError, match=r"annotation 2 has area .* finite"):
+        read_coco(path, use="evaluation")
+
+
+def test_refusal_counts_what_is_like_the_first(tmp_path: Path) -> None:
+    content = plain()
+    for record in content["annotations"][1:]:
+        record["bbox"][3] = -1
+    with pytest.raises(UserError, match=r"annotation 2 .* \(3 annotations like this\)"):
+        read_coco(write_json(tmp_path, content), use="evaluation")
+
+
+@pytest.mark.parametrize("use", ["training", "evaluation"])
+def test_sizes_that_many_boxes_leave_are_suspected(tmp_path: Path, use: Any) -> None:
+    content = plain()
+    for image in content["images"]:
+        image.update(width=100, height=60)
+    boxes = [[70, 10, 30, 20], [60, 40, 35, 20], [0, 0, 10, 10], [80, 5, 20, 20]]
+    for record, box in zip(content["annotations"], boxes, strict=True):
+        record["bbox"] = box
+
+    def suspicion(*sizes: tuple[int, int]) -> str:
+        for image, (width, height) in zip(content["images"], 2 * sizes, strict=False):
+            image.update(width=width, height=height)
+        notes = read_coco(write_json(tmp_path, content), use=use).notes
+        return "".join(note for note in notes if "suspect" in note)
+
+    assert suspicion((100, 60)) == ""
+    assert "3 of 4 boxes leave" in suspicion((60, 100))
+    assert "exchanged" in suspicion((60, 100))
+    assert "1x1 for all looks like a placeholder" in suspicion((1, 1))
+    assert "50x50 for all looks like a placeholder" in suspicion((50, 50))
+    assert "compare width and height" in suspicion((50, 50), (50, 40))
 
 
 def test_prediction_needs_no_annotations(tmp_path: Path) -> None:
@@ -238,3 +340,78 @@ def test_random_damage_never_ends_in_another_error(tmp_path: Path) -> None:
             assert np.isfinite(read_coco(path).boxes).all()
         except UserError:
             continue
+
+
+def examined(content: Any) -> tuple[CocoRecords, dict[str, Finding]]:
+    """All records of a file, and its findings by kind."""
+    findings = Findings(Path("t.json"), stop=False)
+    records = examine(Path("t.json"), content, findings, use="check")
+    by_kind = {finding.kind: finding for finding in findings.found}
+    assert len(by_kind) == len(findings.found)
+    return records, by_kind
+
+
+def test_all_problems_of_one_file_appear() -> None:
+    content = plain()
+    extra = [
+        {"id": 5, "image_id": 99, "category_id": 10, "bbox": [1, 1, 5, 5]},
+        {"id": 6, "image_id": 98, "category_id": 10, "bbox": [1, 1, 5, 5]},
+        {"id": 7, "image_id": 4, "category_id": 10, "bbox": [1, float("nan"), 5, 5]},
+        {"id": 8, "image_id": 4, "category_id": 77, "bbox": [1, 1, 5, 5]},
+        {"id": 8, "image_id": 4, "category_id": 10, "bbox": [1, 1, 0, 5]},
+        {"id": 9, "image_id": 9, "category_id": 20, "bbox": "none"},
+        {"id": 11, "image_id": 9, "category_id": 20, "bbox": [4, 8, 16, 12], "ignore": 1},
+    ]
+    content["annotations"] += extra
+    content["images"].append({"id": 12, "file_name": "../x.png", "width": 5, "height": 0})
+    records, found = examined(content)
+    assert {kind: finding.count for kind, finding in found.items()} == {
+        "file-name-unsafe": 1,
+        "image-size-impossible": 1,
+        "annotation-id-repeated": 1,
+        "image-unknown": 2,
+        "category-unknown": 1,
+        "annotation-bbox-no-numbers": 1,
+        "box-not-finite": 1,
+        "box-no-size": 1,
+        "box-sticks-out": 1,
+        "ignored": 1,
+        "box-repeated": 1,
+    }
+    assert found["image-unknown"].examples == ("annotation 5", "annotation 6")
+    coco = records.sound()
+    assert coco.image_ids.tolist() == [9, 4, 7]
+    assert coco.annotation_ids.tolist() == [1, 2, 3, 4, 11]
+    assert coco.trainable.tolist() == [True, True, True, True, False]
+
+
+def test_records_of_an_unsound_class_are_no_strangers() -> None:
+    content = plain()
+    del content["categories"][0]["name"]
+    records, found = examined(content)
+    assert set(found) == {"category-without-name", "box-sticks-out"}
+    assert records.class_row.tolist() == [-1, 0, 0, -1]
+    assert records.sound().annotation_ids.tolist() == [2, 3]
+
+
+def test_corners_are_suspected_without_areas() -> None:
+    content = plain()
+    for record, corners in zip(
+        content["annotations"], ([4, 8, 60, 40], [0, 0, 40, 60], [30, 20, 64, 48], [8, 8, 16, 16]),
+        strict=True,
+    ):  # fmt: skip
+        record["bbox"] = corners
+    assert "only so do they lie" in examined(content)[1]["boxes-corners"].text
+    content["annotations"][3]["bbox"] = [20, 20, 10, 10]
+    assert "boxes-corners" not in examined(content)[1]
+
+
+def test_absurd_numbers_of_classes_are_refused_at_once(tmp_path: Path) -> None:
+    content = plain()
+    content["categories"] = [{"id": i, "name": f"class {i}"} for i in range(70_000)]
+    started = time.perf_counter()
+    with pytest.raises(UserError, match="lists 70,000 categories"):
+        read_plain(tmp_path, content)
+    del content["categories"][65_535:]
+    assert len(read_plain(tmp_path, content).classes) == 65_535
+    assert time.perf_counter() - started < 20  # was over a minute

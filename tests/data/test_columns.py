@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ladcli.data.columns import Table, first_repeat, shorten
+from ladcli.data.columns import Fault, Table, first_repeat, shorten
+from ladcli.data.findings import Findings
 from tests.refusals import refusal_of
 
 PATH = Path("truth.json")
@@ -104,3 +105,56 @@ def test_values_are_shortened_to_a_line() -> None:
     assert shorten(True) == "true"
     assert shorten("a\nb") == "'a\\nb'"
     assert shorten("x" * 100) == "'" + "x" * 59 + "... (102 characters)"
+
+
+def collected(*values: Any) -> tuple[Table, Findings]:
+    """A table that does not stop, with its findings."""
+    findings = Findings(PATH, stop=False)
+    rows = [{"id": 10 + i, **({} if v is None else {"x": v})} for i, v in enumerate(values)]
+    return Table(PATH, "annotation", rows, findings), findings
+
+
+def test_every_kind_of_fault_is_counted() -> None:
+    rows, findings = collected(1, "7", None, 2**70, "8", 3)
+    assert rows.integers("x").tolist() == [1, 0, 0, 0, 0, 3]
+    assert rows.usable("x").tolist() == [True, False, False, False, False, True]
+    assert [(f.kind, f.count, f.examples) for f in findings.found] == [
+        ("annotation-without-x", 1, ("annotation 12",)),
+        ("annotation-x-no-integer", 2, ("annotation 11", "annotation 14")),
+        ("annotation-x-too-large", 1, ("annotation 13",)),
+    ]
+    assert findings.found[1].text == (
+        "annotation 11 has x '7', which must be an integer (2 annotations like this)"
+    )
+    assert findings.found[1].remedy == "write it without quotes"
+
+
+def test_numbers_at_fault_are_nan() -> None:
+    rows, findings = collected([1, 2], [1], [3, "4"])
+    found = rows.numbers("x", 2)
+    assert found[0].tolist() == [1, 2]
+    assert np.isnan(found[1:]).all()
+    assert [(f.count, f.severity) for f in findings.found] == [(2, "error")]
+
+
+def test_a_record_is_refused_for_a_usable_value_only() -> None:
+    rows, findings = collected(1, "7", 5)
+    values = rows.integers("x")
+    rows.refuse_where("x", values < 4, lambda row: Fault("small", f"has x {values[row]}"))
+    assert [f.kind for f in findings.found] == ["annotation-x-no-integer", "small"]
+    assert findings.found[1].count == 1
+    assert rows.usable().tolist() == [False, False, True]
+
+
+def test_repeats_are_counted() -> None:
+    rows, findings = collected(4, 4, 4, 5)
+    rows.refuse_repeats("x", rows.integers("x"))
+    assert findings.found[0].count == 2
+    assert "2 annotations like this" in findings.found[0].text
+    assert rows.usable("x").tolist() == [True, False, False, True]
+
+
+def test_remarks_name_the_first_records() -> None:
+    rows, findings = collected(*range(5))
+    rows.remark("odd", "note", np.array([True] * 4 + [False]), "are odd")
+    assert findings.notes() == ("truth.json: 4 annotation(s) are odd: annotation 10, 11, 12, ...",)

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from ladcli.data.index import check_files, for_training, load_index
+from ladcli.data.index import MAX_BOXES, for_training, load_index
 from ladcli.errors import UserError
-from tests.data.corpus import index_of, plain, write_images, write_json
+from tests.data.corpus import index_of, plain, write_json
 
 
 def test_images_are_sorted_and_boxes_clipped_corners(tmp_path: Path) -> None:
@@ -127,69 +125,12 @@ def test_missing_image_folder(tmp_path: Path) -> None:
         load_index(write_json(tmp_path, plain()), tmp_path / "absent")
 
 
-BAD_FILES = {
-    "image_absent": ["not_there.jpg", "no such file"],
-    "image_is_directory": ["directory.jpg", "folder"],
-    "size_mismatch": ["96x64", "640x480"],
-    "size_swapped_exif": ["exif_rotated_6.jpg", "EXIF"],
-    "with_empty_jpg": ["empty.jpg", "empty"],
-    "with_text_jpg": ["text.jpg", "not an image"],
-}
-#: Truncated pixels cannot be seen in the header.
-GOOD_HEADERS = ("size_stored_exif", "with_animated_gif", "with_cmyk_jpg", "with_truncated_jpg")
-
-
-@pytest.mark.parametrize("name", sorted(BAD_FILES))
-def test_bad_files_are_found_before_the_first_step(shared: Path, name: str) -> None:
-    bad = shared / "data/bad"
-    index = load_index(bad / "json" / f"{name}.json", bad / "images")
-    with pytest.raises(UserError) as caught:
-        check_files(index, skip_bad=False)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith(str(index.annotations))
-    for words in ["1 of 2", "skip_bad_images", *BAD_FILES[name]]:
-        assert words in message
-    kept = check_files(index, skip_bad=True)
-    assert kept.image_ids.tolist() == [1]
-    assert "left out" in kept.notes[-1]
-
-
-@pytest.mark.parametrize("name", GOOD_HEADERS)
-def test_sound_headers_pass(shared: Path, name: str) -> None:
-    bad = shared / "data/bad"
-    index = load_index(bad / "json" / f"{name}.json", bad / "images")
-    assert check_files(index, skip_bad=False) is index
-
-
-def test_no_image_left_is_an_error(tmp_path: Path) -> None:
-    index = load_index(write_json(tmp_path, plain()), tmp_path)
-    with pytest.raises(UserError, match="3 of 3"):
-        check_files(index, skip_bad=True)
-
-
-def test_header_bomb_is_refused(shared: Path) -> None:
-    bad = shared / "data/bad"
-    content = copy.deepcopy(json.loads((bad / "json/ok.json").read_text()))
-    content["images"][1].update(file_name="bomb_header.png", width=60000, height=60000)
-    index = load_index(bad / "json/ok.json", bad / "images")
-    names = b"good.jpgbomb_header.png"
-    index = type(index)(
-        **{
-            **index.__dict__,
-            "name_bytes": np.frombuffer(names, np.uint8),
-            "name_ptr": np.array([0, 8, len(names)]),
-        }
-    )
-    with pytest.raises(UserError, match="million pixels"):
-        check_files(index, skip_bad=False)
-
-
-def test_names_may_hold_any_letter(tmp_path: Path) -> None:
+def test_absurd_numbers_of_boxes_in_an_image_are_refused(tmp_path: Path) -> None:
     content = plain()
-    content["images"][0]["file_name"] = "a b, é/日本.png"
-    (tmp_path / "a b, é").mkdir()
-    write_images(tmp_path, content)
+    content["annotations"] = [
+        {"id": i, "image_id": 7, "category_id": 10, "bbox": [i % 50, i % 40, 5, 5]}
+        for i in range(MAX_BOXES + 1)
+    ]
     index = load_index(write_json(tmp_path, content), tmp_path)
-    assert index.file_name(2) == "a b, é/日本.png"
-    assert len(check_files(index, skip_bad=False)) == 3
+    with pytest.raises(UserError, match=r"image 7 \('bare.png'\) has 10,001 boxes"):
+        for_training(index, skip_empty=False)

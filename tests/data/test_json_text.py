@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import gzip
 from pathlib import Path
 
 import pytest
 
+from ladcli.data import json_text
 from ladcli.data.json_text import read_json
 from ladcli.errors import UserError
+from tests.refusals import refusal_of
 
 
 def written(folder: Path, content: bytes) -> Path:
@@ -44,6 +47,20 @@ def test_damage_is_one_sentence_with_the_file(tmp_path: Path, content: bytes, re
     assert gc.isenabled()
 
 
+def test_packed_with_gzip(tmp_path: Path) -> None:
+    packed = gzip.compress(b'\xef\xbb\xbf{"a": NaN}')
+    assert str(read_json(written(tmp_path, packed))) == "{'a': nan}"
+    with pytest.raises(UserError, match="is packed with gzip and damaged"):
+        read_json(written(tmp_path, packed[:-3]))
+
+
+def test_trap_is_not_unfolded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ladcli.data.json_text._MAX_UNPACKED", 100)
+    with pytest.raises(UserError, match="unfolds to more than"):
+        read_json(written(tmp_path, gzip.compress(b" " * 101)))
+    assert read_json(written(tmp_path, gzip.compress(b"[1]" + b" " * 97))) == [1]
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         read_json(tmp_path / "absent.json")
@@ -65,3 +82,14 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 )
 def test_odd_values_are_read(tmp_path: Path, content: bytes, value: str) -> None:
     assert repr(read_json(written(tmp_path, content))) == value
+
+
+def test_a_file_beyond_all_memory_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("[" + "1," * 1000 + "1]")
+    monkeypatch.setattr(json_text, "_physical_memory", lambda: 5000)
+    assert "segmentations" in refusal_of(read_json, path)
+    monkeypatch.setattr(json_text, "_physical_memory", lambda: 50_000)
+    assert len(read_json(path)) == 1001

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ladcli.data.folder import find_split
-from ladcli.data.index import check_files, load_index
+from ladcli.data.image_check import check_files
+from ladcli.data.index import load_index
 from ladcli.data.synth import write_synthetic
 from ladcli.errors import UserError
 from ladcli.recipe.schema import DataConfig

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ladcli.detector.anchors import DEFAULT_LAYOUT, AnchorLayout, anchor_grid
+from ladcli.detector.anchors import anchor_grid
+from ladcli.detector.levels import DEFAULT_LAYOUT, AnchorLayout
 
 CANVAS = (64, 96)
 SIZES = ((8, 12), (4, 6), (2, 3), (1, 2), (1, 1))

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from ladcli.classes import ClassTable
-from ladcli.detector.anchors import DEFAULT_LAYOUT
 from ladcli.detector.checkpoint import (
     FORMAT,
     InputRule,
@@ -21,6 +20,7 @@ from ladcli.detector.checkpoint import (
     store_thresholds,
     teacher_fingerprint,
 )
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.detector.model import Detector
 from ladcli.errors import UserError
 from tests.detector.intruder import Intruder

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ladcli.detector.anchors import DEFAULT_LAYOUT
 from ladcli.detector.fpn import FeaturePyramid
+from ladcli.detector.levels import DEFAULT_LAYOUT
 
 
 def plain_pyramid() -> FeaturePyramid:

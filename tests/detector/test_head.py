@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid
+from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.head import PaaHead
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.detector.objectness import conditional_objectness
 from ladcli.structures import ClassLogits, ClassProbs
 from ladcli.structures.focal import focal_loss

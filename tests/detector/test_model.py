@@ -10,7 +10,7 @@ import timm
 import torch
 from torch import nn
 
-from ladcli.detector.anchors import DEFAULT_LAYOUT, AnchorLayout, anchor_grid
+from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.backbone import Backbone
 from ladcli.detector.checkpoint import (
     InputRule,
@@ -18,6 +18,7 @@ from ladcli.detector.checkpoint import (
     save_checkpoint,
     teacher_fingerprint,
 )
+from ladcli.detector.levels import DEFAULT_LAYOUT, AnchorLayout
 from ladcli.detector.model import Architecture, build_detector
 from ladcli.detector.postprocess import postprocess
 from ladcli.errors import UserError

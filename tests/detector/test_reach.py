@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from ladcli.detector.anchors import DEFAULT_LAYOUT, AnchorLayout
-from ladcli.detector.reach import best_anchor_iou
+from ladcli.detector.levels import DEFAULT_LAYOUT, AnchorLayout
+from ladcli.detector.reach import best_anchor
 from ladcli.structures.boxes import matrix_iou
 
 
 def one_by_one(
     boxes: np.ndarray, valid_hw: tuple[int, int], canvas: tuple[int, int], layout: AnchorLayout
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     grid = layout.grid(canvas)
     valid = grid.valid(torch.tensor([valid_hw]))[0]
     iou = matrix_iou(torch.from_numpy(boxes), grid.anchors[valid].double())
-    return iou.amax(dim=1).numpy()
+    best, anchor = iou.max(dim=1)
+    return best.numpy(), grid.level[valid][anchor].numpy()
 
 
 @pytest.mark.parametrize(
@@ -37,13 +38,17 @@ def test_equals_the_best_of_all_anchors(
     tiny = np.concatenate([corners[0], np.minimum(corners[0] + sides, [width, height])], axis=1)
     wide = np.concatenate([corners.min(axis=0), corners.max(axis=0)], axis=1)
     boxes = np.concatenate([tiny, wide])
-    found = best_anchor_iou(boxes, np.broadcast_to(valid_hw, (1000, 2)), layout)
-    assert found == pytest.approx(one_by_one(boxes, valid_hw, canvas, layout), abs=1e-12)
+    iou, level = best_anchor(boxes, np.broadcast_to(valid_hw, (1000, 2)), layout)
+    wanted_iou, wanted_level = one_by_one(boxes, valid_hw, canvas, layout)
+    assert iou == pytest.approx(wanted_iou, abs=1e-12)
+    assert level.tolist() == wanted_level.tolist()
 
 
 def test_hand_computed() -> None:
-    boxes = np.array([[0, 0, 64, 64], [32, 32, 52, 52], [0, 0, 1300, 2]])
+    boxes = np.array([[0, 0, 64, 64], [32, 32, 52, 52], [0, 0, 1300, 2], [0, 0, 256, 256]])
+    iou, level = best_anchor(boxes, np.full((4, 2), 1312), DEFAULT_LAYOUT)
     # A level's anchors are centered on multiples of its stride: (32, 32) is one of P3.
-    assert best_anchor_iou(boxes, np.full((3, 2), 1312), DEFAULT_LAYOUT).tolist() == pytest.approx(
-        [1.0, 400 / 4096, 64 * 2 / (2600 + 4096 - 128)], abs=1e-12
+    assert iou.tolist() == pytest.approx(
+        [1.0, 400 / 4096, 64 * 2 / (2600 + 4096 - 128), 1.0], abs=1e-12
     )
+    assert level.tolist() == [0, 0, 0, 2]

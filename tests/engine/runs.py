@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ladcli.assign import paa_assigner
-from ladcli.detector.anchors import DEFAULT_LAYOUT
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.engine.device import gradient_scaler
 from ladcli.engine.loop import Training, train
 from ladcli.engine.metrics_log import MetricsLog, read_metrics

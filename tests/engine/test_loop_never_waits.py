@@ -20,7 +20,7 @@ from ladcli.cache.batch_rows import needed_tables
 from ladcli.cache.cached_teacher import CachedTeacher
 from ladcli.cache.format import LEVELS, Level, needed_level
 from ladcli.cache.reader import TeacherCache
-from ladcli.detector.anchors import DEFAULT_LAYOUT
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.detector.model import Detector
 from ladcli.engine import loop
 from ladcli.engine.device import autocast

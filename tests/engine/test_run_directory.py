@@ -233,6 +233,7 @@ def test_options_that_leave_the_result_alone_may_change(run: RunDirectory) -> No
             "train.tensorboard": True,
             "data.workers": 0,
             "data.skip_bad_images": True,
+            "data.max_bad_share": 0.5,
         },
     )
     assert {k for k, v in flat(other).items() if v != flat(RECIPE)[k]} == set(FREE_KEYS)

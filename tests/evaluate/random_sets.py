@@ -52,6 +52,7 @@ class RandomSet:
             boxes=boxes,
             area=(boxes[:, 2] * boxes[:, 3] * rng.uniform(0.4, 1, self.boxes)).round(1),
             crowd=rng.random(self.boxes) < self.crowd,
+            trainable=np.ones(self.boxes, dtype=bool),
             notes=(),
         )
         return truth, self._results(rng, truth)
@@ -116,6 +117,7 @@ def repeat_images(truth: CocoFile, results: Results, times: np.ndarray) -> tuple
         boxes=truth.boxes[gt],
         area=truth.area[gt],
         crowd=truth.crowd[gt],
+        trainable=truth.trainable[gt],
     )
     found = (results.category_ids[det], results.boxes[det], results.scores[det])
     return copied, Results(det_image, *found)

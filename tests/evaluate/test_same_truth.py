@@ -69,7 +69,10 @@ def test_boxes_that_differ(field: str) -> None:
     ("change", "words"),
     [
         (lambda t: named(t, (2, 5, 8), "x", "class 1", "class 2"), "classes: class 'x' is missing"),
-        (lambda t: named(t, (2, 5), "class 0", "class 1"), "classes: 2 classes against 3"),
+        (
+            lambda t: named(t, (2, 5), "class 0", "class 1"),
+            "classes: 2 classes against 3, which add 'class 2'",
+        ),
         (lambda t: named(t, (2, 5, 9), *t.classes.names), "the ids of the classes"),
         (lambda t: replace(t, image_ids=t.image_ids + 1), "6 images against 6 with other ids"),
         (lambda t: replace(t, image_ids=np.append(t.image_ids, 99)), "7 images against 6"),

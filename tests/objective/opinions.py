@@ -15,7 +15,8 @@ from ladcli.cache.contents import encode_opinion
 from ladcli.cache.format import Level
 from ladcli.cache.reader import TeacherCache
 from ladcli.cache.writer import CacheWriter
-from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid, predicted_boxes
+from ladcli.detector.anchors import anchor_grid, predicted_boxes
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.objective.opinion import PredictedOpinion
 from ladcli.objective.soft_loss import soft_label_loss
 from ladcli.objective.soft_targets import SoftTargets

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ladcli.assign import paa_assigner
-from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid, predicted_boxes
+from ladcli.detector.anchors import anchor_grid, predicted_boxes
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.objective.detection_loss import BoxWeighting, detection_loss
 from ladcli.objective.objectives import MODEL, Objective
 from ladcli.objective.teacher import OnlineTeacher

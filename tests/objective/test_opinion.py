@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from ladcli.assign import Switch, paa_assigner
-from ladcli.detector.anchors import DEFAULT_LAYOUT, anchor_grid, predicted_boxes
+from ladcli.detector.anchors import anchor_grid, predicted_boxes
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.objective.opinion import PredictedOpinion
 from ladcli.objective.soft_targets import Select, soft_targets
 from ladcli.structures import BACKGROUND, IGNORE

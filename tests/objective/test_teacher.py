@@ -22,7 +22,8 @@ from ladcli.data.loader import load_batches
 from ladcli.data.plan import Plan, plan_epoch, plan_views
 from ladcli.data.synth import write_synthetic
 from ladcli.data.views import ViewGrid
-from ladcli.detector.anchors import DEFAULT_LAYOUT, predicted_boxes
+from ladcli.detector.anchors import predicted_boxes
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.detector.model import Detector
 from ladcli.objective.teacher import OnlineTeacher, Teacher
 from ladcli.recipe import DataConfig

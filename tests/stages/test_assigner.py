@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ladcli.detector.anchors import DEFAULT_LAYOUT
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.recipe.schema import AssignConfig
 from ladcli.stages.assigner import assigner_fingerprint, build_assigner
 

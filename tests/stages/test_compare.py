@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import Counter
 from pathlib import Path
@@ -130,9 +131,9 @@ def test_every_file_is_read_once(
     def counted(name: str) -> None:
         original = getattr(module, name)
 
-        def reading(path: Path, *args: Any) -> Any:
+        def reading(path: Path, *args: Any, **options: Any) -> Any:
             read[path] += 1
-            return original(path, *args)
+            return original(path, *args, **options)
 
         monkeypatch.setattr(module, name, reading)
 
@@ -144,6 +145,39 @@ def test_every_file_is_read_once(
         paa / "eval/model/val/predictions.json": 1,
         lad / "eval/model/val/predictions.json": 1,
     }
+
+
+def skip(run: Path, *ids: int) -> None:
+    """Make it so that the run was measured without these images."""
+    folder = run / "eval/model/val"
+    records = json.loads((folder / "predictions.json").read_text())
+    seen = [record for record in records if record["image_id"] not in ids]
+    (folder / "predictions.json").write_text(json.dumps(seen))
+    (folder / "metrics.json").write_text(json.dumps({"images": {"skipped": list(ids)}}))
+
+
+class TestSkippedImages:
+    def test_runs_on_the_same_images_are_compared_on_these(self, paa: Path, lad: Path) -> None:
+        for one in (paa, lad):
+            skip(one, 2, 3)
+        result = run(paa, lad)
+        assert result.num_images == 2
+        # Of the cups in images 1 and 4, the baseline finds the first.
+        assert gain_of(result, "AP", "cup").baseline == pytest.approx(share(2))  # half of them
+        assert gain_of(result, "AP", "cup").value == pytest.approx(1)
+        assert result.methods[1].tide_cost("Miss") == 0
+        (note,) = result.notes
+        assert "AP is of 2 of 4 images" in note
+        assert note.endswith("image 2, 3")
+
+    def test_runs_on_other_images_are_refused(self, paa: Path, lad: Path) -> None:
+        skip(lad, 2)
+        assert (
+            f"{lad}: is of 3 of 4 images, and {paa} is of all images (the rest could not be read)"
+        ) in refusal(paa, lad)
+        skip(paa, 3)
+        message = f"{lad}: is of 3 of 4 images, others of them, and {paa} is of 3 of 4 images"
+        assert message in refusal(paa, lad)
 
 
 def test_resamples_go_by_the_size_of_the_set(
@@ -298,7 +332,7 @@ class TestOtherData:
             (lambda c: c["categories"][1].update(name="bowl"), "classes: class 'bowl' is missing"),
             (
                 lambda c: c["categories"].append({"id": 9, "name": "fork"}),
-                "classes: 3 classes against 2",
+                "classes: 3 classes against 2, which lack 'fork'",
             ),
             (lambda c: c["images"].append({**c["images"][0], "id": 9}), "5 images against 4"),
             (

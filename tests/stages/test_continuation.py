@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,9 @@ from ladcli.stages.training import RunOptions, TrainingResult
 from tests.stages.tiny import (
     STEP,
     assert_same_weights,
+    change_json,
     contents,
+    copy_of,
     ctrl_c_at_call,
     duo_recipe,
     power_cut_at_call,
@@ -244,3 +247,77 @@ def test_run_may_be_cut_to_what_is_done(
     assert (result.steps, set(result.metrics)) == (4, {"model"})
     pretrain(schedule(data, 2, train__eval_every=3), RunOptions(tmp_path / "two", quiet=True))
     assert_same_run(run, tmp_path / "two")
+
+
+def test_data_may_lie_elsewhere_by_the_time_of_the_continuation(data: Path, tmp_path: Path) -> None:
+    straight = tmp_path / "straight"
+    pretrain(schedule(data, 2), RunOptions(straight, quiet=True))
+    moved = tmp_path / "moved"
+    pretrain(schedule(data, 1), RunOptions(moved, quiet=True))
+    elsewhere = Path(shutil.copytree(data, tmp_path / "scratch"))
+    resume(schedule(elsewhere, 2), moved)
+    assert_same_weights(*(run / "checkpoints/model/last.pt" for run in (straight, moved)))
+    assert load_recipe(moved / "recipe.yaml").data.dir == str(elsewhere)
+    # A place that is not named again is the one that was named last.
+    resume(tiny_recipe(schedule__epochs=3, schedule__decay_epochs=[]), moved)
+    assert load_recipe(moved / "recipe.yaml").data.dir == str(elsewhere)
+
+
+def swap_names(content: dict[str, Any]) -> None:
+    first, second = content["categories"][:2]
+    first["name"], second["name"] = second["name"], first["name"]
+
+
+def move_a_box(content: dict[str, Any]) -> None:
+    content["annotations"][0]["bbox"][0] += 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (move_a_box, "train.json holds now; give it the data that it began with"),
+        (swap_names, "(the same classes in another order); give it the data"),
+    ],
+)
+def test_other_data_at_the_same_place_are_refused(
+    data: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    own, run = copy_of(data, tmp_path / "data"), tmp_path / "run"
+    recipe = schedule(own, 1, train__eval_every=0)
+    pretrain(recipe, RunOptions(run, quiet=True))
+    before = contents(run)
+    change_json(own / "annotations/train.json", change)
+    with pytest.raises(UserError, match=re.escape(words)):
+        resume(schedule(own, 2, train__eval_every=0), run)
+    assert contents(run) == before
+
+
+def test_image_that_is_lost_on_the_way_may_be_skipped(data: Path, tmp_path: Path) -> None:
+    own, run = copy_of(data, tmp_path / "data"), tmp_path / "run"
+    pretrain(schedule(own, 1, train__eval_every=0), RunOptions(run, quiet=True))
+    names = [image["file_name"] for image in read_images(own)]
+    (own / "images" / names[3]).unlink()
+    result = resume(schedule(own, 2, train__eval_every=0, data__skip_bad_images=True), run)
+    assert result.steps == 4
+
+
+def read_images(folder: Path) -> list[dict[str, Any]]:
+    content = json.loads((folder / "annotations/train.json").read_text())
+    images: list[dict[str, Any]] = content["images"]
+    return images
+
+
+def test_another_teacher_is_refused_and_a_moved_one_is_not(
+    data: Path, teacher: Path, tmp_path: Path
+) -> None:
+    def recipe(path: Path, epochs: int) -> Recipe:
+        return schedule(data, epochs, distill__teacher=str(path), train__eval_every=0)
+
+    run = tmp_path / "run"
+    distill(recipe(teacher, 1), RunOptions(run, quiet=True))
+    moved = Path(shutil.copy(teacher, tmp_path / "moved.pt"))
+    assert resume(recipe(moved, 2), run, distill).steps == 4
+    other = tmp_path / "other"
+    pretrain(schedule(data, 1, train__eval_every=0, train__seed=9), RunOptions(other, quiet=True))
+    with pytest.raises(UserError, match="learned from another teacher than"):
+        resume(recipe(other / "checkpoints/model/last.pt", 3), run, distill)

@@ -82,7 +82,7 @@ def test_evaluation_set_may_be_named_by_its_file(data: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        (("cat", "dog"), "2 classes against 3"),
+        (("cat", "dog"), "2 classes against 3, which add 'owl'"),
         (("cat", "dog", "fox"), "class 'fox' is missing"),
         (("dog", "cat", "owl"), "the same classes in another order"),
     ],

@@ -147,7 +147,8 @@ class TestCacheOfSomethingElse:
         other = draw(tmp_path / "other", train=6, classes=2)
         message = self.refusal(tmp_path, other, cache)
         assert "8 images, here 6" in message
-        assert "classes disc, square, triangle, here disc, square (3 classes against 2)" in message
+        assert "classes disc, square, triangle, here disc, square (3 classes against 2" in message
+        assert "which lack 'triangle')" in message
 
     def test_one_box_that_moved(self, data: Path, cache: Path, tmp_path: Path) -> None:
         other = copy_of(data, tmp_path / "other")

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from ladcli.detector.checkpoint import load_checkpoint, save_checkpoint
 from ladcli.errors import BadImageError, Interrupted, UserError
+from ladcli.evaluate.tide import TideOptions
 from ladcli.recipe.schema import DataConfig, InferenceConfig
 from ladcli.stages.datasets import choose_evaluation_set
-from ladcli.stages.evaluate import default_folder, evaluate_checkpoint
-from ladcli.stages.evaluate_results import Evaluation
+from ladcli.stages.evaluate import default_folder, evaluate_checkpoint, evaluate_on
+from ladcli.stages.evaluate_results import Evaluation, evaluate_results
 from tests.stages.tiny import contents, copy_of, ctrl_c_at_call, cut_pixels, draw
 
 
@@ -62,14 +64,67 @@ def test_bad_image_is_named_and_nothing_is_written(
     assert contents(tmp_path) == before
 
 
-def test_skipped_images_are_counted_as_missed_and_said(
-    teacher: Path, data: Path, tmp_path: Path
+@pytest.fixture
+def spoiled(data: Path, tmp_path: Path) -> Path:
+    """Of the validation images, one is cut off and one is missing."""
+    copy = copy_of(data, tmp_path / "data")
+    cut_pixels(copy / "images/val_00001.jpg")
+    (copy / "images/val_00002.jpg").unlink()
+    return copy
+
+
+def ids_of(data: Path, *names: str) -> list[int]:
+    images = json.loads((data / "annotations/val.json").read_text())["images"]
+    return sorted(image["id"] for image in images if image["file_name"] in names)
+
+
+def test_what_skipped_images_show_is_not_measured(
+    teacher: Path, spoiled: Path, tmp_path: Path
 ) -> None:
-    spoiled = copy_of(data, tmp_path / "data")
-    cut_pixels(spoiled / "images/val_00001.jpg")
     found = evaluate(teacher, spoiled, out=tmp_path / "eval", skip_bad_images=True)
-    (note,) = [note for note in found.notes if "could not be read" in note]
-    assert "1 image(s) could not be read, so whatever they show counts as missed: image" in note
+    images = json.loads((spoiled / "annotations/val.json").read_text())["images"]
+    skipped = ids_of(spoiled, "val_00001.jpg", "val_00002.jpg")
+    told = f"AP is of {len(images) - 2} of {len(images)} images: without image {skipped[0]}, "
+    (note,) = [note for note in found.notes if "AP is of" in note]
+    assert told in note
+    stored = json.loads((tmp_path / "eval/metrics.json").read_text())
+    assert stored["images"] == {"measured": len(images) - 2, "skipped": skipped}
+
+    # Whoever measures the file finds the same, with the same words.
+    again = evaluate_results(
+        tmp_path / "eval/predictions.json", spoiled / "annotations/val.json", tide=TideOptions()
+    )
+    assert again.metrics == found.metrics
+    assert note in again.notes
+    content = json.loads((spoiled / "annotations/val.json").read_text())
+    for key, name in (("images", "id"), ("annotations", "image_id")):
+        content[key] = [record for record in content[key] if record[name] not in skipped]
+    (tmp_path / "rest.json").write_text(json.dumps(content))
+    rest = evaluate_results(
+        tmp_path / "eval/predictions.json", tmp_path / "rest.json", tide=TideOptions()
+    )
+    assert (rest.metrics, rest.tide) == (found.metrics, again.tide)
+    assert "images" not in rest.to_json()
+
+
+def test_a_checkpoint_skips_bad_images_where_its_run_did(
+    teacher_run: Path, spoiled: Path, tmp_path: Path
+) -> None:
+    """The run's own setting holds unless the command asks for more."""
+    checkpoint = teacher_run / "checkpoints/model/last.pt"
+    skipping = tmp_path / "skipping.pt"
+    loaded = load_checkpoint(checkpoint)
+    recipe = {**loaded.training["recipe"]}
+    recipe["data"] = {**recipe["data"], "skip_bad_images": True}
+    training = {**loaded.training, "recipe": recipe}
+    save_checkpoint(skipping, loaded.detector, loaded.input_rule, training)
+    options: dict[str, Any] = {"workers": 0, "quiet": True, "device": "cpu"}
+    config = DataConfig(dir=str(spoiled))
+    with pytest.raises(UserError, match=r"1 of \d+ image files cannot be used"):
+        evaluate_on(checkpoint, config, "val", None, out=tmp_path / "none", **options)
+    found = evaluate_on(skipping, config, "val", None, out=tmp_path / "some", **options)
+    assert found.images is not None
+    assert len(found.images.skipped) == 2
 
 
 def test_place_that_cannot_be_written_is_refused_before_the_network_runs(

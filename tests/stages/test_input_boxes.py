@@ -10,7 +10,7 @@ import pytest
 from ladcli.classes import ClassTable
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import resized_hw
-from ladcli.detector.anchors import DEFAULT_LAYOUT, AnchorLayout
+from ladcli.detector.levels import DEFAULT_LAYOUT, AnchorLayout
 from ladcli.recipe import load_recipe
 from ladcli.stages import input_boxes as module
 from ladcli.stages.input_boxes import input_boxes, reach_warning, resized_sizes

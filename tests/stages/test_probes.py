@@ -15,8 +15,9 @@ from ladcli.assign import Switch, paa_assigner
 from ladcli.data.index import CocoIndex, load_index
 from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_eval
-from ladcli.detector.anchors import DEFAULT_LAYOUT, predicted_boxes
+from ladcli.detector.anchors import predicted_boxes
 from ladcli.detector.checkpoint import load_checkpoint
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.detector.model import Detector
 from ladcli.engine.device import autocast
 from ladcli.engine.metrics_log import read_metrics

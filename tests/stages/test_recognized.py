@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,11 @@ from ladcli.data.synth import set_layout
 from ladcli.engine.run_directory import LAYOUT
 from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.table import metrics_csv
+from ladcli.formats.manifest import exported_layout
+from ladcli.formats.split import Shares
+from ladcli.formats.writing import imported_layout
+from ladcli.stages.export_data import ExportSource, export_data
+from ladcli.stages.import_data import Source, import_data
 from ladcli.stages.report import report
 from tests.stages.tiny import copy_of
 
@@ -36,6 +42,21 @@ def test_everything_in_a_run_is_ours(
 def test_everything_in_a_synthetic_set_is_ours(data: Path) -> None:
     survey = set_layout(data).survey(data)
     assert sorted(survey.ours) == all_files(data)
+    assert not survey.strangers
+
+
+@pytest.mark.parametrize("format_name", ["yolo", "voc"])
+def test_everything_in_an_exported_and_an_imported_set_is_ours(
+    format_name: Any, data: Path, tmp_path: Path
+) -> None:
+    out, back = tmp_path / "out", tmp_path / "back"
+    export_data(format_name, ExportSource(data=data), out)
+    survey = exported_layout(out).survey(out)
+    assert sorted(survey.ours) == all_files(out)
+    assert not survey.strangers
+    import_data(Source(format_name, out), back, shares=Shares())
+    survey = imported_layout(back).survey(back)
+    assert sorted(survey.ours) == all_files(back)
     assert not survey.strangers
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ladcli.data.coco_json import read_coco
+from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.errors import UserError
 from ladcli.evaluate.report.html import Html
 from ladcli.stages import truths as module
@@ -322,7 +322,12 @@ class TestSeveralRuns:
         truth = read_coco(data / "annotations/val.json")
         write_evaluation(runs[1] / "eval/model/val", truth, seed=1)
         read: list[Path] = []
-        monkeypatch.setattr(module, "read_coco", lambda path: read.append(path) or read_coco(path))
+
+        def counted(path: Path, **options: Any) -> CocoFile:
+            read.append(path)
+            return read_coco(path, **options)
+
+        monkeypatch.setattr(module, "read_coco", counted)
         shown = page(report(runs, out=tmp_path / "both.html"))
         assert len(read) == 1
         assert "Images that changed most" in headings(shown, "h3")

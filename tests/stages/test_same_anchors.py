@@ -11,8 +11,8 @@ import pytest
 from ladcli.cache.differences import CacheUse, anchors_of, difference
 from ladcli.cache.format import LEVELS, Level
 from ladcli.cache.reader import TeacherCache, read_cache_info
-from ladcli.detector.anchors import DEFAULT_LAYOUT, AnchorLayout
 from ladcli.detector.checkpoint import load_checkpoint
+from ladcli.detector.levels import DEFAULT_LAYOUT, AnchorLayout
 from ladcli.errors import UserError
 from ladcli.recipe.schema import DataConfig
 from ladcli.stages.assigner import assigner_fingerprint, build_assigner

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ladcli.cache.reader import read_cache_info
-from ladcli.detector.anchors import DEFAULT_LAYOUT
 from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
+from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.errors import UserError
 from ladcli.recipe import Recipe
 from ladcli.stages.assigner import build_assigner

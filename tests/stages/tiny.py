@@ -110,7 +110,7 @@ STEP = "ladcli.engine.loop.lr_factor"
 
 def ctrl_c_at_call(monkeypatch: pytest.MonkeyPatch, target: str, number: int) -> list[int]:
     """Press Ctrl-C at the ``number``-th call of the function ``target``; count the calls."""
-    return _at_call(monkeypatch, target, number, lambda: signal.raise_signal(signal.SIGINT))
+    return at_call(monkeypatch, target, number, lambda: signal.raise_signal(signal.SIGINT))
 
 
 def power_cut_at_call(monkeypatch: pytest.MonkeyPatch, target: str, number: int) -> list[int]:
@@ -119,10 +119,10 @@ def power_cut_at_call(monkeypatch: pytest.MonkeyPatch, target: str, number: int)
     def cut() -> None:
         raise KeyboardInterrupt
 
-    return _at_call(monkeypatch, target, number, cut)
+    return at_call(monkeypatch, target, number, cut)
 
 
-def _at_call(
+def at_call(
     monkeypatch: pytest.MonkeyPatch, target: str, number: int, happen: Callable[[], None]
 ) -> list[int]:
     from importlib import import_module

@@ -1,4 +1,5 @@
-"""The report of a run, or of several: one HTML file that needs nothing else.
+"""Pages about runs and about data: HTML files that need nothing else.
 
-`page.run_page` and `page.comparison_page` put it together from what `content.RunRecord` holds.
+`run_page` and `comparison_page` put the report of runs together from what `content.RunRecord`
+holds, and `data_page` that of a data set from what `ladcli.data.statistics` measured.
 """

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ladcli.data.decode import decode_image
 from ladcli.data.file_names import unsafe_reason
+from ladcli.data.spelling import locate
 from ladcli.errors import BadImageError
 from ladcli.evaluate.report.content import RunRecord
 from ladcli.evaluate.report.cost_histogram import HISTOGRAM_AID, cost_histogram, histogram_legend
@@ -149,7 +150,8 @@ def _photo(run: RunRecord, name: str, identity: str) -> tuple[Html, str | None]:
     """The image for all panels to refer to, or why there is none."""
     if unsafe_reason(name) is not None:
         return Html(""), f"{name}: {unsafe_reason(name)}, so it is not opened."
-    path = next((f / name for f in run.probe_images if (f / name).is_file()), None)
+    places = (locate(folder, name) for folder in run.probe_images)
+    path = next((place for place in places if place.is_file()), None)
     if path is None:
         return Html(""), f"{name}: the image was not found; name its data folder with --data."
     try:

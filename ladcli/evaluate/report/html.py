@@ -6,10 +6,15 @@ so a class called ``<script>`` shows as that text wherever it appears.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TypeAlias
 
+from ladcli.plain_text import CONTROL
+
+#: Line ends and tabs are white space of the page.
+_CONTROL = re.compile(rf"(?![\n\t]){CONTROL.pattern}")
 _VOID = frozenset({"meta", "link", "br", "img"})
 
 
@@ -23,11 +28,11 @@ Child: TypeAlias = "str | Html | None"
 
 
 def text(value: object) -> Html:
-    """Any value as text; what no page can hold (half surrogates, control codes) is replaced."""
+    """Any value as text; what no page should hold (half surrogates, control codes) is replaced."""
     if isinstance(value, Html):
         return value
     plain = str(value).encode("utf-8", "replace").decode("utf-8")
-    return Html(escape("".join(c if c >= " " or c in "\n\t" else "\ufffd" for c in plain)))
+    return Html(escape(_CONTROL.sub("\ufffd", plain)))
 
 
 def tag(name: str, /, *children: Child, **attributes: object) -> Html:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ladcli.data.decode import decode_image
+from ladcli.data.spelling import locate
 from ladcli.errors import BadImageError
 from ladcli.evaluate.drawing import Color, draw_boxes
 from ladcli.evaluate.report.content import Truth
@@ -41,7 +42,8 @@ def loss_photo(
     caption = tag("figcaption", tag("b", title), " ", tag("span", words))
     try:
         hw = told.hw[loss.row]
-        pixels = decode_image(truth.images / name, stored_hw=(int(hw[0]), int(hw[1])))
+        path = locate(truth.images, name)
+        pixels = decode_image(path, stored_hw=(int(hw[0]), int(hw[1])))
     except BadImageError as error:
         return tag("figure", caption, paragraph(str(error), class_="remark"))
     image, factor = scaled(Image.fromarray(pixels), min_side=_MIN_SIDE)

@@ -10,7 +10,8 @@ import numpy as np
 
 from ladcli.data.json_text import read_json
 from ladcli.errors import UserError
-from ladcli.evaluate.coco import IOU_50, IOU_75, CocoMetrics, metrics_of
+from ladcli.evaluate.coco import IOU_50, IOU_75, STATS, CocoMetrics, metrics_of
+from ladcli.evaluate.images_seen import images_behind, recorded_note
 from ladcli.evaluate.matching import match
 from ladcli.evaluate.report.content import SetResult, Truth
 from ladcli.evaluate.report.precision_recall import precision_curves
@@ -18,10 +19,6 @@ from ladcli.evaluate.results import load_results
 from ladcli.evaluate.thresholds import VALIDATION, ScoreThresholds
 from ladcli.evaluate.tide import TideErrors, TideThresholds, tide_errors
 
-#: Names of the numbers that metrics.json lists without names.
-STATS = (
-    "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
-)  # fmt: skip
 _PER_CLASS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
 #: Numbers that differ by more were measured on something else.
 _SAME = 1e-6
@@ -57,6 +54,8 @@ def measure_set(
             return replace(found, thresholds=thresholds)
         except UserError as error:
             remarks.append(f"{error}. The numbers are as recorded.")
+    note = recorded_note(folder / "metrics.json")
+    remarks += [note] if note else []
     return SetResult(network, split, recorded, tide, remarks=tuple(remarks), thresholds=thresholds)
 
 
@@ -69,6 +68,9 @@ def _measured(
     remarks: list[str],
 ) -> SetResult:
     results = load_results(path, truth.annotations)
+    images = images_behind(path, truth.annotations, results)
+    skipping = images.notes(truth.annotations)
+    truth = replace(truth, annotations=images.part_of(truth.annotations))
     matching = match(truth.annotations, results)
     metrics = metrics_of(matching)
     if recorded is not None and _differ(metrics.stats["AP"], recorded.stats["AP"]):
@@ -85,7 +87,7 @@ def _measured(
         np.stack([precision_curves(matching, t) for t in (IOU_50, IOU_75)]),
         truth,
         results,
-        (*remarks, *results.notes),
+        (*remarks, *results.notes, *skipping),
     )
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ladcli.evaluate.coco import STATS
 from ladcli.evaluate.report.cells import number_cell
 from ladcli.evaluate.report.class_scores import class_scores
 from ladcli.evaluate.report.curves import precision_recall
 from ladcli.evaluate.report.entry import Entry
 from ladcli.evaluate.report.html import Child, Html, join, section, table, tag
-from ladcli.evaluate.report.measure import STATS
 from ladcli.evaluate.report.tide_scores import tide_scores
 from ladcli.evaluate.table import points
 

@@ -179,6 +179,8 @@ def histogram(
     x_label: str,
     top: float,
     size: tuple[int, int] = (200, 150),
+    log_x: bool = False,
+    whole_x: bool = False,
 ) -> Html:
     """Stacked counts per bin under curves in the same unit; the bare drawing.
 
@@ -190,11 +192,14 @@ def histogram(
         x_label: what is counted.
         top: end of the axis of counts.
         size: width and height in units.
+        log_x: logarithmic axis; edges are above 0 then.
+        whole_x: x counts something, so that ticks are whole numbers.
     """
     width, height = size
-    frame = Frame(
-        Scale(edges[0], edges[-1], 26, width - 8), Scale(0, top, height - 32, 8), height, width
-    )
+    scale = Scale(0, top, height - 32, 8)
+    y_ticks = [t for t in scale.ticks(3) if t == int(t)]
+    left = max(26, 8 + LETTER * max(len(t) for t in tick_texts(y_ticks)))
+    frame = Frame(Scale(edges[0], edges[-1], left, width - 8, log_x), scale, height, width)
     drawn = []
     bottom = [0] * (len(edges) - 1)
     for part in stack:
@@ -205,12 +210,12 @@ def histogram(
                 box = (x1 + 0.5, y1, max(x2 - x1 - 1, 0.5), y2 - y1)
                 drawn.append(_filled(box, part.hue, part.pattern))
                 bottom[k] += count
-    y_ticks = [t for t in frame.y.ticks(3) if t == int(t)]
+    x_ticks = [t for t in frame.x.ticks(4) if t == int(t) or not whole_x]
     return drawing(
         description,
         height,
         frame.horizontal_grid(y_ticks),
-        frame.x_axis(frame.x.ticks(4), x_label),
+        frame.x_axis(x_ticks, x_label),
         *drawn,
         *(_line(curve, frame, x_label) for curve in curves),
         width=width,
@@ -229,6 +234,13 @@ def line_legend(lines: Iterable[Line]) -> Html:
 def bar_legend(groups: Iterable[Bars | Counts]) -> Html:
     """The names of bars beside a piece of each."""
     return _legend((g.name, _filled((6, 1, 14, 10), g.hue, g.pattern)) for g in groups)
+
+
+def color_legend(colors: Iterable[tuple[str, str]]) -> Html:
+    """Names beside a piece of their color, as CSS writes it."""
+    return _legend(
+        (name, tag("rect", x=6, y=1, width=14, height=10, fill=color)) for name, color in colors
+    )
 
 
 def hatching() -> Html:

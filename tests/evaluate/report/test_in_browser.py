@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ladcli.recipe import load_recipe
 from ladcli.stages.compare import CompareOptions, compare
+from ladcli.stages.data_stats import StatsOptions, data_stats
 from ladcli.stages.report import report
 from tests.evaluate.report.runs import write_probe, write_run
+from tests.stages.tiny import change_json, copy_of, cut_pixels
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 DARK, LIGHT = 0, 1
-PAGES = ("run.html", "comparison.html")
+PAGES = ("run.html", "comparison.html", "data.html")
 
 #: Measures a page in a frame of a given width, as a phone would show it; the outcome is the title.
 MEASURE = """<!doctype html><title>none</title><iframe id="f" src="PAGE"></iframe><script>
@@ -69,7 +72,25 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     given = [f"{long}={run}", *(f"<i>PAA</i>={seed}" for seed in seeds)]
     options = CompareOptions(network="b", all_intervals=True, resamples=50)
     compare(given, options, page=out / "comparison.html")
+    write_data_page(data, out / "data.html", long)
     return out
+
+
+def write_data_page(data: Path, page: Path, long: str) -> None:
+    """The page of a data set with a long class name, a strange one, and a damaged image."""
+    mine = copy_of(data, page.with_suffix(""))
+    for split in ("train", "val"):
+        change_json(
+            mine / f"annotations/{split}.json",
+            lambda content: [
+                category.update(name=name)
+                for category, name in zip(
+                    content["categories"], (long, "<script>throw 1</script>"), strict=False
+                )
+            ],
+        )
+    cut_pixels(next((mine / "images").glob("val*")))
+    data_stats(load_recipe(None, flags={"data.dir": str(mine)}), StatsOptions(page=page))
 
 
 def run_browser(browser: str, folder: Path, page: str, theme: int, *options: str) -> str:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from ladcli.data.coco_json import read_coco
+from ladcli.evaluate.coco import coco_metrics
+from ladcli.evaluate.images_seen import ImagesSeen
 from ladcli.evaluate.report.content import SetResult, Truth
 from ladcli.evaluate.report.measure import STATS, measure_set
 from ladcli.evaluate.results import load_results
@@ -69,6 +71,26 @@ def test_recorded_errors_are_shown_too(folder: Path) -> None:
     assert tide is not None
     assert tide.thresholds.positive == 0.6
     assert tide.dap == {"Cls": 1.5, "Loc": None}
+
+
+def test_skipped_images_are_left_out_and_told(folder: Path, truth: Truth) -> None:
+    skipped = int(truth.annotations.image_ids[1])
+    records = json.loads((folder / "predictions.json").read_text())
+    seen = [record for record in records if record["image_id"] != skipped]
+    (folder / "predictions.json").write_text(json.dumps(seen))
+    images = ImagesSeen(len(truth.annotations.image_ids), (skipped,))
+    part = images.part_of(truth.annotations)
+    metrics = coco_metrics(part, load_results(folder / "predictions.json", part))
+    change_json(
+        folder / "metrics.json", lambda m: m.update({**metrics.to_json(), **images.to_json()})
+    )
+    found = measure(folder, truth)
+    assert found.metrics == metrics
+    assert found.truth is not None
+    assert skipped not in found.truth.annotations.image_ids
+    assert found.remarks == images.notes(truth.annotations)
+    # The numbers alone tell it too.
+    assert "1 image(s) could not be read" in measure(folder, None).remarks[-1]
 
 
 def test_other_ground_truth_than_recorded_is_told(folder: Path, truth: Truth) -> None:

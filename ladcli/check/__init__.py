@@ -1,0 +1,1 @@
+"""What a data set is asked beyond the rules of reading it, and how its annotations are mended."""

@@ -1,0 +1,380 @@
+"""Where a YOLO data set keeps its images, label files, class names and splits.
+
+A ``data.yaml`` says it, or the lists of darknet, or the folders themselves: ``images/train`` with
+``labels/train``, ``train/images`` with ``train/labels``, or images and label files side by side.
+An image without label file is a negative.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ladcli.data.image_suffixes import SUFFIXES
+from ladcli.errors import UserError
+from ladcli.formats.class_names import (
+    GivenClasses,
+    listed_names,
+    read_data_yaml,
+    without_repeats,
+    yaml_names,
+)
+from ladcli.formats.findings import Findings
+from ladcli.formats.foreign import SPLITS, Box, ForeignImage, ForeignSet, Split, split_called
+from ladcli.formats.found_images import ImageFiles, children, files_below, folded
+from ladcli.formats.text import read_lines
+from ladcli.formats.yolo import LabelRow, read_label_file
+from ladcli.recipe.yaml_text import as_text
+
+_YAML = (".yaml", ".yml")
+#: Files that list class names, in order of their claim.
+_NAME_FILES = (
+    "classes.txt",
+    "obj.names",
+    "labels.txt",
+    "_darknet.labels",
+    "names.txt",
+    "classes.names",
+)
+#: Text files that are no label files.
+_NO_LABELS = {
+    *_NAME_FILES,
+    "readme.txt",
+    "license.txt",
+    "readme.dataset.txt",
+    "readme.roboflow.txt",
+}
+#: Keys of data.yaml, and names of darknet's lists, in order of their claim on an image.
+_PARTS: tuple[tuple[str, Split], ...] = (
+    ("test", "test"), ("val", "val"), ("valid", "val"), ("train", "train"),
+)  # fmt: skip
+
+
+@dataclass
+class _Plan:
+    """Which images there are, as far as the data set says so."""
+
+    root: Path
+    names: tuple[str, ...] | None = None
+    has_keypoints: bool = False
+    splits: dict[Path, Split] = field(default_factory=dict)  # images, each once
+
+
+def read_yolo(
+    src: Path,
+    findings: Findings,
+    *,
+    images: Path | None = None,
+    labels: Path | None = None,
+    classes: GivenClasses | None = None,
+) -> ForeignSet:
+    """Read a data set.
+
+    Args:
+        src: its folder, or its data.yaml.
+        images: folder with the images, where they are not found in ``src``.
+        labels: folder with the label files, where they are not found by the images.
+        classes: names that the user gave; they win over those of the data set.
+
+    Raises:
+        UserError: there are no images, or no label file belongs to one.
+    """
+    plan = _plan(src, images, findings)
+    if classes is not None:
+        if plan.names is not None and plan.names != classes.names:
+            findings.note(
+                "list of class names", f"replaced by {classes.source}", ", ".join(plan.names)
+            )
+        plan.names = classes.names
+    image_root = images or plan.root
+    paths = list(plan.splits) or ImageFiles(image_root).paths
+    if not paths:
+        raise UserError(f"{image_root}: holds no image; name their folder with --images")
+    label_files = _LabelFiles(plan.root, image_root, labels)
+    rows = {path: _rows(label_files.of(path), plan, findings) for path in paths}
+    _refuse_without_labels(rows, label_files, plan.root, labels)
+    label_files.say_unused(findings)
+    names = _class_names(plan, rows, findings)
+    sets = plan.splits or _folder_splits(paths, image_root)
+    found = [
+        ForeignImage(path, _boxes(lines, names), str(path), None, True, sets.get(path))
+        for path, lines in rows.items()
+        if lines is not None
+    ]
+    return ForeignSet(found, without_repeats(names, findings))
+
+
+def _rows(label_file: Path | None, plan: _Plan, findings: Findings) -> list[LabelRow] | None:
+    """What a label file says; nothing is a negative, and None is a file that cannot be read."""
+    if label_file is None:
+        return []
+    num_classes = len(plan.names) if plan.names is not None else None
+    try:
+        return read_label_file(
+            label_file, findings, num_classes=num_classes, has_keypoints=plan.has_keypoints
+        )
+    except UserError as error:
+        findings.leave_out("image", "label file cannot be read", str(error))
+        return None
+
+
+def _boxes(rows: Sequence[LabelRow], names: Sequence[str]) -> tuple[Box, ...]:
+    return tuple(Box(names[row.class_number], row.corners, row.where) for row in rows)
+
+
+def _class_names(
+    plan: _Plan, rows: dict[Path, list[LabelRow] | None], findings: Findings
+) -> tuple[str, ...]:
+    if plan.names is not None:
+        return plan.names
+    highest = max((row.class_number for lines in rows.values() for row in lines or ()), default=0)
+    names = tuple(f"class_{number}" for number in range(highest + 1))
+    findings.note(
+        "class name",
+        "made up, because nothing names the classes; give them with --classes FILE",
+        f"class_0 to class_{highest}" if highest else "class_0",
+    )
+    return names
+
+
+def _refuse_without_labels(
+    rows: dict[Path, list[LabelRow] | None],
+    label_files: _LabelFiles,
+    root: Path,
+    labels: Path | None,
+) -> None:
+    if label_files.used:
+        return
+    first = next(iter(rows))
+    others = sorted({path.parent for path in files_below(root, (".txt",))} - {root})
+    hint = f"; {others[0]} holds text files" if others else ""
+    raise UserError(
+        f"{labels or root}: no label file is named like an image (such as "
+        f"{label_files.wanted(first)}); name the folder of the label files with --labels{hint}"
+    )
+
+
+# --- what the data set says
+
+
+def _plan(src: Path, images: Path | None, findings: Findings) -> _Plan:
+    if src.is_file():
+        if src.suffix.lower() not in _YAML:
+            raise UserError(f"{src}: is a file; name the folder, or its data.yaml")
+        return _plan_of_yaml(src, src.parent, images, findings)
+    found = [path for path in children(src) if path.suffix.lower() in _YAML]
+    usual = [path for path in found if path.name.lower() in ("data.yaml", "data.yml")]
+    found = usual or [path for path in found if "names" in read_data_yaml(path)]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise UserError(f"{src}: holds {len(found)} descriptions ({names}); name one as SRC")
+    if found:
+        return _plan_of_yaml(found[0], src, images, findings)
+    plan = _Plan(src)
+    by_name = {path.name.lower(): path for path in files_below(src, (".txt", ".names", ".labels"))}
+    listed = next((by_name[name] for name in _NAME_FILES if name in by_name), None)
+    if listed is not None:
+        plan.names = listed_names(listed)
+    _take_lists(plan, images, findings)
+    return plan
+
+
+def _take_lists(plan: _Plan, images: Path | None, findings: Findings) -> None:
+    """Darknet's ``train.txt``, ``valid.txt``, ``test.txt``: a line per image."""
+    there = {path.name.lower(): path for path in sorted(plan.root.glob("*.[tT][xX][tT]"))}
+    lists = [(there[f"{key}.txt"], split) for key, split in _PARTS if f"{key}.txt" in there]
+    lists = [(path, split) for path, split in lists if _lists_images(path)]
+    if lists:
+        index = ImageFiles(images or plan.root)
+        parts: dict[Split, list[Path]] = {}
+        for path, split in lists:
+            parts.setdefault(split, []).extend(_listed_images(path, index, plan.root, findings))
+        _add(plan, parts, findings)
+
+
+def _lists_images(path: Path) -> bool:
+    try:
+        lines = [line for line in read_lines(path) if line]
+    except UserError:  # no text
+        return False
+    return bool(lines) and Path(lines[0].replace("\\", "/")).suffix.lower() in SUFFIXES
+
+
+def _plan_of_yaml(path: Path, root: Path, images: Path | None, findings: Findings) -> _Plan:
+    content = read_data_yaml(path)
+    plan = _Plan(root, yaml_names(content, path), "kpt_shape" in content)
+    count = content.get("nc")
+    if plan.names is not None and isinstance(count, int) and count != len(plan.names):
+        findings.note("number of classes", "unlike the list of names, which is taken",
+                      f"{path}: nc is {count}, names has {len(plan.names)}")  # fmt: skip
+    parts = [(key, split) for key, split in _PARTS if content.get(key) not in (None, "", [])]
+    if images is not None or not parts:
+        return plan  # folders decide
+    bases = _bases(content, path)
+    index = ImageFiles(root)
+    found: dict[Split, list[Path]] = {}
+    for key, split in parts:
+        value = content[key]
+        for entry in value if isinstance(value, list) else [value]:
+            text = as_text(entry)
+            if not isinstance(text, str):
+                raise UserError(f"{path}: {key!r} must name a folder or a list; got {entry!r}")
+            place = _place(text, bases)
+            if place is None:
+                findings.note(f"{key} folder", "of data.yaml not found", text)
+            elif place.is_dir():
+                found.setdefault(split, []).extend(files_below(place, SUFFIXES))
+            else:
+                found.setdefault(split, []).extend(
+                    _listed_images(place, index, place.parent, findings)
+                )
+    _add(plan, found, findings)
+    if not plan.splits:
+        raise UserError(
+            f"{path}: none of its folders holds images here (looked in {bases[0]}); correct "
+            "'path', 'train' and 'val', or name the folder with --images"
+        )
+    return plan
+
+
+def _bases(content: dict[str, Any], path: Path) -> list[Path]:
+    """Folders that entries of a data.yaml may be relative to, the likeliest first."""
+    stated = as_text(content.get("path"))
+    bases = [path.parent]
+    if isinstance(stated, str) and stated:
+        bases.insert(0, path.parent / stated)
+        # Written on another machine: its last folders may be here.
+        parts = Path(stated).parts
+        bases += [path.parent.joinpath(*parts[start:]) for start in range(1, len(parts))]
+    return bases
+
+
+def _place(text: str, bases: Sequence[Path]) -> Path | None:
+    """A folder or list that exists, for an entry of a data.yaml."""
+    plain = text.strip().replace("\\", "/")
+    for base in bases:
+        if os.path.exists(base / plain):
+            return base / plain
+    # Roboflow writes ../train/images and means train/images; other machines have other folders.
+    parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
+    for start in range(len(parts)):
+        for base in bases:
+            place = base.joinpath(*parts[start:])
+            if os.path.exists(place):
+                return place
+    return None
+
+
+def _listed_images(listing: Path, index: ImageFiles, base: Path, findings: Findings) -> list[Path]:
+    """The images that a text file lists, a line each."""
+    found = []
+    for number, line in enumerate(read_lines(listing), start=1):
+        if not line:
+            continue
+        place = base / line.replace("\\", "/")
+        image = place if os.path.isfile(place) else index.find(line, near=base)
+        if isinstance(image, Path):
+            found.append(image)
+        else:
+            findings.leave_out("listed image", image, f"{listing} line {number}: {line}")
+    return found
+
+
+def _add(plan: _Plan, parts: dict[Split, list[Path]], findings: Findings) -> None:
+    """Every image once: for evaluation where it is in a part for that, too.
+
+    A part that is no other than the training images (as in coco128.yaml) is none.
+    """
+    train = set(parts.get("train", ()))
+    for split, images in parts.items():
+        if split != "train" and train and train.issubset(images):
+            findings.note("split", "of the training images themselves, used for training", split)
+            images = [path for path in images if path not in train]
+        for path in images:
+            before = plan.splits.setdefault(path, split)
+            if before != split:
+                findings.note("image", f"in {before} and {split}; kept in the first", str(path))
+
+
+def _folder_splits(images: Sequence[Path], root: Path) -> dict[Path, Split]:
+    """Splits by the names of the folders that images lie in."""
+    splits = {}
+    for path in images:
+        called = [split_called(part) for part in path.parent.relative_to(root).parts]
+        named = [split for split in called if split]
+        if named:
+            splits[path] = named[-1]
+    return splits if set(splits.values()) - {SPLITS[0]} else {}
+
+
+# --- label files
+
+
+class _LabelFiles:
+    """Which label file belongs to an image."""
+
+    def __init__(self, root: Path, image_root: Path, labels: Path | None) -> None:
+        self._image_root = image_root
+        self._labels = labels
+        self._files: dict[str, Path] = {}
+        self._by_stem: dict[str, list[Path]] = {}
+        for folder in dict.fromkeys((labels,) if labels else (root, image_root)):
+            for path in files_below(folder, (".txt",)):
+                self._files[_key(path)] = path
+                self._by_stem.setdefault(folded(path.stem), []).append(path)
+        self.used: set[Path] = set()
+
+    def of(self, image: Path) -> Path | None:
+        """The label file of an image; None where it has none."""
+        found = self._find(image)
+        if found is not None:
+            self.used.add(found)
+        return found
+
+    def _find(self, image: Path) -> Path | None:
+        for place in self._places(image):
+            if _key(place) in self._files:
+                return self._files[_key(place)]
+            if os.path.isfile(place):  # outside of the data set's folder
+                return place
+        if self._labels is None:
+            return None
+        found = self._by_stem.get(folded(image.stem), [])
+        return found[0] if len(found) == 1 else None
+
+    def wanted(self, image: Path) -> str:
+        """Where the label file of an image would be."""
+        return str(next(iter(self._places(image))))
+
+    def _places(self, image: Path) -> list[Path]:
+        name = f"{image.stem}.txt"
+        if self._labels is not None:
+            inside = image.is_relative_to(self._image_root)
+            below = image.parent.relative_to(self._image_root).parts if inside else ()
+            return [self._labels.joinpath(*below[start:], name) for start in range(len(below) + 1)]
+        places = []
+        parts = image.parent.parts
+        for position in range(len(parts) - 1, -1, -1):
+            if folded(parts[position]) in ("images", "image", "jpegimages"):
+                places.append(Path(*parts[:position], "labels", *parts[position + 1 :], name))
+        return [*places, image.with_suffix(".txt")]
+
+    def say_unused(self, findings: Findings) -> None:
+        """Name label files that belong to no image."""
+        folders = {path.parent for path in self.used}
+        there = {path: None for folder in folders for path in sorted(folder.glob("*.txt"))}
+        used = {_key(path) for path in self.used}
+        for path in [*self._files.values(), *there]:
+            beside = path.parent in folders or folded(path.parent.name) == "labels"
+            if _key(path) in used or path.name.lower() in _NO_LABELS or not beside:
+                continue
+            used.add(_key(path))
+            if not _lists_images(path):
+                findings.leave_out("label file", "no image belongs to them", str(path))
+
+
+def _key(path: Path) -> str:
+    return folded(os.path.abspath(path))
