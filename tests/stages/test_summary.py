@@ -96,7 +96,8 @@ def test_boxes_may_all_be_in_images_that_were_left_out(data: Path) -> None:
     found = rows(dataclasses.replace(what, index=empty))
     assert found["data"].startswith("8 images, 0 boxes, ")
     assert found["boxes"] == "none in the images that can be read"
-    assert reach_warning(what.recipe, empty, input_boxes(empty, 96, 128)) is None
+    boxes = input_boxes(empty, 96, 128)
+    assert reach_warning(what.recipe, empty, boxes, what.anchors, levels=(3, 2)) is None
 
 
 def test_short_forms(data: Path) -> None:
