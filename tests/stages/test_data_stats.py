@@ -56,8 +56,8 @@ def test_folder_without_training_set_is_looked_at(data: Path, tmp_path: Path) ->
     (mine / "annotations/train.json").unlink()
     found = look(QUIET, data__dir=mine)
     assert names(found) == ["val", "test"]
-    assert any("no train.json" in note for note in found.notes)
-    with pytest.raises(UserError, match=r"no train\.json"):
+    assert any("needs train.json" in note for note in found.notes)
+    with pytest.raises(UserError, match=r"needs train\.json"):
         look(StatsOptions(split="train"), data__dir=mine)
 
 

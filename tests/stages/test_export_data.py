@@ -166,7 +166,7 @@ def test_a_set_for_evaluation_alone_goes_out(data: Path, tmp_path: Path) -> None
     (data / "annotations/train.json").unlink()
     assert export_data("voc", ExportSource(data=data), tmp_path / "out").num_images == 1
     (data / "annotations/val.json").unlink()
-    with pytest.raises(UserError, match=r"no train\.json"):
+    with pytest.raises(UserError, match=r"needs train\.json"):
         export_data("voc", ExportSource(data=data), tmp_path / "out2")
 
 
