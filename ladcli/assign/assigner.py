@@ -43,6 +43,8 @@ class Assigner:
     selection_rule: SelectionRule
     options: tuple[tuple[str, Any], ...]  # everything that changes positives, for fingerprints
     crowd_is_ignored: bool = False
+    #: Whether a network's outputs enter the costs; where they do not, no teacher can price.
+    asks_network: bool = True
     #: Whether positives change with the progress of the training even where prices do not: then
     #: they have to be selected anew in every step, and a cache of positives alone cannot serve.
     needs_progress: bool = False

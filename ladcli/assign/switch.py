@@ -88,7 +88,25 @@ def mix_costs(
     if num_gt > 1:  # else one decision for all ground truths
         place = candidates.owner().clamp(min=0) * levels + place
     by_teacher = roles.gather(1, place.expand_as(values).flatten(1)).view_as(values)
-    return Costs(torch.where(by_teacher, teacher.values, values))
+    iou = None
+    if teacher.iou is not None and student.iou is not None:
+        iou = torch.where(by_teacher, teacher.iou, student.iou)
+    return Costs(
+        torch.where(by_teacher, teacher.values, values),
+        iou,
+        _mixed_background(teacher, student, roles),
+    )
+
+
+def _mixed_background(teacher: Costs, student: Costs, roles: Tensor) -> Tensor | None:
+    """The background's price belongs to no object, so whole images decide over it.
+
+    Args:
+        roles: [B, G·L], equal within an image where the scope is an image or wider.
+    """
+    if teacher.background is None or student.background is None:
+        return None
+    return torch.where(roles[:, :1], teacher.background, student.background)
 
 
 def teacher_share(roles: Tensor, count: Tensor) -> Tensor:

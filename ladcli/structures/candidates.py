@@ -96,3 +96,8 @@ class Costs:
     """Price of every candidate; lower is better."""
 
     values: Tensor  # float32, in the layout of the candidates; +inf where there is none
+    #: IoU of the pricing network's box with the ground truth, in the same layout, for rules that
+    #: choose how many positives an object gets; None where no rule asks.
+    iou: Tensor | None = None
+    #: [B, A] price of calling each prior background, for rules that weigh it against objects.
+    background: Tensor | None = None
