@@ -13,7 +13,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ladcli.assign.assigner import Assigner
@@ -110,6 +109,9 @@ def matched(cost: np.ndarray, prior: np.ndarray) -> tuple[np.ndarray, np.ndarray
         Rows and priors, each [B, G] int64; a ground truth that gets none has the row −2 (IGNORE),
         which changes nothing, and prior 0.
     """
+    # Here and not above: other methods do without, and it takes a while to load.
+    from scipy.optimize import linear_sum_assignment
+
     rows = np.full(cost.shape[:2], IGNORE, dtype=np.int64)
     columns = np.zeros(cost.shape[:2], dtype=np.int64)
     for image in range(len(cost)):

@@ -95,7 +95,7 @@ class Transport:
         ignored = torch.where(scene.valid, BACKGROUND, IGNORE)
         if scene.num_gt == 0:
             return Assignment(ignored)
-        wanted = dynamic_k(candidates, costs.iou, most=self.topk)
+        wanted = dynamic_k(candidates.mask, costs.iou, most=self.topk)
         # No object can supply more than it has candidates.
         wanted = torch.minimum(wanted, candidates.mask.sum(dim=2))
         left = (scene.valid.sum(dim=1, keepdim=True) - wanted.sum(dim=1, keepdim=True)).clamp(min=0)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ladcli.assign.assigner import Assigner
 from ladcli.assign.dense_costs import MIN_IOU, entropy_class_cost, predicted_iou
 from ladcli.assign.owners import to_best_owner
-from ladcli.assign.places import inside_boxes, near_centers
+from ladcli.assign.places import inside_boxes, near_centers, possible
 from ladcli.assign.selection import cheapest_samples
 from ladcli.structures import Assignment, Candidates, ClassOutput, Costs, Scene, SharedCandidates
 
@@ -76,7 +76,9 @@ class DynamicTopK:
     def __call__(self, candidates: Candidates, costs: Costs, scene: Scene) -> Assignment:
         if costs.iou is None:
             raise ValueError("a dynamic number of positives needs the predicted IoU beside costs")
-        number = dynamic_k(candidates, costs.iou, most=self.topk)
+        # As the reference counts: every prior that is a candidate of some object.
+        counted = candidates.mask.any(dim=1, keepdim=True) & possible(scene)
+        number = dynamic_k(counted, costs.iou, most=self.topk)
         both = inside_boxes(scene, border=0.0) & near_centers(scene, radius=self.radius)
         priced = Costs(costs.values + OUTSIDE * (~both))
         samples = cheapest_samples(candidates, priced, scene, topk=self.topk)
@@ -86,12 +88,14 @@ class DynamicTopK:
 
 
 @torch.no_grad()
-def dynamic_k(candidates: Candidates, iou: Tensor, *, most: int) -> Tensor:
+def dynamic_k(counted: Tensor, iou: Tensor, *, most: int) -> Tensor:
     """Positives that each object gets: its ``most`` best predicted IoUs added up, at least 1.
+
+    Args:
+        counted: [B, G, K] bool, pairs whose IoU [B, G, K] counts.
 
     Returns:
         [B, G] int64.
     """
-    counted = iou.masked_fill(~candidates.mask, 0.0)
-    best = counted.topk(min(most, counted.shape[2]), dim=2).values
+    best = iou.masked_fill(~counted, 0.0).topk(min(most, iou.shape[2]), dim=2).values
     return best.sum(dim=2).long().clamp(min=1)

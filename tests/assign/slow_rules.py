@@ -148,9 +148,13 @@ def tal(image: Image) -> tuple[Owners, list[float]]:
 
 def simota(image: Image) -> Owners:
     chosen = {}
-    for g, box in enumerate(image.gts):
-        pairs = [a for a in image.possible() if image.inside(g, a, 0) or image.central(g, a, 2.5)]
-        overlaps = sorted((iou(image.boxes[a], box) for a in pairs), reverse=True)
+    of_each = [
+        [a for a in image.possible() if image.inside(g, a, 0) or image.central(g, a, 2.5)]
+        for g in range(len(image.gts))
+    ]
+    some = {a for pairs in of_each for a in pairs}
+    for g, (box, pairs) in enumerate(zip(image.gts, of_each, strict=True)):
+        overlaps = sorted((iou(image.boxes[a], box) for a in some), reverse=True)
         number = max(1, int(np.float32(sum(overlaps[:10]))))
         costs = {}
         for a in pairs:
