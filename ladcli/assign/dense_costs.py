@@ -21,10 +21,14 @@ PAIRS_AT_ONCE = 1 << 22
 MIN_IOU = 1e-7
 
 
-def of_own_class(values: Tensor, scene: Scene) -> Tensor:
-    """``values`` [B, A, C] of each ground truth's class, [B, G, A]."""
-    labels = scene.targets.labels.unsqueeze(2).expand(-1, -1, values.shape[1])
-    return values.transpose(1, 2).gather(1, labels)
+def own_class(cls: ClassOutput, scene: Scene) -> ClassOutput:
+    """Outputs of each ground truth's class alone, [B, G, A]."""
+    labels = scene.targets.labels.unsqueeze(2)
+
+    def pick(raw: Tensor) -> Tensor:  # [B, A, C]
+        return raw.transpose(1, 2).gather(1, labels.expand(-1, -1, raw.shape[1]))
+
+    return cls.map(pick)
 
 
 @torch.no_grad()
@@ -33,24 +37,39 @@ def focal_class_cost(cls: ClassOutput, scene: Scene, *, alpha: float, gamma: flo
 
     Equal to `ladcli.structures.focal.focal_loss` up to rounding.
     """
-    prob = cls.prob()
-    negative = prob.pow(gamma) * cls.log_not_prob()
-    positive = (1 - prob).pow(gamma) * cls.log_prob()
-    others = negative.sum(dim=2).unsqueeze(1) - of_own_class(negative, scene)
-    return (alpha - 1) * others - alpha * of_own_class(positive, scene)
+    total = _negatives(cls, gamma).sum(dim=2).unsqueeze(1)
+    own = own_class(cls, scene)
+    positive = (1 - own.prob()).pow(gamma) * own.log_prob()
+    return (alpha - 1) * (total - _negatives(own, gamma)) - alpha * positive
+
+
+def _negatives(cls: ClassOutput, gamma: float) -> Tensor:
+    return cls.prob().pow_(gamma).mul_(cls.log_not_prob())
 
 
 @torch.no_grad()
-def entropy_class_cost(cls: ClassOutput, scene: Scene) -> Tensor:
-    """Binary cross-entropy of every pair as a positive, summed over classes, [B, G, A]."""
-    negative = cls.log_not_prob()
-    others = negative.sum(dim=2).unsqueeze(1) - of_own_class(negative, scene)
-    return -others - of_own_class(cls.log_prob(), scene)
+def entropy_class_cost(cls: ClassOutput, scene: Scene, needed: Tensor) -> Tensor:
+    """Binary cross-entropy of every pair as a positive, summed over classes, [B, G, A].
+
+    Args:
+        needed: [B, A] bool, priors that anyone asks for; the cost of others is arbitrary.
+    """
+    own = own_class(cls, scene)
+    return background_cost(cls, needed).unsqueeze(1) + own.log_not_prob() - own.log_prob()
 
 
 @torch.no_grad()
-def background_cost(cls: ClassOutput) -> Tensor:
-    """Binary cross-entropy of every prior as background, [B, A]."""
+def background_cost(cls: ClassOutput, needed: Tensor) -> Tensor:
+    """Binary cross-entropy of every prior as background, [B, A]; 0 where it is not needed.
+
+    A CPU knows for free which priors are needed; another device would have to wait to learn it, and
+    computes all.
+    """
+    if needed.device.type == "cpu" and not torch.compiler.is_compiling():
+        rows = needed.flatten().nonzero().squeeze(1)
+        of_rows = -cls.rows(rows).log_not_prob().sum(dim=-1)
+        found = torch.zeros_like(needed, dtype=of_rows.dtype).flatten()
+        return found.index_copy_(0, rows, of_rows).view_as(needed)
     return -cls.log_not_prob().sum(dim=2)
 
 

@@ -77,7 +77,7 @@ def transport_cost(
 ) -> Costs:
     """As SimOTA's cost, with the price of background beside it."""
     costs = entropy_iou_cost(candidates, scene, cls, boxes, iou_weight=iou_weight)
-    return Costs(costs.values, costs.iou, background_cost(cls))
+    return Costs(costs.values, costs.iou, background_cost(cls, scene.valid))
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,9 @@ def entropy_iou_cost(
 ) -> Costs:
     """Binary cross-entropy over all classes − ``iou_weight`` · log IoU, with the IoU beside it."""
     iou = predicted_iou(boxes, scene)
-    cost = entropy_class_cost(cls, scene) - iou_weight * (iou + MIN_IOU).log().clamp(max=0)
+    cost = entropy_class_cost(cls, scene, candidates.mask.any(dim=1)) - iou_weight * (
+        iou + MIN_IOU
+    ).log().clamp(max=0)
     return Costs(cost.masked_fill(~candidates.mask, torch.inf), iou)
 
 

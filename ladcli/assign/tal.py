@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ladcli.assign.assigner import Assigner
-from ladcli.assign.dense_costs import of_own_class, predicted_iou
+from ladcli.assign.dense_costs import own_class, predicted_iou
 from ladcli.assign.owners import to_best_owner
 from ladcli.assign.places import inside_boxes
 from ladcli.assign.selection import cheapest_samples
@@ -66,7 +66,7 @@ def alignment_cost(
     A candidate whose predicted box misses the ground truth has no alignment and no finite cost.
     """
     iou = predicted_iou(boxes, scene)
-    log_prob = of_own_class(cls.log_prob(), scene)
+    log_prob = own_class(cls, scene).log_prob()
     cost = -alpha * log_prob - beta * iou.log()  # +inf where the IoU is 0
     return Costs(cost.masked_fill(~candidates.mask, torch.inf), iou)
 
