@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,8 @@ _STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("blanks at the ends", str.strip),
     ("upper and lower case", str.casefold),
 )
+
+_DIGITS = re.compile(r"\d+")
 
 
 class Spelling:
@@ -58,7 +61,10 @@ class Spelling:
         entries = [entry for group in self._listing(folder).values() for entry in group]
         stem = os.path.splitext(_key(base))[0]
         same = [entry for entry in entries if os.path.splitext(_key(entry))[0] == stem]
-        close = same or difflib.get_close_matches(base, entries, n=1, cutoff=0.8)
+        # Of numbered files each is like every other, and none is meant by another's name.
+        letters = _DIGITS.sub("", base)
+        others = [entry for entry in entries if _DIGITS.sub("", entry) != letters]
+        close = same or difflib.get_close_matches(base, others, n=1, cutoff=0.8)
         return close[0] if close else None
 
     def some(self, count: int = 3) -> list[str]:

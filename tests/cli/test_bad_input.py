@@ -121,16 +121,20 @@ class TestFolders:
         self, run: Callable[..., str], mine: Path, tmp_path: Path
     ) -> None:
         shutil.move(mine / "annotations", mine / "labels")
-        assert run().startswith(f"{mine}: has no folder annotations/; a COCO layout is needed")
+        below = mine / "labels"
+        assert run() == f"{mine}: holds no data set itself, but {below} does; give --data {below}"
 
     def test_folder_without_images(self, run: Callable[..., str], mine: Path) -> None:
         shutil.rmtree(mine / "images")
-        assert run() == f"{mine}: has no folder images/; name the image folder with --images"
+        assert run() == (
+            f"{mine}: has no folder images/; name the image folder with --images (those of "
+            "train.json are wanted)"
+        )
 
     def test_folder_without_a_training_set(self, run: Callable[..., str], mine: Path) -> None:
         (mine / TRAIN).unlink()
         message = run()
-        assert message.startswith(f"{mine}/annotations: no train.json")
+        assert message.startswith(f"{mine}: annotations/ needs train.json")
         assert "found: test.json, val.json" in message
 
 

@@ -30,7 +30,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_options_that_name_files_are_known() -> None:
     assert set(read_files(Recipe())) == {
-        "data.dir", "data.train_json", "data.val_json", "data.images", "model.weights",
+        "data.dir", "data.train_json", "data.val_json", "data.test_json", "data.images",
+        "data.val_images", "data.test_images", "model.weights",
         "distill.teacher", "distill.cache", "net_a.weights", "net_a.init", "net_b.weights",
         "net_b.init",
     }  # fmt: skip

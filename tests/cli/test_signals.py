@@ -153,7 +153,7 @@ def test_while_libraries_are_imported_it_ends_with_a_line(
     [
         ("pretrain", "ladcli.stages.training.build_detector"),
         ("pretrain", "ladcli.stages.training.open_training_set"),
-        ("pretrain", "ladcli.data.index.look_at_all"),
+        ("pretrain", "ladcli.data.image_check.look_at_all"),
         ("pretrain", "ladcli.detector.backbone._create"),
         ("compare", "ladcli.evaluate.gains.paired_bootstrap"),
         ("compare", "ladcli.stages.report.write_text"),
