@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,16 +16,8 @@ if TYPE_CHECKING:
     from ladcli.cache.reader import CacheInfo
 
 
-class LevelChoice(str, Enum):
-    """How much a cache holds."""
-
-    assignments = "assignments"
-    costs = "costs"
-    soft = "soft"
-    dense = "dense"
-
-
 @friendly
+@o.recipe_options("cache-teacher")
 def cache_teacher(
     teacher: Annotated[
         Path | None, typer.Option(metavar="CKPT", help="Checkpoint of the teacher.")
@@ -38,26 +29,8 @@ def cache_teacher(
         Path | None,
         typer.Option("--info", metavar="FILE", help="Show what a cache holds, and run nothing."),
     ] = None,
-    level: Annotated[
-        LevelChoice | None,
-        typer.Option(
-            metavar="LEVEL",
-            help="assignments: positives, enough for --mode lad. costs: for --switch too. soft: "
-            "for soft and solad. dense: all outputs in half precision, for small data. Default: "
-            "assignments.",
-        ),
-    ] = None,
-    data: o.DataDir = None,
-    train_json: o.TrainJson = None,
-    images: o.Images = None,
-    skip_bad_images: o.SkipBadImages = False,
-    workers: o.Workers = None,
-    recipe: o.RecipeFile = None,
-    preset: o.PresetOption = None,
-    size: o.Size = None,
-    precision: o.PrecisionOption = None,
-    sets: o.Sets = None,
-    device: o.Device = None,
+    *,
+    recipe: o.RecipeOptions,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -91,19 +64,7 @@ def cache_teacher(
     from ladcli.recipe import load_recipe
     from ladcli.stages.cache_teacher import cache_teacher as run
 
-    flags = o.recipe_flags(
-        data=data,
-        train_json=train_json,
-        images=images,
-        skip_bad_images=skip_bad_images,
-        workers=workers,
-        preset=preset,
-        size=size,
-        precision=precision,
-        device=device,
-    )
-    flags["cache.level"] = level.value if level else None
-    resolved = load_recipe(recipe, flags=flags, overrides=sets or [])
+    resolved = load_recipe(recipe.file, flags=recipe.flags, overrides=recipe.sets)
     _show(run(resolved, teacher, out, overwrite=overwrite, quiet=quiet), as_json=as_json)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,6 +40,7 @@ class SplitName(str, Enum):
 
 
 @friendly
+@o.recipe_options("eval")
 def evaluate(
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="CKPT", help="Network to run and measure.")
@@ -59,10 +61,6 @@ def evaluate(
             rich_help_panel=o.DATA,
         ),
     ] = SplitName.val,
-    data: o.DataDir = None,
-    images: o.Images = None,
-    skip_bad_images: o.SkipBadImages = False,
-    workers: o.Workers = None,
     sets: o.InferenceSets = None,
     flip: o.Flip = False,
     scales: o.Scales = None,
@@ -105,8 +103,8 @@ def evaluate(
             rich_help_panel=TIDE,
         ),
     ] = False,
-    precision: o.PrecisionOption = None,
-    device: o.Device = None,
+    *,
+    recipe: o.RecipeOptions,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -146,20 +144,7 @@ def evaluate(
         for given, flag in ((flip, "--flip"), (scales, "--scales")):
             if given:
                 raise UserError(f"{flag} says how a network sees images; it needs --checkpoint")
-        for value, flag in (
-            (data, "--data"),
-            (images, "--images"),
-            (skip_bad_images or None, "--skip-bad-images"),
-            (workers, "--workers"),
-            (sets or None, "--set"),
-            (precision, "--precision"),
-            (device, "--device"),
-            (out, "--out"),
-        ):
-            if value is not None:
-                raise UserError(
-                    f"{flag} is for running a network, and --predictions runs none; leave it out"
-                )
+        _refuse_network_options(recipe.flags, sets, out)
         from ladcli.stages.evaluate_results import evaluate_results
 
         evaluation = evaluate_results(predictions, annotations, tide=tide_options, engine=engines)
@@ -170,32 +155,42 @@ def evaluate(
     from ladcli.recipe import load_recipe
     from ladcli.stages.evaluate import evaluate_on
 
-    flags = o.recipe_flags(
-        data=data,
-        images=images,
-        skip_bad_images=skip_bad_images,
-        workers=workers,
-        precision=precision,
-        device=device,
-    )
-    recipe = load_recipe(None, flags=flags, overrides=sets or [])
+    resolved = load_recipe(None, flags=recipe.flags, overrides=sets or [])
     o.check_inference_only(sets, "lad eval")
     evaluation = evaluate_on(
         checkpoint,
-        recipe.data,
+        resolved.data,
         split.value,
         annotations,
         overrides=sets or [],
         out=out,
-        device=recipe.train.device,
-        precision=recipe.train.precision,
-        workers=recipe.data.workers,
+        device=resolved.train.device,
+        precision=resolved.train.precision,
+        workers=resolved.data.workers,
         views=views,
         quiet=quiet,
         tide=tide_options,
         engine=engines,
     )
     _show(evaluation, per_class=per_class, as_json=as_json, csv=csv)
+
+
+def _refuse_network_options(
+    flags: Mapping[str, Any], sets: list[str] | None, out: Path | None
+) -> None:
+    """Refuse what says how to run a network, where none is run."""
+    from ladcli.recipe.flags import FLAGS
+
+    def given(section: str) -> list[str]:
+        wanted = (key for key, value in flags.items() if value is not None)
+        return [FLAGS[key] for key in wanted if key.startswith(section)]
+
+    superfluous = [*given("data."), *(["--set"] if sets else []), *given("train.")]
+    superfluous += ["--out"] if out is not None else []
+    if superfluous:
+        raise UserError(
+            f"{superfluous[0]} is for running a network, and --predictions runs none; leave it out"
+        )
 
 
 def _engine_options(engine: EngineName, *, verify: bool, tide: bool) -> EngineOptions:

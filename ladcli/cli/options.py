@@ -1,259 +1,151 @@
-"""Options that several commands share, with the help that explains them."""
+"""Options that several commands share.
+
+Those that set options of the recipe are rows of `ladcli.flag_table`.  A command that takes many of
+them has them by `recipe_options`, one that takes a few names each in its signature.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from ladcli.errors import UserError
+from ladcli.flag_table import DATA as DATA
+from ladcli.flag_table import RUN as RUN
+from ladcli.flag_table import SCHEDULES, TABLE, Flag
+from ladcli.schema_facts import FACTS
 
 if TYPE_CHECKING:
     from ladcli.data.views import InferenceViews
 
-DATA, MODEL, TRAINING, RUN = "Data", "Model", "Training", "Run"
 VIEWS = "Views"
 
-
-class Schedule(str, Enum):
-    """Training lengths of the paper: 12, 24 and 36 epochs."""
-
-    x1 = "1x"
-    x2 = "2x"
-    x3 = "3x"
+Command = TypeVar("Command", bound=Callable[..., None])
 
 
-class PresetName(str, Enum):
-    """Presets: values for what is given nowhere else."""
+@dataclass(frozen=True)
+class RecipeOptions:
+    """What a command line says about the recipe."""
 
-    small = "small"
+    typed: Mapping[Flag, Any]  # the value of every flag that the command has
+
+    @property
+    def file(self) -> Path | None:
+        """The file of --recipe."""
+        file: Path | None = self._value("--recipe")
+        return file
+
+    @property
+    def sets(self) -> list[str]:
+        """What --set says, in order."""
+        return list(self._value("--set") or [])
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        """Values by dotted key; None where not given.
+
+        Raises:
+            UserError: two flags contradict each other, or --size has none of its forms.
+        """
+        flags = {f.keys[0]: _plain(value) for f, value in self.typed.items() if len(f.keys) == 1}
+        flags |= size_flags(self._value("--size"))
+        schedule = self._value("--schedule")
+        if schedule is not None:
+            if self._value("--epochs") is not None:
+                raise UserError(
+                    "--schedule and --epochs both say how long to train; give one of them"
+                )
+            epochs, decays = SCHEDULES[schedule.value]
+            flags |= {"schedule.epochs": epochs, "schedule.decay_epochs": list(decays)}
+        # A message about a section names what set one of its keys last: that order is the schema's.
+        return {key: flags[key] for key in FACTS if key in flags}
+
+    def _value(self, name: str) -> Any:
+        """What was typed for a flag; None where the command does not have it."""
+        return next((value for flag, value in self.typed.items() if flag.name == name), None)
 
 
-class Precision(str, Enum):
-    """Precision of the network; costs, boxes and losses stay in fp32."""
+def recipe_options(command: str) -> Callable[[Command], Command]:
+    """Give a command the options that the table has for it, in the place of its ``recipe``.
 
-    fp32 = "fp32"
-    bf16 = "bf16"
-    fp16 = "fp16"
+    Typer makes an option of every parameter of a function.  So what Typer looks at is a signature
+    with these options where the function has ``recipe: RecipeOptions``, and the function is called
+    with all of them as one.
 
+    Args:
+        command: its name in the table.
+    """
+    flags = [flag for flag in TABLE if command in flag.commands]
 
-class Head(str, Enum):
-    """Heads: PAA's, or with objectness inside the class output."""
+    def with_options(function: Command) -> Command:
+        @functools.wraps(function)
+        def wrapper(**given: Any) -> None:
+            typed = {flag: given.pop(_name(flag)) for flag in flags}
+            function(recipe=RecipeOptions(typed), **given)
 
-    paa = "paa"
-    iop = "iop"
-    cop = "cop"
+        parameters: list[inspect.Parameter] = []
+        for own in inspect.signature(function, eval_str=True).parameters.values():
+            if own.name == "recipe":
+                parameters += map(_parameter, flags)
+            else:
+                parameters.append(own.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return wrapper  # type: ignore[return-value]
 
-
-class Criterion(str, Enum):
-    """Criteria of the dynamic switch."""
-
-    std_mean = "std-mean"
-    fisher = "fisher"
-
-
-class Scope(str, Enum):
-    """What one decision of the switch covers."""
-
-    level = "level"
-    object = "object"
-    image = "image"
-    batch = "batch"
+    return with_options
 
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        metavar="DIR",
-        help="Folder of a data set: annotations/ and images/, COCO's own download, Roboflow's COCO "
-        "export, or a folder per split. docs/data.md shows the layouts.",
-        rich_help_panel=DATA,
-    ),
-]
-TrainJson = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Training annotations, instead of DIR's own.", rich_help_panel=DATA
-    ),
-]
-ValJson = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Validation annotations, instead of DIR's own.", rich_help_panel=DATA
-    ),
-]
-TestJson = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Test annotations, instead of DIR's own.", rich_help_panel=DATA
-    ),
-]
-Images = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Image folder, instead of DIR's own, of every split that names none.",
-        rich_help_panel=DATA,
-    ),
-]
-ValImages = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Image folder of the validation set, where it is another one.",
-        rich_help_panel=DATA,
-    ),
-]
-TestImages = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Image folder of the test set, where it is another one.",
-        rich_help_panel=DATA,
-    ),
-]
-SkipBadImages = Annotated[
-    bool,
-    typer.Option(
-        "--skip-bad-images",
-        help="Leave out images that cannot be read, and count them, instead of stopping.",
-        rich_help_panel=DATA,
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        help="Loader processes; 0 loads in the main one. Default: 2.",
-        rich_help_panel=DATA,
-    ),
-]
-Backbone = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Any timm model that offers features_only. Default: resnet50.",
-        rich_help_panel=MODEL,
-    ),
-]
-Weights = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE",
-        help="Backbone weights: a .safetensors or .pth file in timm's names, 'package:NAME' for "
-        "the file in an installed package, or 'timm' for its hub. Without, training starts from "
-        "random weights and nothing is frozen.",
-        rich_help_panel=MODEL,
-    ),
-]
-HeadOption = Annotated[
-    Head | None,
-    typer.Option(
-        "--head",
-        metavar="NAME",
-        help="paa: class logits. iop, cop: class probabilities with objectness of the anchor or of "
-        "its neighborhood inside. Default: paa.",
-        rich_help_panel=MODEL,
-    ),
-]
-RecipeFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--recipe",
-        metavar="FILE",
-        help="Recipe (YAML). Precedence: defaults < preset < recipe < options < --set.",
-        rich_help_panel=TRAINING,
-    ),
-]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Any option of the recipe, such as --set optim.lr=0.005; may be repeated. "
-        "docs/recipe.md lists them all.",
-        rich_help_panel=TRAINING,
-    ),
-]
-#: What --preset sets, in words; a test holds it to `ladcli.recipe.presets`.
-PRESET_HELP = (
-    "Values for what neither a recipe nor an option gives. small: for 50 to 2,000 images on one "
-    "GPU or a CPU: short side 320, long side up to 512, tf_efficientnet_lite0 with 64 channels, "
-    "batch 8, lr 0.02, 24 epochs (of fewer than 200 images up to 96), the rate falls after 2/3 "
-    "and 11/12 of them."
-)
-PresetOption = Annotated[
-    PresetName | None,
-    typer.Option("--preset", help=PRESET_HELP, rich_help_panel=TRAINING),
-]
-ScheduleOption = Annotated[
-    Schedule | None,
-    typer.Option(
-        "--schedule",
-        help="12, 24 or 36 epochs with the paper's learning rate falls. Default: 1x.",
-        rich_help_panel=TRAINING,
-    ),
-]
-Epochs = Annotated[
-    int | None,
-    typer.Option(
-        "--epochs",
-        metavar="N",
-        help="Passes over the training images, instead of --schedule. The learning rate falls "
-        "after 2/3 and 11/12 of them, unless the recipe or --set schedule.decay_epochs=[...] says "
-        "when.",
-        rich_help_panel=TRAINING,
-    ),
-]
-Size = Annotated[
-    str | None,
-    typer.Option(
-        "--size",
-        metavar="PX[xPX]",
-        help="Image size: images are scaled until their short side has the first number of "
-        "pixels, or their long side the second, whichever comes first. Alone, as in 480, the "
-        "limit of the long side is in proportion (800). Default: 800x1333.",
-        rich_help_panel=DATA,
-    ),
-]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", help="Images per optimizer step. Default: 16.", rich_help_panel=TRAINING
-    ),
-]
-LearningRate = Annotated[
-    float | None,
-    typer.Option(
-        "--lr",
-        metavar="X",
-        help="Learning rate after warm-up. Default: 0.01 for a batch of 16, for others in "
-        "proportion.",
-        rich_help_panel=TRAINING,
-    ),
-]
-PrecisionOption = Annotated[
-    Precision | None,
-    typer.Option(
-        "--precision",
-        metavar="NAME",
-        help="Precision of the network: fp32, bf16 or fp16. Default: fp32.",
-        rich_help_panel=TRAINING,
-    ),
-]
-TensorBoard = Annotated[
-    bool,
-    typer.Option(
-        "--tensorboard",
-        help="Write the log for TensorBoard too, to tensorboard/ of the run "
-        "(pip install tensorboard).",
-        rich_help_panel=RUN,
-    ),
-]
+def _parameter(flag: Flag) -> inspect.Parameter:
+    """A flag as Typer reads it: ``workers: Annotated[int | None, typer.Option(…)] = None``."""
+    switch = flag.value is bool
+    value = _choice(flag.value) if isinstance(flag.value, tuple) else flag.value
+    return inspect.Parameter(
+        _name(flag),
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False if switch else None,
+        annotation=Annotated[bool if switch else value | None, _option(flag)],
+    )
+
+
+def _choice(words: tuple[str, ...]) -> Any:
+    """A type whose values are ``words``: all versions of Typer know enumerations."""
+    return Enum("Choice", {word: word for word in words})
+
+
+def _name(flag: Flag) -> str:
+    return flag.name.removeprefix("--").replace("-", "_")
+
+
+def _option(flag: Flag) -> Any:
+    return typer.Option(flag.name, metavar=flag.metavar, help=flag.help, rich_help_panel=flag.panel)
+
+
+def option(name: str) -> Any:
+    """One option of the table, for the signature of a command."""
+    return _option(next(flag for flag in TABLE if flag.name == name))
+
+
+def _plain(value: Any) -> Any:
+    """A value of the command line as the recipe holds it; None where it was not given."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    return None if value is False else value
+
+
+DataDir = Annotated[Path | None, option("--data")]
+Images = Annotated[Path | None, option("--images")]
+SkipBadImages = Annotated[bool, option("--skip-bad-images")]
+Size = Annotated[str | None, option("--size")]
 InferenceSets = Annotated[
     list[str] | None,
     typer.Option(
@@ -280,16 +172,6 @@ Scales = Annotated[
         help="See every image at these short sides, such as 480,640, and merge the boxes. "
         "Default: the one that the network was trained with.",
         rich_help_panel=VIEWS,
-    ),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Seed of every random draw. Default: 0.", rich_help_panel=RUN),
-]
-Device = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="auto, cpu, cuda or cuda:N. Default: auto.", rich_help_panel=RUN
     ),
 ]
 Out = Annotated[
@@ -357,64 +239,13 @@ def check_inference_only(sets: list[str] | None, command: str) -> None:
             )
 
 
-def recipe_flags(
-    *,
-    data: Path | None = None,
-    train_json: Path | None = None,
-    val_json: Path | None = None,
-    test_json: Path | None = None,
-    images: Path | None = None,
-    val_images: Path | None = None,
-    test_images: Path | None = None,
-    skip_bad_images: bool = False,
-    workers: int | None = None,
-    backbone: str | None = None,
-    weights: str | None = None,
-    head: Head | None = None,
-    preset: PresetName | None = None,
-    schedule: Schedule | None = None,
-    epochs: int | None = None,
-    size: str | None = None,
-    batch_size: int | None = None,
-    lr: float | None = None,
-    precision: Precision | None = None,
-    seed: int | None = None,
-    device: str | None = None,
-    tensorboard: bool = False,
-) -> dict[str, Any]:
-    """Options of the command line by the recipe's dotted keys; None where not given."""
-    from ladcli.recipe import SCHEDULES
-
-    flags: dict[str, Any] = {
-        "data.dir": _text(data),
-        "data.train_json": _text(train_json),
-        "data.val_json": _text(val_json),
-        "data.test_json": _text(test_json),
-        "data.images": _text(images),
-        "data.val_images": _text(val_images),
-        "data.test_images": _text(test_images),
-        "data.skip_bad_images": skip_bad_images or None,
-        "data.workers": workers,
-        "model.backbone": backbone,
-        "model.weights": weights,
-        "model.head": head.value if head else None,
-        "train.preset": preset.value if preset else None,
-        "schedule.epochs": epochs,
-        "train.batch_size": batch_size,
-        "optim.lr": lr,
-        "train.precision": precision.value if precision else None,
-        "train.seed": seed,
-        "train.device": device,
-        "train.tensorboard": tensorboard or None,
-    }
-    if size is not None:
-        flags["data.short"], flags["data.long"] = image_size(size)
-    if schedule is not None:
-        if epochs is not None:
-            raise UserError("--schedule and --epochs both say how long to train; give one of them")
-        length, decays = SCHEDULES[schedule.value]
-        flags |= {"schedule.epochs": length, "schedule.decay_epochs": list(decays)}
-    return flags
+def size_flags(size: str | None) -> dict[str, Any]:
+    """What --size sets, by dotted key; nothing where it was not given."""
+    return (
+        {}
+        if size is None
+        else dict(zip(("data.short", "data.long"), image_size(size), strict=True))
+    )
 
 
 def image_size(text: str) -> tuple[list[int], int]:
@@ -423,8 +254,6 @@ def image_size(text: str) -> tuple[list[int], int]:
     Raises:
         UserError: not of that form, or the long side is the shorter one.
     """
-    from ladcli.recipe.schema import DataConfig
-
     match = re.fullmatch(r"(\d{1,6})(?:[xX×](\d{1,6}))?", text.strip(), re.ASCII)
     if match is None or int(match[1]) == 0:
         raise UserError(
@@ -432,15 +261,11 @@ def image_size(text: str) -> tuple[list[int], int]:
             "480x640"
         )
     short = int(match[1])
-    usual = DataConfig()
-    long = int(match[2]) if match[2] else round(short * usual.long / usual.short[-1])
+    usual_short, usual_long = FACTS["data.short"].default[-1], FACTS["data.long"].default
+    long = int(match[2]) if match[2] else round(short * usual_long / usual_short)
     if long < short:
         raise UserError(f"--size {text}: the short side comes first; write {long}x{short}")
     return [short], long
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
 
 
 def check_table_name(path: Path | None) -> None:

@@ -20,6 +20,7 @@ PICTURES = "Pictures"
 
 
 @friendly
+@o.recipe_options("predict")
 def predict(
     inputs: Annotated[
         list[str],
@@ -68,18 +69,9 @@ def predict(
         typer.Option("--no-pictures", help="Draw nothing.", rich_help_panel=PICTURES),
     ] = False,
     skip_bad_images: o.SkipBadImages = False,
-    workers: o.Workers = None,
     sets: o.InferenceSets = None,
-    precision: Annotated[
-        o.Precision | None,
-        typer.Option(
-            "--precision",
-            metavar="NAME",
-            help="Precision of the network: fp32, bf16 or fp16. Default: fp32.",
-            rich_help_panel=o.RUN,
-        ),
-    ] = None,
-    device: o.Device = None,
+    *,
+    recipe: o.RecipeOptions,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -112,8 +104,7 @@ def predict(
     from ladcli.stages.predict import PictureOptions
     from ladcli.stages.predict import predict as predict_stage
 
-    flags = o.recipe_flags(workers=workers, precision=precision, device=device)
-    recipe = load_recipe(None, flags=flags, overrides=sets or [])
+    resolved = load_recipe(None, flags=recipe.flags, overrides=sets or [])
     prediction = predict_stage(
         inputs,
         checkpoint,
@@ -121,9 +112,9 @@ def predict(
         pictures=None if no_pictures else PictureOptions(threshold, limit),
         views=views,
         overrides=sets or [],
-        device=recipe.train.device,
-        precision=recipe.train.precision,
-        workers=recipe.data.workers,
+        device=resolved.train.device,
+        precision=resolved.train.precision,
+        workers=resolved.data.workers,
         skip_bad_images=skip_bad_images,
         overwrite=overwrite,
         quiet=quiet,

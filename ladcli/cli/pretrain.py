@@ -7,32 +7,10 @@ from ladcli.cli.failures import friendly
 
 
 @friendly
+@o.recipe_options("pretrain")
 def pretrain(
     out: o.Out,
-    data: o.DataDir = None,
-    train_json: o.TrainJson = None,
-    val_json: o.ValJson = None,
-    test_json: o.TestJson = None,
-    images: o.Images = None,
-    val_images: o.ValImages = None,
-    test_images: o.TestImages = None,
-    skip_bad_images: o.SkipBadImages = False,
-    workers: o.Workers = None,
-    backbone: o.Backbone = None,
-    weights: o.Weights = None,
-    head: o.HeadOption = None,
-    recipe: o.RecipeFile = None,
-    preset: o.PresetOption = None,
-    schedule: o.ScheduleOption = None,
-    epochs: o.Epochs = None,
-    size: o.Size = None,
-    batch_size: o.BatchSize = None,
-    lr: o.LearningRate = None,
-    precision: o.PrecisionOption = None,
-    sets: o.Sets = None,
-    seed: o.Seed = None,
-    device: o.Device = None,
-    tensorboard: o.TensorBoard = False,
+    recipe: o.RecipeOptions,
     resume: o.Resume = False,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
@@ -52,29 +30,7 @@ def pretrain(
     from ladcli.stages.pretrain import pretrain as run
     from ladcli.stages.training import RunOptions
 
-    flags = o.recipe_flags(
-        data=data,
-        train_json=train_json,
-        val_json=val_json,
-        test_json=test_json,
-        images=images,
-        val_images=val_images,
-        test_images=test_images,
-        skip_bad_images=skip_bad_images,
-        workers=workers,
-        backbone=backbone,
-        weights=weights,
-        head=head,
-        preset=preset,
-        schedule=schedule,
-        epochs=epochs,
-        size=size,
-        batch_size=batch_size,
-        lr=lr,
-        precision=precision,
-        seed=seed,
-        device=device,
-        tensorboard=tensorboard,
+    options = RunOptions(
+        out, resume=resume, overwrite=overwrite, quiet=quiet, recipe_file=recipe.file
     )
-    options = RunOptions(out, resume=resume, overwrite=overwrite, quiet=quiet, recipe_file=recipe)
-    train(run, recipe, flags, sets or [], options, as_json=as_json)
+    train(run, recipe, options, as_json=as_json)

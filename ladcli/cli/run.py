@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @friendly
+@o.recipe_options("run")
 def run(
     pipeline: Annotated[
         str, typer.Argument(metavar="PIPELINE", help="A YAML file, or a shipped name such as demo.")
@@ -29,25 +30,14 @@ def run(
             metavar="DIR", help="Folder of all stages. Default: runs/NAME.", rich_help_panel=o.RUN
         ),
     ] = None,
-    data: o.DataDir = None,
-    train_json: o.TrainJson = None,
-    val_json: o.ValJson = None,
-    test_json: o.TestJson = None,
-    images: o.Images = None,
-    val_images: o.ValImages = None,
-    test_images: o.TestImages = None,
-    skip_bad_images: o.SkipBadImages = False,
-    workers: o.Workers = None,
-    weights: o.Weights = None,
-    precision: o.PrecisionOption = None,
-    sets: o.Sets = None,
     seed: Annotated[
         int,
         typer.Option(
             metavar="N", help="Added to every seed of the pipeline.", rich_help_panel=o.RUN
         ),
     ] = 0,
-    device: o.Device = None,
+    *,
+    recipe: o.RecipeOptions,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -78,21 +68,7 @@ def run(
     path = find_pipeline(pipeline)
     loaded = load_pipeline(path)
     folder = out or Path("runs") / path.stem
-    flags = o.recipe_flags(
-        data=data,
-        train_json=train_json,
-        val_json=val_json,
-        test_json=test_json,
-        images=images,
-        val_images=val_images,
-        test_images=test_images,
-        skip_bad_images=skip_bad_images,
-        workers=workers,
-        weights=weights,
-        precision=precision,
-        device=device,
-    )
-    options = PipelineOptions(folder, flags, sets or [], seed, quiet)
+    options = PipelineOptions(folder, recipe.flags, recipe.sets, seed, quiet)
     if dry_run:
         _show_forecast(loaded, str(path), options, as_json=as_json)
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ladcli.cli.console import print_notes, print_table
+from ladcli.cli.options import RecipeOptions
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.evaluate.table import metrics_table
 from ladcli.recipe import AskedRecipe, Recipe, load_recipe, read_recipe
@@ -19,9 +20,7 @@ from ladcli.terminal import print_line
 
 def train(
     stage: Callable[[Recipe, RunOptions], TrainingResult],
-    path: Path | None,
-    flags: Mapping[str, Any],
-    sets: Sequence[str],
+    wanted: RecipeOptions,
     options: RunOptions,
     *,
     as_json: bool,
@@ -30,10 +29,10 @@ def train(
 
     Args:
         stage: such as `ladcli.stages.pretrain.pretrain`.
-        path, flags, sets: see `ladcli.recipe.read_recipe`.
+        wanted: what the command line says about the recipe.
     """
-    asked = resolve_recipe(path, flags, sets, options)
-    options = with_hints(replace(options, given=asked.given), flags, asked.recipe)
+    asked = resolve_recipe(wanted.file, wanted.flags, wanted.sets, options)
+    options = with_hints(replace(options, given=asked.given), wanted.flags, asked.recipe)
     show_result(stage(asked.recipe, options), as_json=as_json)
 
 

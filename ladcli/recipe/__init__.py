@@ -1,5 +1,6 @@
 """Typed configuration: the schema of a recipe, and how recipes are read, checked and written."""
 
+from ladcli.flag_table import SCHEDULES
 from ladcli.recipe.load import (
     AskedRecipe,
     Given,
@@ -11,7 +12,6 @@ from ladcli.recipe.load import (
 )
 from ladcli.recipe.options import Option, describe_options, flat
 from ladcli.recipe.schema import (
-    SCHEDULES,
     AssignConfig,
     DataConfig,
     DistillConfig,

@@ -9,50 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-#: Flags by dotted key, as the commands declare them; all other keys are set with --set.
+from ladcli.flag_table import TABLE
+
+#: Flags by dotted key; all other keys are set with --set.  Of a flag that sets one key and one that
+#: sets it with another, the first is the one to name.
 FLAGS: dict[str, str] = {
-    "data.dir": "--data",
-    "data.train_json": "--train-json",
-    "data.val_json": "--val-json",
-    "data.test_json": "--test-json",
-    "data.images": "--images",
-    "data.val_images": "--val-images",
-    "data.test_images": "--test-images",
-    "data.short": "--size",
-    "data.long": "--size",
-    "data.skip_bad_images": "--skip-bad-images",
-    "data.workers": "--workers",
-    "model.backbone": "--backbone",
-    "model.weights": "--weights",
-    "model.head": "--head",
-    "optim.lr": "--lr",
-    "schedule.epochs": "--epochs",
-    "schedule.decay_epochs": "--schedule",
-    "train.preset": "--preset",
-    "train.batch_size": "--batch-size",
-    "train.precision": "--precision",
-    "train.seed": "--seed",
-    "train.device": "--device",
-    "train.tensorboard": "--tensorboard",
-    "distill.mode": "--mode",
-    "distill.teacher": "--teacher",
-    "distill.cache": "--cache",
-    "distill.switch": "--switch",
-    "distill.switch_scope": "--switch-scope",
-    "cache.level": "--level",
-    "colad.switch": "--switch",
-    "colad.switch_scope": "--switch-scope",
-    "colad.first_teacher": "--first-teacher",
-    "colad.soft": "--soft",
-    **{
-        f"net_{network}.{name}": f"--{name}-{network}"
-        for network in "ab"
-        for name in ("backbone", "weights", "head", "init", "lr")
-    },
+    key: flag.name for flag in sorted(TABLE, key=lambda flag: -len(flag.keys)) for key in flag.keys
 }
 #: Flags that take no value, and those whose value is not the option's.
-_WITHOUT_VALUE = ("--skip-bad-images", "--tensorboard", "--soft")
-_OTHER_VALUE = ("--schedule", "--size")
+_WITHOUT_VALUE = {flag.name for flag in TABLE if flag.value is bool}
+_OTHER_VALUE = {flag.name for flag in TABLE if len(flag.keys) > 1}
 
 
 def flag_of(key: str, flags: Mapping[str, Any]) -> str | None:

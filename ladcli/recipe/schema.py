@@ -70,13 +70,6 @@ Probability = Annotated[float, Field(gt=0, lt=1, strict=True), BeforeValidator(_
 Switch = Annotated[bool, Field(strict=True)]
 IntList = Annotated[list[PositiveInt], BeforeValidator(_list_of_one)]
 
-#: Epochs and the epochs after which the learning rate falls, by schedule name.
-SCHEDULES: dict[str, tuple[int, tuple[int, ...]]] = {
-    "1x": (12, (8, 11)),
-    "2x": (24, (16, 22)),
-    "3x": (36, (27, 33)),
-}
-
 
 def usual_decays(epochs: int) -> list[int]:
     """Epochs after which the learning rate falls by default: 2/3 and 11/12 of the length.

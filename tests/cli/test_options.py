@@ -1,78 +1,95 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+import typer
 from typer.main import get_command
 
 from ladcli.cli import app
-from ladcli.cli.options import (
-    Precision,
-    Schedule,
-    image_size,
-    inference_views,
-    recipe_flags,
-)
+from ladcli.cli.options import RecipeOptions, image_size, inference_views, recipe_options
 from ladcli.data.views import InferenceViews
 from ladcli.errors import UserError
-from ladcli.recipe import SCHEDULES, load_recipe
-from ladcli.recipe.flags import FLAGS
-from ladcli.recipe.schema import TrainConfig
+from ladcli.flag_table import SCHEDULES, TABLE
+from ladcli.recipe import load_recipe
+
+
+def typed(*arguments: str, command: str = "pretrain") -> RecipeOptions:
+    """What ``command`` would get of these arguments."""
+    found = []
+
+    @recipe_options(command)
+    def look(recipe: RecipeOptions) -> None:
+        found.append(recipe)
+
+    program = typer.Typer(add_completion=False)
+    program.command()(look)
+    program(list(arguments), standalone_mode=False)
+    return found[0]
 
 
 def test_options_that_were_not_given_say_nothing() -> None:
-    assert set(recipe_flags().values()) == {None}
-    assert load_recipe(None, flags=recipe_flags()) == load_recipe(None)
+    nothing = typed()
+    assert set(nothing.flags.values()) == {None}
+    assert (nothing.file, nothing.sets) == (None, [])
+    assert load_recipe(None, flags=nothing.flags) == load_recipe(None)
 
 
 def test_every_option_reaches_the_recipe() -> None:
-    recipe = load_recipe(
-        None,
-        flags=recipe_flags(
-            data=Path("my data"),
-            train_json=Path("t.json"),
-            val_json=Path("v.json"),
-            images=Path("i"),
-            skip_bad_images=True,
-            workers=0,
-            backbone="resnet18",
-            weights="w.pth",
-            schedule=Schedule.x2,
-            batch_size=3,
-            lr=0.5,
-            precision=Precision.bf16,
-            seed=0,
-            device="cpu",
-        ),
+    asked = typed(
+        *("--data", "my data", "--train-json", "t.json", "--val-json", "v.json", "--images", "i"),
+        *("--skip-bad-images", "--workers", "0", "--backbone", "resnet18", "--weights", "./w.pth"),
+        *("--schedule", "2x", "--batch-size", "3", "--lr", "0.5", "--precision", "bf16"),
+        *("--seed", "0", "--device", "cpu", "--recipe", "r.yaml"),
+        *("--set", "optim.lr=1", "--set", "assign.topk=3"),
     )
+    recipe = load_recipe(None, flags=asked.flags)
     assert recipe.data.dir == "my data"
     assert (recipe.data.train_json, recipe.data.val_json) == ("t.json", "v.json")
     assert (recipe.data.images, recipe.data.skip_bad_images) == ("i", True)
     assert recipe.data.workers == 0
-    assert (recipe.model.backbone, recipe.model.weights) == ("resnet18", "w.pth")
+    assert (recipe.model.backbone, recipe.model.weights) == ("resnet18", "./w.pth")
     assert (recipe.schedule.epochs, recipe.schedule.decay_epochs) == (24, [16, 22])
     assert (recipe.train.batch_size, recipe.optim.lr) == (3, 0.5)
     assert (recipe.train.precision, recipe.train.seed, recipe.train.device) == ("bf16", 0, "cpu")
+    assert str(asked.file) == "r.yaml"
+    assert asked.sets == ["optim.lr=1", "assign.topk=3"]
 
 
 def test_zero_is_a_value_not_an_absence() -> None:
-    flags = recipe_flags(seed=0, workers=0)
+    flags = typed("--seed", "0", "--workers", "0").flags
     assert flags["train.seed"] == 0
     assert flags["data.workers"] == 0
 
 
-@pytest.mark.parametrize("schedule", list(Schedule))
-def test_schedules_are_those_of_the_recipe(schedule: Schedule) -> None:
-    epochs, decays = SCHEDULES[schedule.value]
-    flags = recipe_flags(schedule=schedule)
+def test_a_command_gets_the_rows_that_name_it_and_no_others() -> None:
+    teacher = typed("--level", "soft", "--size", "480", command="cache-teacher").flags
+    given = {key: value for key, value in teacher.items() if value is not None}
+    assert given == {"data.short": [480], "data.long": 800, "cache.level": "soft"}
+    assert set(typed(command="predict").flags) == {
+        "data.workers",
+        "train.precision",
+        "train.device",
+    }
+    both = typed("--switch", "fisher", "--lr-b", "0.5", "--soft", command="colad").flags
+    assert (both["colad.switch"], both["net_b.lr"], both["colad.soft"]) == ("fisher", 0.5, True)
+    assert "distill.switch" not in both
+
+
+def test_the_last_of_a_section_is_the_last_of_the_schema() -> None:
+    """A message about a section names it: here the switch, and not the teacher."""
+    flags = typed(
+        "--mode", "soft", "--teacher", "t.pt", "--switch", "fisher", command="distill"
+    ).flags
+    assert [key for key, value in flags.items() if value is not None][-1] == "distill.switch"
+    with pytest.raises(UserError, match=r"^--switch: distill\.switch chooses who assigns"):
+        load_recipe(None, flags=flags)
+
+
+@pytest.mark.parametrize("schedule", list(SCHEDULES))
+def test_schedules_are_epochs_and_falls(schedule: str) -> None:
+    epochs, decays = SCHEDULES[schedule]
+    flags = typed("--schedule", schedule).flags
     assert flags["schedule.epochs"] == epochs
     assert flags["schedule.decay_epochs"] == list(decays)
-
-
-def test_precisions_are_those_of_the_recipe() -> None:
-    for precision in Precision:
-        assert TrainConfig(precision=precision.value).precision == precision.value
-    assert {s.value for s in Schedule} == set(SCHEDULES)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +118,7 @@ def test_sizes_are_a_short_side_and_the_limit_of_the_long(
     text: str, sides: tuple[list[int], int]
 ) -> None:
     assert image_size(text) == sides
-    recipe = load_recipe(None, flags=recipe_flags(size=text))
+    recipe = load_recipe(None, flags=typed("--size", text).flags)
     assert (recipe.data.short, recipe.data.long) == sides
 
 
@@ -119,21 +136,17 @@ def test_a_long_side_that_is_shorter_is_refused() -> None:
 
 
 def test_epochs_and_schedule_exclude_each_other() -> None:
-    assert recipe_flags(epochs=5)["schedule.epochs"] == 5
+    assert typed("--epochs", "5").flags["schedule.epochs"] == 5
+    asked = typed("--epochs", "5", "--schedule", "1x")  # refused once somebody asks what they say
     with pytest.raises(UserError, match="--schedule and --epochs both say how long"):
-        recipe_flags(epochs=5, schedule=Schedule.x1)
+        assert asked.flags
 
 
-def test_messages_name_the_flags_that_commands_have() -> None:
-    declared: dict[str, set[str]] = {}
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
-        declared[name] = {flag for parameter in command.params for flag in parameter.opts}
-    shared = {FLAGS.get(key) for key in recipe_flags()}
-    assert None not in shared
-    assert shared <= declared["pretrain"]
-    for key, flag in FLAGS.items():
-        section = key.split(".")[0]
-        command = {"distill": "distill", "cache": "cache-teacher"}.get(section, "pretrain")
-        if section in ("colad", "net_a", "net_b"):
-            command = "colad"
-        assert flag in declared[command], key
+def test_commands_have_the_flags_that_the_table_gives_them() -> None:
+    declared = {
+        name: [flag for parameter in command.params for flag in parameter.opts]
+        for name, command in get_command(app).commands.items()  # type: ignore[attr-defined]
+    }
+    for flag in TABLE:
+        for command in flag.commands:
+            assert declared[command].count(flag.name) == 1, (command, flag.name)

@@ -6,11 +6,14 @@ from typing import Any, get_args
 
 import pytest
 
-from ladcli.cli.options import PRESET_HELP, PresetName
+from ladcli.flag_table import TABLE
 from ladcli.recipe import Recipe, TrainConfig, flat, load_recipe
 from ladcli.recipe.presets import PRESETS, TrainingFacts, apply_preset, decays, small_epochs
 
 FACTS = TrainingFacts(num_images=200, median_hw=(480, 640))
+
+
+PRESET_FLAG = next(flag for flag in TABLE if flag.name == "--preset")
 
 
 def preset(**given: Any) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def test_few_images_are_seen_more_often(num_images: int, epochs: int) -> None:
 
 def test_names_are_the_same_everywhere() -> None:
     (literal, _) = get_args(TrainConfig.model_fields["preset"].annotation)
-    assert list(PRESETS) == list(get_args(literal)) == [name.value for name in PresetName]
+    assert list(PRESETS) == list(get_args(literal)) == list(PRESET_FLAG.value)
 
 
 def test_help_says_what_it_sets() -> None:
@@ -95,4 +98,4 @@ def test_help_says_what_it_sets() -> None:
         f"lr {values['optim.lr']:g}, ",
         f"{values['schedule.epochs']} epochs (of fewer than 200 images up to 96), ",
     ):
-        assert words in PRESET_HELP
+        assert words in PRESET_FLAG.help

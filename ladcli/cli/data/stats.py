@@ -87,7 +87,8 @@ def stats(
         raise UserError("--split names a set of --data, and --annotations a file; give one of them")
     if sample < 0:
         raise UserError(f"--sample {sample}: is no number of images; 0 decodes none")
-    recipe = load_recipe(None, flags=o.recipe_flags(data=data, images=images, size=size))
+    places = {"data.dir": data and str(data), "data.images": images and str(images)}
+    recipe = load_recipe(None, flags={**places, **o.size_flags(size)})
     options = StatsOptions(
         split=None if split in (None, SplitChoice.all) else split.value,
         annotations=annotations,
