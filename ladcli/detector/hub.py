@@ -22,8 +22,11 @@ FIRST_ANSWER_S = 6.0
 _FILE_NAMES = ("model.safetensors", "pytorch_model.bin")
 
 
-def hub_weights(name: str) -> dict[str, Tensor]:
+def hub_weights(name: str, *, flag: str = "--weights") -> dict[str, Tensor]:
     """The weights that timm offers for ``name``: from the hub's local cache, or downloaded.
+
+    Args:
+        flag: what names the weights on the command line, for messages.
 
     Raises:
         UserError: timm has none, the hub does not answer, or the download fails.
@@ -32,7 +35,7 @@ def hub_weights(name: str) -> dict[str, Tensor]:
     if config is None or not config.has_weights:
         raise UserError(
             f"timm has no pretrained weights for {name!r}; choose a network that has some "
-            "(timm.list_models(pretrained=True) names them), give --weights a .safetensors or .pth "
+            f"(timm.list_models(pretrained=True) names them), give {flag} a .safetensors or .pth "
             "file, or leave it out to start from random weights"
         )
     file = _cached_file(config)
@@ -48,7 +51,7 @@ def hub_weights(name: str) -> dict[str, Tensor]:
         reason = textwrap.shorten(str(error), 120, placeholder=" …")
         raise UserError(
             f"timm's hub gave no weights for {name!r} ({type(error).__name__}: {reason}); without "
-            "a network, give --weights a .safetensors or .pth file, or leave it out to start from "
+            f"a network, give {flag} a .safetensors or .pth file, or leave it out to start from "
             "random weights"
         ) from error
 

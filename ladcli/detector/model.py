@@ -22,7 +22,7 @@ from ladcli.detector.levels import AnchorLayout
 from ladcli.detector.narrow_convolutions import is_narrow
 from ladcli.detector.pretrained import load_backbone_weights
 from ladcli.errors import UserError
-from ladcli.recipe.flags import option_name
+from ladcli.recipe.flags import NetworkKeys, option_name
 from ladcli.recipe.schema import ModelConfig
 from ladcli.structures import Predictions
 
@@ -152,12 +152,12 @@ class Detector(nn.Module):
 
 
 def build_detector(
-    config: ModelConfig, classes: ClassTable, *, backbone_key: str = "model.backbone"
+    config: ModelConfig, classes: ClassTable, *, keys: NetworkKeys = NetworkKeys()
 ) -> Detector:
     """A new detector as the recipe asks for, with pretrained and frozen parts where it says so.
 
     Args:
-        backbone_key: the option that chose the backbone, for messages.
+        keys: the options that chose backbone and weights, for messages.
 
     Raises:
         UserError: an unknown backbone, or weights that do not fit.
@@ -171,8 +171,8 @@ def build_detector(
         )
         check_any_size(detector.backbone)
     except UserError as error:
-        raise UserError(f"{option_name(backbone_key)}: {error}") from error
+        raise UserError(f"{option_name(keys.backbone)}: {error}") from error
     if config.weights is not None:
-        load_backbone_weights(detector.backbone, config.weights)
+        load_backbone_weights(detector.backbone, config.weights, keys)
         detector.backbone.freeze(stride=config.freeze_stride, batchnorm_statistics=config.freeze_bn)
     return detector

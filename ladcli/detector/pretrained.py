@@ -15,38 +15,44 @@ from ladcli.detector.packaged_weights import PACKAGE_PREFIX, packaged_weights
 from ladcli.detector.safe_load import load_tensors
 from ladcli.detector.weight_names import to_timm_names
 from ladcli.errors import UserError
-from ladcli.recipe.flags import option_name
+from ladcli.recipe.flags import FLAGS, NetworkKeys, option_name
 
 
-def load_backbone_weights(backbone: Backbone, source: str) -> None:
+def load_backbone_weights(
+    backbone: Backbone, source: str, keys: NetworkKeys = NetworkKeys()
+) -> None:
     """Fill ``backbone`` with pretrained weights.
 
     Args:
         source: a ``.safetensors`` or ``.pth`` file in timm's names (or, for EfficientNet-Lite, in
             those of its PyTorch port), ``package:NAME`` for the one in an installed package, or
             ``timm`` to ask timm's hub.
+        keys: the options that chose backbone and weights, for messages.
 
     Raises:
         UserError: the file is missing, unreadable or belongs to another network, or the hub
             cannot be reached.
     """
-    state = hub_weights(backbone.name) if source == "timm" else _read_weights(_file_of(source))
+    if source == "timm":
+        state = hub_weights(backbone.name, flag=FLAGS[keys.weights])
+    else:
+        state = _read_weights(_file_of(source, keys), keys)
     own = backbone.net.state_dict()
-    state = to_timm_names(state, own, backbone.name, source)
+    state = to_timm_names(state, own, backbone.name, source, keys)
     renamed = {_feature_name(key, own): value for key, value in state.items()}
     missing = [k for k in own if k not in renamed and not k.endswith("num_batches_tracked")]
     if missing:
         raise UserError(
             f"{source}: holds no {missing[0]!r} (and {len(missing) - 1} more); these are not "
             f"weights of {backbone.name}, name the network they were made for with "
-            f"{option_name('model.backbone')}"
+            f"{option_name(keys.other_backbone)}"
         )
     surplus = _surplus(renamed, own)
     if surplus:
         raise UserError(
             f"{source}: holds {surplus[0]!r} (and {len(surplus) - 1} more), which {backbone.name} "
-            "lacks in the same block; these are weights of another network, name it in "
-            "model.backbone"
+            "lacks in the same block; these are weights of another network, name it with "
+            f"{option_name(keys.other_backbone)}"
         )
     for key, value in own.items():
         if key in renamed and renamed[key].shape != value.shape:
@@ -80,17 +86,17 @@ def _feature_name(key: str, own: dict[str, Tensor]) -> str:
     return next((spelling for spelling in spellings(key) if spelling in own), key)
 
 
-def _file_of(source: str) -> Path:
+def _file_of(source: str, keys: NetworkKeys) -> Path:
     """The file that ``source`` names, by its path or by the package that holds it."""
     if source.startswith(PACKAGE_PREFIX):
-        return packaged_weights(source.removeprefix(PACKAGE_PREFIX))
+        return packaged_weights(source.removeprefix(PACKAGE_PREFIX), flag=FLAGS[keys.weights])
     return Path(source)
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def _read_weights(path: Path, keys: NetworkKeys) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(
-            f"{path}: no such weights file; give {option_name('model.weights')} a file that exists"
+            f"{path}: no such weights file; give {option_name(keys.weights)} a file that exists"
         )
     remedy = "give a .safetensors or .pth file that holds tensors only"
     if path.suffix == ".safetensors":

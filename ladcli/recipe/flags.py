@@ -7,6 +7,7 @@ for ``model.backbone``; so messages name both.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ladcli.flag_table import TABLE
@@ -19,6 +20,15 @@ FLAGS: dict[str, str] = {
 #: Flags that take no value, and those whose value is not the option's.
 _WITHOUT_VALUE = {flag.name for flag in TABLE if flag.value is bool}
 _OTHER_VALUE = {flag.name for flag in TABLE if len(flag.keys) > 1}
+
+
+@dataclass(frozen=True)
+class NetworkKeys:
+    """The options of a network, for messages: one of two may have options of its own."""
+
+    backbone: str = "model.backbone"  # that chose it
+    weights: str = "model.weights"  # that chose them
+    other_backbone: str = "model.backbone"  # that chooses another one for this network
 
 
 def flag_of(key: str, flags: Mapping[str, Any]) -> str | None:

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from ladcli.files import expand_user
+from ladcli.recipe.flags import option_name, option_value
 
 #: Technical limit of every whole number, so that none overflows in a tensor or a seed.
 MAX_INT = 2**31 - 1
@@ -246,7 +247,7 @@ class ModelConfig(Section):
         if self.cop_kernel < 3 or self.cop_kernel % 2 == 0:
             raise ValueError(
                 f"model.cop_kernel must be odd and at least 3, got {self.cop_kernel}; a kernel of "
-                "1 is model.head=iop"
+                f"1 is {option_value('model.head', 'iop')}"
             )
         return self
 
@@ -417,12 +418,14 @@ class DistillConfig(Section):
         if self.mode == "soft" and self.switch != "off":
             raise ValueError(
                 "distill.switch chooses who assigns the labels, but with distill.mode=soft that "
-                "is the student alone; use distill.mode=solad, or distill.switch=off"
+                f"is the student alone; use {option_value('distill.mode', 'solad')}, or "
+                f"{option_value('distill.switch', 'off')}"
             )
         if self.switch == "off" and self.switch_scope != "level":
             raise ValueError(
                 f"distill.switch_scope={self.switch_scope} says what a switch decides over, but "
-                "distill.switch is off; choose std-mean or fisher, or leave the scope out"
+                f"{option_name('distill.switch')} is off; choose std-mean or fisher, "
+                "or leave the scope out"
             )
         return self
 

@@ -14,6 +14,7 @@ from ladcli.engine.optimizer import base_lr
 from ladcli.engine.progress import announce
 from ladcli.errors import UserError
 from ladcli.objective.objectives import CoObjective
+from ladcli.recipe.flags import FLAGS, NetworkKeys
 from ladcli.recipe.schema import NetworkConfig, Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import require_same_classes
@@ -58,7 +59,7 @@ def _networks(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:
 def _new_network(
     recipe: Recipe, name: str, config: NetworkConfig, classes: ClassTable
 ) -> NewNetwork:
-    key = "model.backbone" if config.backbone is None else f"net_{name}.backbone"
+    keys = _keys(name, config)
     own = {
         key: value
         for key, value in config.model_dump(exclude={"init", "lr"}).items()
@@ -67,17 +68,27 @@ def _new_network(
     model = recipe.model.model_copy(update=own)
     lr = base_lr(recipe.optim, recipe.train.batch_size, own=config.lr)
     if config.init is None:
-        return NewNetwork(build_detector(model, classes, backbone_key=key), lr)
+        return NewNetwork(build_detector(model, classes, keys=keys), lr)
     # A trained checkpoint holds its backbone; other weights would be read for nothing.
     model = model.model_copy(update={"weights": None})
-    detector = build_detector(model, classes, backbone_key=key)
-    _load_trained(detector, Path(config.init))
+    detector = build_detector(model, classes, keys=keys)
+    _load_trained(detector, Path(config.init), name)
     detector.backbone.freeze(stride=model.freeze_stride, batchnorm_statistics=model.freeze_bn)
     return NewNetwork(detector, lr)
 
 
-def _load_trained(detector: Detector, path: Path) -> None:
-    """Start ``detector`` from a trained checkpoint.
+def _keys(name: str, config: NetworkConfig) -> NetworkKeys:
+    """The options that a message about a network names: its own, unless both share the value."""
+    own = f"net_{name}.backbone"
+    return NetworkKeys(
+        backbone="model.backbone" if config.backbone is None else own,
+        weights="model.weights" if config.weights is None else f"net_{name}.weights",
+        other_backbone=own,
+    )
+
+
+def _load_trained(detector: Detector, path: Path, name: str) -> None:
+    """Start ``detector``, which is network ``name``, from a trained checkpoint.
 
     Raises:
         UserError: other classes, or another architecture (says what differs).
@@ -90,7 +101,8 @@ def _load_trained(detector: Detector, path: Path) -> None:
     if difference:
         raise UserError(
             f"{path}: is another network than the recipe asks for ({difference}); name the "
-            "checkpoint's own backbone, head and model.* options"
+            f"checkpoint's own backbone and head with {FLAGS[f'net_{name}.backbone']} and "
+            f"{FLAGS[f'net_{name}.head']}, and its model.* options"
         )
     detector.load_state_dict(trained.state_dict())
 

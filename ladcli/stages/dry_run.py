@@ -17,6 +17,7 @@ from ladcli.engine.tensorboard import require_tensorboard
 from ladcli.errors import UserError
 from ladcli.files import require_writable
 from ladcli.recipe import flat, load_recipe
+from ladcli.recipe.flags import FLAGS, option_name
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import DataConfig, Recipe
 from ladcli.stages.continuation import continued_recipe, stored_position
@@ -303,6 +304,8 @@ def _check_programs(run: PipelineRun, recipe: Recipe, needs: _Needs) -> None:
             continue
         if str(source).startswith(PACKAGE_PREFIX):
             with needs:
-                packaged_weights(str(source).removeprefix(PACKAGE_PREFIX))
+                packaged_weights(str(source).removeprefix(PACKAGE_PREFIX), flag=FLAGS[key])
             continue
-        needs.missing.append(f"{source}: no such weights file; give {key} a file that exists")
+        needs.missing.append(
+            f"{source}: no such weights file; give {option_name(key)} a file that exists"
+        )

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from ladcli.recipe import load_recipe
 from tests.cli.invoke import lad, refused_untouched
@@ -98,7 +100,30 @@ def test_backbone_weights_of_each_network_are_named_apart(
     args = ("colad", "--data", data, "--recipe", tiny, "--out", tmp_path / "run")
     for name in ("a", "b"):
         message = refused_untouched(tmp_path, *args, f"--weights-{name}", f"{name}.pth")
-        assert message.startswith(f"{name}.pth: no such weights file")
+        assert message == (
+            f"{name}.pth: no such weights file; give --weights-{name} (net_{name}.weights) a file "
+            "that exists"
+        )
+        message = refused_untouched(tmp_path, *args, f"--weights-{name}", "package:no_such_one")
+        assert message.endswith(f"or give --weights-{name} a .safetensors or .pth file")
+    message = refused_untouched(tmp_path, *args, "--weights", "both.pth")
+    assert message == (
+        "both.pth: no such weights file; give --weights (model.weights) a file that exists"
+    )
+
+
+def test_weights_of_another_network_are_mended_where_one_of_two_is_chosen(
+    data: Path, tiny: Path, tmp_path: Path
+) -> None:
+    save_file({"stem.weight": torch.zeros(1)}, tmp_path / "strange.safetensors")
+    args = ("colad", "--data", data, "--recipe", tiny, "--out", tmp_path / "run")
+    for option in ("--weights-b", "--weights"):
+        message = refused_untouched(tmp_path, *args, option, tmp_path / "strange.safetensors")
+        network = "b" if option == "--weights-b" else "a"
+        assert message.endswith(
+            "name the network they were made for with "
+            f"--backbone-{network} (net_{network}.backbone)"
+        )
 
 
 def test_one_checkpoint_for_both_is_refused(
@@ -118,6 +143,10 @@ def test_checkpoint_of_another_network_is_refused(
     args = ("colad", "--data", data, "--recipe", tiny, "--out", tmp_path / "run")
     message = refused_untouched(tmp_path, *args, *DUO, "--init-b", teacher)
     assert message.startswith(f"{teacher}: is another network than the recipe asks for (its back")
+    assert message.endswith(
+        "name the checkpoint's own backbone and head with --backbone-b and --head-b, and its "
+        "model.* options"
+    )
 
 
 @pytest.mark.parametrize(

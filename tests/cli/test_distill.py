@@ -114,8 +114,8 @@ def test_cache_that_holds_too_little_names_level_and_command(
         (
             ("--mode", "soft", "--switch", "std-mean"),
             "--switch: distill.switch chooses who assigns the labels, but with "
-            "distill.mode=soft that is the student alone; use distill.mode=solad, or "
-            "distill.switch=off",
+            "distill.mode=soft that is the student alone; use --mode solad (distill.mode), or "
+            "--switch off (distill.switch)",
         ),
         (
             ("--mode", "soft", "--set", "soft.gamma=-1"),
@@ -124,7 +124,7 @@ def test_cache_that_holds_too_little_names_level_and_command(
         (
             ("--head", "cop", "--set", "model.cop_kernel=4"),
             "--set model.cop_kernel=4: model.cop_kernel must be odd and at least 3, got 4; a "
-            "kernel of 1 is model.head=iop",
+            "kernel of 1 is --head iop (model.head)",
         ),
     ],
 )

@@ -52,8 +52,8 @@ def test_recipes_are_frozen() -> None:
         ("data", {"short": [640, 800], "scale_steps": 1}, "data.scale_steps must be at least 2"),
         ("model", {"channels": 100}, "model.channels (100) must be a multiple"),
         ("model", {"cop_kernel": 4}, "model.cop_kernel must be odd and at least 3, got 4"),
-        ("model", {"cop_kernel": 1}, "a kernel of 1 is model.head=iop"),
-        ("distill", {"mode": "soft", "switch": "fisher"}, "use distill.mode=solad, or distill."),
+        ("model", {"cop_kernel": 1}, "a kernel of 1 is --head iop (model.head)"),
+        ("distill", {"mode": "soft", "switch": "fisher"}, "use --mode solad (distill.mode)"),
         ("schedule", {"decay_epochs": [11, 8]}, "must rise without repeats, got [11, 8]"),
         ("schedule", {"decay_epochs": [8, 8]}, "must rise without repeats, got [8, 8]"),
     ],
@@ -111,5 +111,5 @@ def test_recipes_need_no_torch() -> None:
 
 
 def test_a_scope_without_a_switch_is_refused() -> None:
-    with pytest.raises(ValidationError, match=r"distill\.switch is off; choose std-mean or fisher"):
+    with pytest.raises(ValidationError, match=r"--switch \(distill\.switch\) is off; choose"):
         Recipe.model_validate({"distill": {"switch_scope": "image"}})

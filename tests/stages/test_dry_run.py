@@ -166,8 +166,8 @@ class TestMissing:
         found = self.missing(what, options(tmp_path / "out", data, overrides=changes))
         assert found == [
             "device 'gpu' is unknown; choose auto, cpu, cuda or cuda:N",
-            "w.pth: no such weights file; give model.weights a file that exists",
-            "b.pt: no such weights file; give net_b.init a file that exists",
+            "w.pth: no such weights file; give --weights (model.weights) a file that exists",
+            "b.pt: no such weights file; give --init-b (net_b.init) a file that exists",
         ]
 
     def test_a_package(self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
