@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ladcli.flag_table import TABLE
+from ladcli.flag_table import TABLE, Flag
 
-#: Flags by dotted key; all other keys are set with --set.  Of a flag that sets one key and one that
-#: sets it with another, the first is the one to name.
-FLAGS: dict[str, str] = {
-    key: flag.name for flag in sorted(TABLE, key=lambda flag: -len(flag.keys)) for key in flag.keys
+#: Rows of the table by dotted key; all other keys are set with --set.  Of a flag that sets one key
+#: and one that sets it with another, the first is the one to name.
+_ROWS: dict[str, Flag] = {
+    key: flag for flag in sorted(TABLE, key=lambda flag: -len(flag.keys)) for key in flag.keys
 }
-#: Flags that take no value, and those whose value is not the option's.
-_WITHOUT_VALUE = {flag.name for flag in TABLE if flag.value is bool}
-_OTHER_VALUE = {flag.name for flag in TABLE if len(flag.keys) > 1}
+#: Flags by dotted key.
+FLAGS: dict[str, str] = {key: flag.name for key, flag in _ROWS.items()}
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,12 @@ def option_name(key: str) -> str:
 
 def option_value(key: str, value: Any) -> str:
     """How one would set ``key`` to ``value``: ``--lr 0.02 (optim.lr)``, ``--set assign.topk=5``."""
-    flag = FLAGS.get(key)
-    if flag is None or flag in _OTHER_VALUE or value is None:
+    row = _ROWS.get(key)
+    if row is None or len(row.keys) > 1 or value is None:
         return f"--set {key}={shown_value(value)}"
-    if flag in _WITHOUT_VALUE:
-        return f"{flag} ({key})" if value else f"no {flag} ({key})"
-    return f"{flag} {shown_value(value)} ({key})"
+    if row.value is bool:
+        return f"{row.name} ({key})" if value else f"no {row.name} ({key})"
+    return f"{row.name} {shown_value(value)} ({key})"
 
 
 def shown_value(value: Any) -> str:
