@@ -24,29 +24,14 @@ from ladcli.formats.class_names import (
 )
 from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import SPLITS, Box, ForeignImage, ForeignSet, Split, split_called
-from ladcli.formats.found_images import ImageFiles, children, files_below, folded
+from ladcli.formats.found_images import ImageFiles, children, files_below
 from ladcli.formats.text import read_lines
 from ladcli.formats.yolo import LabelRow, read_label_file
+from ladcli.formats.yolo_labels import NAME_FILES, LabelFiles, lists_images
 from ladcli.recipe.yaml_text import as_text
 
 _YAML = (".yaml", ".yml")
-#: Files that list class names, in order of their claim.
-_NAME_FILES = (
-    "classes.txt",
-    "obj.names",
-    "labels.txt",
-    "_darknet.labels",
-    "names.txt",
-    "classes.names",
-)
-#: Text files that are no label files.
-_NO_LABELS = {
-    *_NAME_FILES,
-    "readme.txt",
-    "license.txt",
-    "readme.dataset.txt",
-    "readme.roboflow.txt",
-}
+_DARKNET = ".data"
 #: Keys of data.yaml, and names of darknet's lists, in order of their claim on an image.
 _PARTS: tuple[tuple[str, Split], ...] = (
     ("test", "test"), ("val", "val"), ("valid", "val"), ("train", "train"),
@@ -93,7 +78,7 @@ def read_yolo(
     paths = list(plan.splits) or ImageFiles(image_root).paths
     if not paths:
         raise UserError(f"{image_root}: holds no image; name their folder with --images")
-    label_files = _LabelFiles(plan.root, image_root, labels)
+    label_files = LabelFiles(plan.root, image_root, labels)
     rows = {path: _rows(label_files.of(path), plan, findings) for path in paths}
     _refuse_without_labels(rows, label_files, plan.root, labels)
     label_files.say_unused(findings)
@@ -142,7 +127,7 @@ def _class_names(
 
 def _refuse_without_labels(
     rows: dict[Path, list[LabelRow] | None],
-    label_files: _LabelFiles,
+    label_files: LabelFiles,
     root: Path,
     labels: Path | None,
 ) -> None:
@@ -162,8 +147,10 @@ def _refuse_without_labels(
 
 def _plan(src: Path, images: Path | None, findings: Findings) -> _Plan:
     if src.is_file():
+        if src.suffix.lower() == _DARKNET:
+            return _plan_of_darknet(src, src.parent, images, findings)
         if src.suffix.lower() not in _YAML:
-            raise UserError(f"{src}: is a file; name the folder, or its data.yaml")
+            raise UserError(f"{src}: is a file; name the folder, or its data.yaml or obj.data")
         return _plan_of_yaml(src, src.parent, images, findings)
     found = [path for path in children(src) if path.suffix.lower() in _YAML]
     usual = [path for path in found if path.name.lower() in ("data.yaml", "data.yml")]
@@ -173,34 +160,70 @@ def _plan(src: Path, images: Path | None, findings: Findings) -> _Plan:
         raise UserError(f"{src}: holds {len(found)} descriptions ({names}); name one as SRC")
     if found:
         return _plan_of_yaml(found[0], src, images, findings)
+    described = [path for path in files_below(src, (_DARKNET,)) if _darknet_keys(path)]
+    if len(described) == 1:
+        return _plan_of_darknet(described[0], src, images, findings)
     plan = _Plan(src)
     by_name = {path.name.lower(): path for path in files_below(src, (".txt", ".names", ".labels"))}
-    listed = next((by_name[name] for name in _NAME_FILES if name in by_name), None)
+    listed = next((by_name[name] for name in NAME_FILES if name in by_name), None)
     if listed is not None:
         plan.names = listed_names(listed)
     _take_lists(plan, images, findings)
     return plan
 
 
+def _plan_of_darknet(path: Path, root: Path, images: Path | None, findings: Findings) -> _Plan:
+    """What an ``obj.data`` says: lists of images, and of class names."""
+    keys = _darknet_keys(path)
+    bases = [path.parent, root, Path(os.path.normpath(root / ".."))]
+    plan = _Plan(root)
+    names = _place(keys["names"], bases) if "names" in keys else None
+    if names is not None:
+        plan.names = listed_names(names)
+    lists: list[tuple[Path, Split]] = []
+    for key, split in _PARTS:
+        place = _place(keys[key], bases) if key in keys else None
+        if place is not None and place.is_file():
+            lists.append((place, split))
+        elif key in keys:
+            findings.note(f"{key} list", f"of {path.name} not found", keys[key])
+    _take_listed(plan, lists, images, findings)
+    return plan
+
+
+def _darknet_keys(path: Path) -> dict[str, str]:
+    """The keys of an ``obj.data``; none where a file is no such."""
+    try:
+        pairs = [line.partition("=") for line in read_lines(path)]
+    except UserError:  # no text
+        return {}
+    keys = {key.strip().lower(): value.strip() for key, equal, value in pairs if equal}
+    return keys if {"train", "valid", "names"} & keys.keys() else {}
+
+
 def _take_lists(plan: _Plan, images: Path | None, findings: Findings) -> None:
-    """Darknet's ``train.txt``, ``valid.txt``, ``test.txt``: a line per image."""
-    there = {path.name.lower(): path for path in sorted(plan.root.glob("*.[tT][xX][tT]"))}
-    lists = [(there[f"{key}.txt"], split) for key, split in _PARTS if f"{key}.txt" in there]
-    lists = [(path, split) for path, split in lists if _lists_images(path)]
+    """``train.txt``, ``valid.txt``, ``test.txt`` as darknet has them: a line per image.
+
+    They may lie in a folder, such as ``data/``; those nearest to the root count.
+    """
+    there: dict[str, Path] = {}
+    for path in sorted(files_below(plan.root, (".txt",)), key=lambda path: len(path.parts)):
+        if path.stem.lower() in dict(_PARTS) and lists_images(path):
+            there.setdefault(path.stem.lower(), path)
+    lists = [(there[key], split) for key, split in _PARTS if key in there]
+    _take_listed(plan, lists, images, findings)
+
+
+def _take_listed(
+    plan: _Plan, lists: list[tuple[Path, Split]], images: Path | None, findings: Findings
+) -> None:
+    """The splits that lists of images make."""
     if lists:
         index = ImageFiles(images or plan.root)
         parts: dict[Split, list[Path]] = {}
         for path, split in lists:
             parts.setdefault(split, []).extend(_listed_images(path, index, plan.root, findings))
         _add(plan, parts, findings)
-
-
-def _lists_images(path: Path) -> bool:
-    try:
-        lines = [line for line in read_lines(path) if line]
-    except UserError:  # no text
-        return False
-    return bool(lines) and Path(lines[0].replace("\\", "/")).suffix.lower() in SUFFIXES
 
 
 def _plan_of_yaml(path: Path, root: Path, images: Path | None, findings: Findings) -> _Plan:
@@ -308,73 +331,3 @@ def _folder_splits(images: Sequence[Path], root: Path) -> dict[Path, Split]:
         if named:
             splits[path] = named[-1]
     return splits if set(splits.values()) - {SPLITS[0]} else {}
-
-
-# --- label files
-
-
-class _LabelFiles:
-    """Which label file belongs to an image."""
-
-    def __init__(self, root: Path, image_root: Path, labels: Path | None) -> None:
-        self._image_root = image_root
-        self._labels = labels
-        self._files: dict[str, Path] = {}
-        self._by_stem: dict[str, list[Path]] = {}
-        for folder in dict.fromkeys((labels,) if labels else (root, image_root)):
-            for path in files_below(folder, (".txt",)):
-                self._files[_key(path)] = path
-                self._by_stem.setdefault(folded(path.stem), []).append(path)
-        self.used: set[Path] = set()
-
-    def of(self, image: Path) -> Path | None:
-        """The label file of an image; None where it has none."""
-        found = self._find(image)
-        if found is not None:
-            self.used.add(found)
-        return found
-
-    def _find(self, image: Path) -> Path | None:
-        for place in self._places(image):
-            if _key(place) in self._files:
-                return self._files[_key(place)]
-            if os.path.isfile(place):  # outside of the data set's folder
-                return place
-        if self._labels is None:
-            return None
-        found = self._by_stem.get(folded(image.stem), [])
-        return found[0] if len(found) == 1 else None
-
-    def wanted(self, image: Path) -> str:
-        """Where the label file of an image would be."""
-        return str(next(iter(self._places(image))))
-
-    def _places(self, image: Path) -> list[Path]:
-        name = f"{image.stem}.txt"
-        if self._labels is not None:
-            inside = image.is_relative_to(self._image_root)
-            below = image.parent.relative_to(self._image_root).parts if inside else ()
-            return [self._labels.joinpath(*below[start:], name) for start in range(len(below) + 1)]
-        places = []
-        parts = image.parent.parts
-        for position in range(len(parts) - 1, -1, -1):
-            if folded(parts[position]) in ("images", "image", "jpegimages"):
-                places.append(Path(*parts[:position], "labels", *parts[position + 1 :], name))
-        return [*places, image.with_suffix(".txt")]
-
-    def say_unused(self, findings: Findings) -> None:
-        """Name label files that belong to no image."""
-        folders = {path.parent for path in self.used}
-        there = {path: None for folder in folders for path in sorted(folder.glob("*.txt"))}
-        used = {_key(path) for path in self.used}
-        for path in [*self._files.values(), *there]:
-            beside = path.parent in folders or folded(path.parent.name) == "labels"
-            if _key(path) in used or path.name.lower() in _NO_LABELS or not beside:
-                continue
-            used.add(_key(path))
-            if not _lists_images(path):
-                findings.leave_out("label file", "no image belongs to them", str(path))
-
-
-def _key(path: Path) -> str:
-    return folded(os.path.abspath(path))

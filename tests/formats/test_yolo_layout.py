@@ -213,3 +213,42 @@ def test_training_images_are_no_validation_set_of_their_own(tmp_path: Path) -> N
     assert findings.lines() == [
         "1 split of the training images themselves, used for training (val)"
     ]
+
+
+DARKNET = {
+    "data/obj.names": "cat\r\ndog\r\n",
+    "data/train.txt": "data/obj/a.jpg\n",
+    "data/test.txt": "data/obj/b.jpg\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "src", "split"),
+    [
+        ({"data/obj.data": "classes= 2\ntrain  = data/train.txt\nvalid = data/test.txt\n"
+          "names = data/obj.names\nbackup = backup/\n"}, ".", "val"),
+        ({"data/obj.data": "train=/content/data/train.txt\nvalid=/content/data/test.txt\n"
+          "names=/content/data/obj.names\n"}, "data/obj.data", "val"),
+        ({}, ".", "test"),  # without obj.data, the names of the lists say it
+    ],
+)  # fmt: skip
+def test_darknet_lists_in_a_folder(
+    tmp_path: Path, files: dict[str, str], src: str, split: str
+) -> None:
+    root = example(tmp_path, ["data/obj/a.jpg", "data/obj/b.jpg"],
+                   ["data/obj/a.txt", "data/obj/b.txt"], {**DARKNET, **files})  # fmt: skip
+    findings = Findings(root)
+    found = read_yolo(root / src, findings)
+    assert {image.path.name: image.split for image in found.images} == {
+        "a.jpg": "train", "b.jpg": split,
+    }  # fmt: skip
+    assert found.class_names == ("cat", "dog")
+    assert not findings.lines()
+
+
+def test_darknet_list_that_is_gone(tmp_path: Path) -> None:
+    files = {"obj.data": "train = t.txt\nvalid = v.txt\n", "t.txt": "obj/a.jpg\n"}
+    root = example(tmp_path, ["obj/a.jpg"], ["obj/a.txt"], files)
+    found, findings = seen(root)
+    assert found == {"obj/a.jpg": ("train", 1)}
+    assert any("not found" in line and "v.txt" in line for line in findings.lines())
