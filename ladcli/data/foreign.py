@@ -10,11 +10,19 @@ import itertools
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from ladcli.data.foreign_files import (
+    is_box_table,
+    is_label_file,
+    is_labelme,
+    is_results,
+    tool_of_json,
+)
 from ladcli.data.image_suffixes import SUFFIXES
 from ladcli.data.layouts import (
     SPLITS,
@@ -29,27 +37,15 @@ from ladcli.data.layouts import (
 )
 from ladcli.errors import UserError
 
-_MAX_FILES = 5000
+_MAX_FILES = 20_000
+#: Files of one kind that are looked at in a folder, so that every folder has its turn.
+_MAX_ALIKE = 1000
 _MAX_DEPTH = 4
 _SAMPLE = 8
+#: Folders below its source in which an import looks for parts of a data set.
+_IMPORT_DEPTH = 2
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar", ".gz")
-_LABEL_LINE = re.compile(rb"\s*\d+(?:\.0*)?(?:\s+-?\d*\.?\d+(?:[eE]-?\d+)?){4,}\s*$")
 _NAMES_KEY = re.compile(rb"^(?:names|nc)\s*:", re.M)
-_CSV_COLUMNS = (
-    {"imageid", "labelname", "xmin"},  # Open Images
-    {"filename", "class", "xmin"},  # TensorFlow's examples
-    {"image", "label", "xmin"},
-)
-#: Formats that are recognized and not imported: a key at the beginning of a JSON file, and a name.
-_OTHER_JSON = (
-    (b'"_via_', "VGG Image Annotator"),
-    (b'"coordinates"', "CreateML"),
-    (b'"completions"', "Label Studio"),
-    (b'"annotation_result', "Label Studio"),
-    (b'"from_name"', "Label Studio"),
-    (b'"data_row"', "Labelbox"),
-    (b'"dataset_type"', "Datumaro"),
-)
 _OTHER_SUFFIXES = {
     ".tfrecord": "TFRecord",
     ".tfrecords": "TFRecord",
@@ -91,6 +87,9 @@ def refuse_folder(root: Path) -> NoReturn:
         raise UserError(f"{shown}: holds no data set itself, but {near} does; give --data {wanted}")
     survey = _look_around(root)
     told = _as_foreign(survey)
+    if told is None and root.absolute().name.casefold() in ("images", "jpegimages"):
+        told = _as_foreign(_look_around(Path(os.path.normpath(root / ".."))))
+        told = told and f"holds the images of a set whose folder {told}"
     if told is not None:
         raise UserError(f"{shown}: {told}")
     raise UserError(f"{shown}: {_nothing_known(survey)}")
@@ -107,12 +106,12 @@ def refuse_foreign_file(path: Path) -> None:
     name = path.name.lower()
     if name.endswith(".json"):
         head = head_of(path)
-        if _is_labelme(head):
+        if is_labelme(head):
             raise UserError(
                 f"{path}: {_told('LabelMe', 'labelme', path.parent, 'a file per image')}"
             )
         if not looks_like_coco(path):
-            tool = _other_json(head)
+            tool = tool_of_json(head)
             if tool is not None:
                 raise UserError(f"{path}: is an annotation file of {tool}; {_EXPORT}")
         return
@@ -154,7 +153,7 @@ def _as_foreign_file(path: Path) -> str | None:
         return _as_xml(path, _Survey(path.parent, {".xml": [path]}))
     if name.endswith((".csv", ".tsv")):
         return _told("a CSV table", "csv", path, "one row per box")
-    if name.endswith(".txt") and _is_label_file(path):
+    if name.endswith(".txt") and is_label_file(path):
         return _told("a label file of YOLO", "yolo", path.parent, "one per image")
     for suffix, tool in _OTHER_SUFFIXES.items():
         if name.endswith(suffix):
@@ -178,7 +177,7 @@ def _as_yolo(survey: _Survey) -> str | None:
         if _NAMES_KEY.search(head_of(path))
     ]
     texts = survey.some(".txt")
-    labels = [path for path in _spread(texts) if _is_label_file(path)]
+    labels = [path for path in _spread(texts) if is_label_file(path)]
     if not described and not labels:
         return None
     if described:
@@ -217,12 +216,25 @@ def _as_xml(path: Path, survey: _Survey) -> str | None:
         return _told("CVAT", "cvat", path, "an XML file for all images", *_images_of(survey, None))
     if b"<annotation" not in head:
         return None
-    parent = path.parent
-    root = (
-        Path(os.path.normpath(parent / "..")) if parent.name.casefold() == "annotations" else parent
-    )
+    # Splits and years have a folder each; all of them are meant.
+    roots = {_voc_root(xml.parent) for xml in (path, *survey.some(".xml"))}
+    root = _folder_of_all(roots, _voc_root(path.parent))
     found = f"{_count(survey.some('.xml'), 'XML file')} such as {path.name}"
     return _told("Pascal VOC", "voc", root, found, *_images_of(survey, path, root))
+
+
+def _voc_root(folder: Path) -> Path:
+    """The folder around ``Annotations/``, or that of the XML files themselves."""
+    inner = folder.name.casefold() in ("annotations", "annotation", "xmls", "xml")
+    return Path(os.path.normpath(folder / "..")) if inner else folder
+
+
+def _folder_of_all(parts: Iterable[Path], first: Path) -> Path:
+    """The folder that holds all ``parts``, if an import of it looks as deep; else ``first``."""
+    parts = list(parts)
+    whole = Path(os.path.commonpath(parts))
+    deepest = max(len(part.relative_to(whole).parts) for part in parts)
+    return whole if deepest <= _IMPORT_DEPTH else first
 
 
 def _images_of(survey: _Survey, path: Path | None, root: Path | None = None) -> list[str]:
@@ -245,34 +257,40 @@ def _as_json(survey: _Survey) -> str | None:
     for path in _spread(survey.some(".json")):
         head = head_of(path)
         name = path.relative_to(survey.root)
-        if _is_labelme(head):
+        if is_labelme(head):
             found = f"{_count(survey.some('.json'), 'JSON file')} such as {name}"
-            return _told("LabelMe", "labelme", path.parent, found)
-        if _is_results(head):
+            spread = (p for p in _spread(survey.some(".json")) if is_labelme(head_of(p)))
+            root = _folder_of_all((p.parent for p in spread), path.parent)
+            return _told("LabelMe", "labelme", root, found)
+        if is_results(head):
             return (
                 f"{name} is a list of detections (a results file), and no annotations are there; "
                 "measure it with lad eval --predictions FILE --annotations FILE"
             )
         if not looks_like_coco(path):
-            tool = _other_json(head)
+            tool = tool_of_json(head)
             if tool is not None:
                 return f"looks like {tool} ({name}); {_EXPORT}"
     return None
 
 
 def _as_csv(survey: _Survey) -> str | None:
-    for path in survey.some(".csv"):
-        columns = {
-            c.strip().strip(b'"').decode("latin-1").lower() for c in _first_line(path).split(b",")
-        }
-        if any(wanted <= columns for wanted in _CSV_COLUMNS) or {"xmin", "ymin"} <= columns:
-            return _told("a CSV table", "csv", path, "one row per box", *_csv_images(survey, path))
-    return None
+    tables = [*survey.some(".csv"), *survey.some(".tsv")]
+    boxes = [path for path in tables if is_box_table(path)]
+    if not boxes:
+        return None
+    others = [p for p in tables if p not in boxes and "class-descriptions" not in p.name.lower()]
+    # A table per split is usual; an import of their folder reads every table in it.
+    source = boxes[0]
+    if len(boxes) > 1 and not others:
+        source = _folder_of_all((path.parent for path in boxes), source)
+    return _told("a CSV table", "csv", source, "one row per box", *_csv_images(survey, source))
 
 
-def _csv_images(survey: _Survey, path: Path) -> list[str]:
+def _csv_images(survey: _Survey, source: Path) -> list[str]:
+    folder = source if source.is_dir() else source.parent
     images = survey.images
-    if not images or images[0].parent == path.parent:
+    if not images or any(image.is_relative_to(folder) for image in images):
         return []
     return ["--images", str(images[0].parent)]
 
@@ -349,8 +367,11 @@ def _walk(root: Path) -> Iterator[Path]:
     for parent, inner, names in os.walk(root):
         depth = len(Path(parent).relative_to(root).parts)
         inner[:] = sorted(n for n in inner if n[0] != ".") if depth < _MAX_DEPTH else []
+        alike: Counter[str] = Counter()
         for name in sorted(names):
-            if name[0] != ".":
+            suffix = os.path.splitext(name)[1].lower()
+            alike[suffix] += 1
+            if name[0] != "." and alike[suffix] <= _MAX_ALIKE:
                 yield Path(parent, name)
 
 
@@ -364,30 +385,5 @@ def _folder_of_stem(survey: _Survey, stem: str) -> Path | None:
 
 
 def _count(paths: list[Path], what: str) -> str:
-    number = f"{len(paths)}" if len(paths) < _MAX_FILES else "thousands of"
+    number = f"{len(paths)}" if len(paths) < _MAX_ALIKE else "many"
     return f"{number} {what}{'' if len(paths) == 1 else 's'}"
-
-
-def _first_line(path: Path) -> bytes:
-    return head_of(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")[0]
-
-
-def _is_label_file(path: Path) -> bool:
-    lines = head_of(path).splitlines()[:3]
-    return bool(lines) and all(_LABEL_LINE.match(line) for line in lines)
-
-
-def _is_labelme(head: bytes) -> bool:
-    return (
-        head.lstrip().startswith(b"{")
-        and b'"shapes"' in head
-        and (b'"imagePath"' in head or b'"points"' in head)
-    )
-
-
-def _is_results(head: bytes) -> bool:
-    return head.lstrip().startswith(b"[") and b'"image_id"' in head and b'"score"' in head
-
-
-def _other_json(head: bytes) -> str | None:
-    return next((tool for key, tool in _OTHER_JSON if key in head), None)

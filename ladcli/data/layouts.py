@@ -103,8 +103,16 @@ def coco_files(folder: Path) -> list[Path]:
 
 
 def looks_like_coco(path: Path) -> bool:
-    """Whether a JSON file begins as COCO instances do."""
-    return bool(_COCO_KEY.match(head_of(path).removeprefix(b"\xef\xbb\xbf")))
+    """Whether a JSON file begins as COCO instances do.
+
+    One that is read to its end here must list images: other tools leave their class names in
+    files that have `categories` alone.
+    """
+    head = head_of(path)
+    whole = len(head) < _HEAD
+    return bool(_COCO_KEY.match(head.removeprefix(b"\xef\xbb\xbf"))) and not (
+        whole and b'"images"' not in head
+    )
 
 
 def head_of(path: Path, size: int = _HEAD) -> bytes:

@@ -12,6 +12,8 @@ from ladcli.recipe.schema import DataConfig
 
 VOC = "<annotation><filename>a.jpg</filename></annotation>"
 LABELME = '{"shapes": [{"label": "a", "points": [[1, 2]]}], "imagePath": "a.jpg"}'
+TABLE = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+NOTES = '{"categories": [{"id": 0, "name": "cat"}], "info": {"contributor": "Label Studio"}}'
 COCO = '{"images": [], "annotations": [], "categories": []}'
 
 
@@ -44,6 +46,19 @@ def refusal(root: Path, files: dict[str, str], given: str = "") -> str:
         ),
         ({"b.csv": "ImageID,LabelName,XMin,XMax,YMin,YMax\n"}, "csv {r}/b.csv --out {r}/b-coco"),
         ({"b.csv": "filename,width,height,class,xmin,ymin,xmax,ymax\n"}, "csv {r}/b.csv"),
+        ({"b.csv": "\ufefffilename;class;x_min;y_min;x_max;y_max\n"}, "csv {r}/b.csv"),
+        # A part for each split, or year: all of them are meant.
+        ({"train/a.xml": VOC, "train/a.jpg": "", "valid/b.xml": VOC}, "voc {r} --out {r}-coco"),
+        ({"VOC2007/Annotations/a.xml": VOC, "VOC2012/Annotations/a.xml": VOC}, "voc {r} --out"),
+        ({"train/_annotations.csv": TABLE, "valid/_annotations.csv": TABLE}, "csv {r} --out"),
+        ({"train/a.json": LABELME, "val/b.json": LABELME}, "labelme {r} --out {r}-coco"),
+        # Only the tables of boxes are read, so a folder with others is not named.
+        ({"a.csv": TABLE, "b.csv": TABLE, "c.csv": "epoch,loss\n"}, "csv {r}/a.csv"),
+        # Label Studio leaves its classes beside a YOLO export.
+        (
+            {"images/a.jpg": "", "labels/a.txt": "0 .5 .5 .1 .1\n", "notes.json": NOTES},
+            "yolo {r} --out {r}-coco",
+        ),
     ],
 )
 def test_command_that_imports_it(tmp_path: Path, files: dict[str, str], command: str) -> None:
@@ -66,6 +81,12 @@ def test_command_that_imports_it(tmp_path: Path, files: dict[str, str], command:
         ({"annotations/train.json": COCO}, "annotations", "which is meant; give --data {r}"),
         ({"annotations/train.json": COCO, "images/a": ""}, "images", "give --data {r}"),
         ({"a.json": COCO}, "a.json", "is an annotation file, not a folder; name it with --train-"),
+        (
+            {"train/images/a.jpg": "", "train/labels/a.txt": "0 .5 .5 .1 .1\n"},
+            "train/images",
+            "holds the images of a set whose folder looks like YOLO (1 label file such as "
+            "labels/a.txt); make a data set of it for --data with: lad data import yolo {r}/train ",
+        ),
         ({"a.tfrecord": ""}, "", "looks like TFRecord (a.tfrecord), which is not read; export it"),
     ],
 )
@@ -78,3 +99,10 @@ def test_annotation_file_of_another_format(tmp_path: Path) -> None:
     file.write_text(VOC)
     with pytest.raises(UserError, match=r"a\.xml: looks like Pascal VOC .*lad data import voc"):
         find_split(DataConfig(train_json=str(file)), "train")
+
+
+def test_every_folder_has_its_turn(tmp_path: Path) -> None:
+    many = {f"test/{number}.xml": "" for number in range(1200)}
+    message = refusal(tmp_path / "s", {**many, "test/0.xml": VOC, "train/a.xml": VOC})
+    assert "many XML files" in message
+    assert f"lad data import voc {tmp_path / 's'} --out" in message
