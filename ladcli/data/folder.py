@@ -7,12 +7,20 @@ from pathlib import Path
 
 from ladcli.data.foreign import refuse_folder, refuse_foreign_file
 from ladcli.data.image_folder import find_image_folder
-from ladcli.data.layouts import Split, find_in_layout, image_lists
+from ladcli.data.layouts import SPLITS, Split, find_in_layout, image_lists
 from ladcli.errors import UserError
 from ladcli.recipe.flags import FLAGS
 from ladcli.recipe.schema import DataConfig
 
-__all__ = ["Split", "SplitFiles", "find_annotations", "find_split", "has_data", "missing_split"]
+__all__ = [
+    "Split",
+    "SplitFiles",
+    "find_annotations",
+    "find_split",
+    "has_data",
+    "missing_split",
+    "splits_there",
+]
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,24 @@ def find_split(data: DataConfig, split: Split) -> SplitFiles | None:
         return SplitFiles(annotations, _named_folder(Path(folder), FLAGS[option]))
     images = find_image_folder(annotations, split, _root(data), option=_own_option(split))
     return SplitFiles(annotations, images)
+
+
+def splits_there(data: DataConfig) -> list[Split]:
+    """The splits that there are, for what needs no training set among them.
+
+    Raises:
+        UserError: as `find_annotations`, but for a missing training set where another is there.
+    """
+    root = _root(data)
+    there = [
+        split
+        for split in SPLITS
+        if getattr(data, f"{split}_json") is not None
+        or (root is not None and find_in_layout(root, split) is not None)
+    ]
+    if not there:
+        find_annotations(data, "train")  # says what the folder looks like
+    return there
 
 
 def find_annotations(data: DataConfig, split: Split) -> Path | None:

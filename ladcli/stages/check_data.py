@@ -13,7 +13,7 @@ from ladcli.check.mend import Changes, write_cleaned
 from ladcli.check.same_classes import report_class_differences
 from ladcli.check.same_content import report_same_content
 from ladcli.data.findings import SEVERITIES, Finding
-from ladcli.data.folder import find_annotations, find_split
+from ladcli.data.folder import find_annotations, find_split, splits_there
 from ladcli.data.image_folder import find_image_folder
 from ladcli.detector.levels import DEFAULT_LAYOUT, FIRST_LEVELS
 from ladcli.errors import UserError
@@ -71,7 +71,7 @@ def sets_of_folder(data: DataConfig, *, with_images: bool) -> list[SetFiles]:
         UserError: it has none, or they are ambiguous.
     """
     found = []
-    for split in ("train", "val", "test"):
+    for split in splits_there(data):
         if with_images:
             files = find_split(data, split)
             if files is not None:

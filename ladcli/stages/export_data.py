@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ladcli.data.coco_json import CocoFile, read_coco
-from ladcli.data.folder import find_split
+from ladcli.data.folder import find_annotations, find_split, splits_there
 from ladcli.data.json_text import read_json
+from ladcli.data.spelling import Spelling
 from ladcli.errors import UserError
 from ladcli.formats.exported import ExportedImage
 from ladcli.formats.findings import Findings, several
-from ladcli.formats.foreign import SPLITS, Box, Split
+from ladcli.formats.foreign import Box, Split
 from ladcli.formats.manifest import exported_layout, write_manifest
 from ladcli.formats.voc_export import write_voc
 from ladcli.formats.yolo_export import write_yolo
@@ -136,20 +137,14 @@ def _sets(source: ExportSource) -> list[_Set]:
     data = DataConfig(
         dir=str(source.data), images=str(source.images) if source.images is not None else None
     )
-    found: dict[Split, _Set] = {}
-    # Training last: a folder may be for evaluation alone, and only where it is not is that a fault.
-    for split in reversed(SPLITS) if source.split is None else (source.split,):
-        try:
-            files = find_split(data, split)
-        except UserError:
-            if not found:
-                raise
-            continue
-        if files is not None:
-            found[split] = _Set(split, read_coco(files.annotations), files.images)
-        elif source.split is not None:
-            raise UserError(f"{source.data}: has no split {split}; choose another --split")
-    return [found[split] for split in SPLITS if split in found]
+    if source.split is not None and find_annotations(data, source.split) is None:
+        raise UserError(f"{source.data}: has no split {source.split}; choose another --split")
+    found = []
+    for split in splits_there(data) if source.split is None else [source.split]:
+        files = find_split(data, split)
+        assert files is not None  # it is there
+        found.append(_Set(split, read_coco(files.annotations), files.images))
+    return found
 
 
 def _one_table(sets: Sequence[_Set]) -> tuple[str, ...]:
@@ -172,13 +167,15 @@ def _images(one: _Set, source: ExportSource, notes: list[str]) -> list[ExportedI
         boxes = _predicted(coco, source.predictions, source.min_score, notes)
     else:
         boxes = _annotated(coco)
+    folder = one.images if source.predictions is None else None
+    spelling = Spelling(folder) if folder is not None else None
     images = [
         ExportedImage(
             name,
             (int(width), int(height)),
             tuple(boxes.get(row, ())),
             one.split if source.predictions is None else None,
-            one.images / name if one.images is not None and source.predictions is None else None,
+            folder / _spelled(folder, name, spelling) if folder and spelling else None,
         )
         for row, (name, (height, width)) in enumerate(
             zip(coco.file_names, coco.hw.tolist(), strict=True)
@@ -192,6 +189,11 @@ def _images(one: _Set, source: ExportSource, notes: list[str]) -> list[ExportedI
         )
     gone = {image.name for image in missing}
     return [replace(image, path=None) if image.name in gone else image for image in images]
+
+
+def _spelled(folder: Path, name: str, spelling: Spelling) -> str:
+    """The name of an image as it is on disk; where it is not there, as annotations have it."""
+    return name if (folder / name).is_file() else spelling.find(name) or name
 
 
 def _annotated(coco: CocoFile) -> dict[int, list[Box]]:

@@ -178,6 +178,22 @@ def test_missing_images_are_said(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out/labels/val/c.txt").is_file()
 
 
+def test_images_are_found_under_another_spelling(data: Path, tmp_path: Path) -> None:
+    for path in list((data / "images").rglob("*.jpg")):
+        path.rename(path.with_suffix(".JPG"))
+    found = export_data("yolo", ExportSource(data=data), tmp_path / "out")
+    assert found.num_linked == found.num_images > 0
+    assert not any("not found" in note for note in found.notes)
+
+
+def test_a_set_that_is_unclear_is_not_left_out_silently(data: Path, tmp_path: Path) -> None:
+    train = data / "annotations/train.json"
+    (data / "annotations/instances_train.json").write_bytes(train.read_bytes())
+    with pytest.raises(UserError, match="2 files may be train"):
+        export_data("yolo", ExportSource(data=data), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_only_an_export_is_replaced(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     source = ExportSource(data=data)

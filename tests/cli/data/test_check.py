@@ -51,6 +51,11 @@ def test_a_sound_folder(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_for_evaluation_alone(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "set", test=sound())
+    assert lad("data", "check", "--data", folder).done().startswith("test: 3 images, 3 boxes")
+
+
 def test_errors_come_first_and_end_with_exit_code_2(tmp_path: Path) -> None:
     content = plain()
     content["annotations"] += [
