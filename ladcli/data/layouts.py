@@ -3,7 +3,8 @@
 A split is looked for in this order; the first place that has it counts:
 
 1. ``annotations/`` with ``X.json`` or ``instances_X*.json`` (this program's, COCO's own download,
-   CVAT's COCO export); a lone ``instances.json`` or ``instances_default.json`` is train.
+   CVAT's COCO export), or where no file is called so with X as a word of one name, as in
+   ``X_annotations.json``; a lone ``instances.json`` or ``instances_default.json`` is train.
 2. files of these names in the folder itself.
 3. a folder per split, ``X/``, with ``_annotations.coco.json`` beside the images (Roboflow's COCO
    export), with ``annotations/`` of its own, or with one COCO file of any name.
@@ -35,6 +36,8 @@ NAMES: dict[Split, tuple[str, ...]] = {
 ROBOFLOW = "_annotations.coco.json"
 #: Annotation files that name no split, in `annotations/`.
 _LONE = ("instances.json", "instances_default.json")
+#: Words in the names of files that hold something else than boxes.
+_OTHER_TASKS = {"captions", "keypoints", "panoptic", "stuff", "info", "results", "predictions"}
 #: A folder with more JSON files than this holds one per image, which is no COCO layout.
 _MAX_JSON = 20
 _COCO_KEY = re.compile(rb'^\s*\{.*?"(?:info|licenses|images|annotations|categories)"\s*:', re.S)
@@ -163,6 +166,25 @@ def _in_annotations(root: Path, split: Split) -> list[Path]:
 
 
 def _by_name(folder: Path, split: Split) -> list[Path]:
+    """Files of a folder that are called after the split, in the usual way or else by a word."""
+    if any(_by_usual_name(folder, other) for other in SPLITS):
+        return _by_usual_name(folder, split)
+    found = [
+        path
+        for path in json_files(folder)
+        if not path.name.casefold().endswith(CLEANED_ENDING)
+        and any(word in NAMES[split] for word in _words(path))
+        and not _OTHER_TASKS.intersection(_words(path))
+    ]
+    # Names of one's own making are no reason to refuse what is unclear.
+    return found if len(found) == 1 and looks_like_coco(found[0]) else []
+
+
+def _words(path: Path) -> list[str]:
+    return re.findall(r"[a-z]+", path.stem.casefold())
+
+
+def _by_usual_name(folder: Path, split: Split) -> list[Path]:
     exact = tuple(f"{name}.json" for name in NAMES[split])
     begins = tuple(f"instances_{name}" for name in NAMES[split])
     found = []

@@ -34,13 +34,13 @@ def doubts(
     """
     best = np.argsort(-scores, kind="stable")[:_LOOKED_AT]
     image_row, category_ids, boxes = image_row[best], category_ids[best], boxes[best]
-    if len(boxes) < _FEW:
-        return []
-    if (boxes <= 1).all():
+    if len(boxes) and (boxes <= 1).all():
         return [
             "every box is smaller than one pixel; they look like fractions of the image size, "
             "multiply them by width and height"
         ]
+    if len(boxes) < _FEW:
+        return []
     close, of_class = _closest(truth, image_row, boxes)
     corners = _corner_doubt(truth, image_row, boxes, close)
     if corners:

@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 from ladcli.data.image_suffixes import SUFFIXES
 from ladcli.errors import UserError
+from ladcli.formats.foreign import SPLITS
+from ladcli.recognize import is_imported
 
 
 def folded(name: str) -> str:
@@ -21,7 +23,8 @@ def folded(name: str) -> str:
 def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     """Regular files with one of ``suffixes`` (lower case), sorted; nothing hidden.
 
-    Links are followed, but no folder is entered twice.
+    Links are followed, but no folder is entered twice, and none that an import wrote: it holds the
+    same images again.
 
     Raises:
         UserError: a folder cannot be read.
@@ -61,8 +64,17 @@ def _walk(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(n for n in folders if not n.startswith(".") and n != "__MACOSX")
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and name != "__MACOSX" and not _is_import(parent, name)
+        )
         yield from (Path(parent, name) for name in names if not name.startswith("."))
+
+
+def _is_import(parent: str, name: str) -> bool:
+    annotations = Path(parent, name, "annotations")
+    return any(is_imported(annotations / f"{split}.json") for split in SPLITS)
 
 
 def shared_folders(path: Path, name: str) -> int:

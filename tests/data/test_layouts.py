@@ -99,3 +99,33 @@ def test_lone_file_of_any_name(tmp_path: Path, json_name: str, folder: str) -> N
     data = DataConfig(dir=str(tmp_path))
     assert places(data, "train", tmp_path) == (f"{json_name}.json", folder)
     assert find_split(data, "val") is None
+
+
+@pytest.mark.parametrize(
+    ("train", "val"),
+    [
+        ("annotations/train_annotations.json", "annotations/val_annotations.json"),
+        ("train_coco.json", "valid_coco.json"),
+        ("annotations/coco-Train2017.json", "annotations/coco-Val2017.json"),
+    ],
+)
+def test_split_as_a_word_of_the_name(tmp_path: Path, train: str, val: str) -> None:
+    write_set(tmp_path / train, tmp_path / "train", "1.jpg")
+    write_set(tmp_path / val, tmp_path / "val", "2.jpg")
+    (tmp_path / train).with_name("captions_train.json").write_text('{"images": []}')
+    (tmp_path / train).with_name("test_results.json").write_text("[]")
+    data = DataConfig(dir=str(tmp_path))
+    assert places(data, "train", tmp_path) == (train, "train")
+    assert places(data, "val", tmp_path) == (val, "val")
+    assert find_split(data, "test") is None
+
+
+def test_words_do_not_count_beside_usual_names_nor_where_two_have_them(tmp_path: Path) -> None:
+    write_set(tmp_path / "annotations/train.json", tmp_path / "images", "1.jpg")
+    write_set(tmp_path / "annotations/val_old.json", tmp_path / "images", "1.jpg")
+    data = DataConfig(dir=str(tmp_path))
+    assert find_split(data, "val") is None
+    (tmp_path / "annotations/train.json").rename(tmp_path / "annotations/train_a.json")
+    write_set(tmp_path / "annotations/train_b.json", tmp_path / "images", "1.jpg")
+    with pytest.raises(UserError, match=r"found: train_a\.json, train_b\.json, val_old\.json"):
+        find_split(data, "train")

@@ -60,6 +60,12 @@ def test_fractions() -> None:
     assert "they look like fractions of the image size" in doubt
 
 
+def test_one_fraction_is_enough() -> None:
+    truth, ids = objects()
+    (message,) = judged(truth, truth.boxes[:1] / 10_000, ids[:1], truth.image_row[:1])
+    assert "fractions of the image size" in message
+
+
 def test_class_ids_of_another_list() -> None:
     truth, ids = objects()
     swapped = np.where(ids == 2, 5, 2)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ladcli.formats.found_images import ImageFiles, files_below, folder_called
-from tests.formats.foreign_sets import picture, write
+from ladcli.stages.import_data import Source
+from tests.formats.foreign_sets import imported, picture, write
 
 
 @pytest.fixture
@@ -72,6 +73,16 @@ def test_only_regular_files_that_are_not_hidden_are_found(tmp_path: Path) -> Non
     (tmp_path / "loop").symlink_to(tmp_path)
     write(tmp_path / "f.txt", "")
     assert files_below(tmp_path, (".jpg",)) == [tmp_path / "a.jpg"]
+
+
+def test_an_import_inside_is_not_read_again(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    write(tmp_path / "a.txt", "0 0.5 0.5 0.5 0.5\n")
+    write(tmp_path / "data.yaml", "names: [cat]\n")
+    imported(Source("yolo", tmp_path / "data.yaml"), tmp_path / "data-coco")
+    assert (tmp_path / "data-coco/images/a.jpg").is_file()
+    assert files_below(tmp_path, (".jpg",)) == [tmp_path / "a.jpg"]
+    assert files_below(tmp_path / "data-coco", (".jpg",)) == [tmp_path / "data-coco/images/a.jpg"]
 
 
 def test_a_folder_is_found_in_any_case(tmp_path: Path) -> None:
