@@ -59,16 +59,20 @@ def sound_images(images: Sequence[ForeignImage], findings: Findings) -> list[Ann
         if isinstance(header, str):
             findings.leave_out("image", "file cannot be used", header)
             continue
-        sound.append(
-            AnnotatedImage(
-                image.path,
-                header.width,
-                header.height,
-                tuple(_sound_boxes(image, header, findings)),
-                image.split,
-            )
-        )
+        boxes = tuple(_sound_boxes(image, header, findings))
+        if image.boxes and not boxes:
+            say_emptied(findings, image.path)
+        sound.append(AnnotatedImage(image.path, header.width, header.height, boxes, image.split))
     return sound
+
+
+def say_emptied(findings: Findings, image: Path) -> None:
+    """Note an image that is a negative only because none of its records can be used."""
+    findings.note(
+        "image",
+        "without a usable record, kept as a negative (training takes all of it for background)",
+        str(image),
+    )
 
 
 def _header(path: Path) -> _Header | str:

@@ -25,6 +25,7 @@ from ladcli.formats.class_names import (
 from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import SPLITS, Box, ForeignImage, ForeignSet, Split, split_called
 from ladcli.formats.found_images import ImageFiles, children, files_below
+from ladcli.formats.sound import say_emptied
 from ladcli.formats.text import read_lines
 from ladcli.formats.yolo import LabelRow, read_label_file
 from ladcli.formats.yolo_labels import NAME_FILES, LabelFiles, lists_images
@@ -79,7 +80,7 @@ def read_yolo(
     if not paths:
         raise UserError(f"{image_root}: holds no image; name their folder with --images")
     label_files = LabelFiles(plan.root, image_root, labels)
-    rows = {path: _rows(label_files.of(path), plan, findings) for path in paths}
+    rows = {path: _rows(path, label_files.of(path), plan, findings) for path in paths}
     _refuse_without_labels(rows, label_files, plan.root, labels)
     label_files.say_unused(findings)
     names = _class_names(plan, rows, findings)
@@ -92,15 +93,20 @@ def read_yolo(
     return ForeignSet(found, without_repeats(names, findings))
 
 
-def _rows(label_file: Path | None, plan: _Plan, findings: Findings) -> list[LabelRow] | None:
+def _rows(
+    image: Path, label_file: Path | None, plan: _Plan, findings: Findings
+) -> list[LabelRow] | None:
     """What a label file says; nothing is a negative, and None is a file that cannot be read."""
     if label_file is None:
         return []
     num_classes = len(plan.names) if plan.names is not None else None
     try:
-        return read_label_file(
+        rows = read_label_file(
             label_file, findings, num_classes=num_classes, has_keypoints=plan.has_keypoints
         )
+        if not rows and any(read_lines(label_file)):
+            say_emptied(findings, image)
+        return rows
     except UserError as error:
         findings.leave_out("image", "label file cannot be read", str(error))
         return None

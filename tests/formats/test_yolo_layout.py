@@ -252,3 +252,14 @@ def test_darknet_list_that_is_gone(tmp_path: Path) -> None:
     found, findings = seen(root)
     assert found == {"obj/a.jpg": ("train", 1)}
     assert any("not found" in line and "v.txt" in line for line in findings.lines())
+
+
+def test_an_image_whose_rows_are_all_bad_is_no_silent_negative(tmp_path: Path) -> None:
+    root = example(tmp_path, ["a.jpg", "b.jpg"], ["a.txt"],
+                   {"b.txt": "9 0.5 0.5 0.5 0.5\n", "classes.txt": "cat\n"})  # fmt: skip
+    found, findings = seen(root)
+    assert found == {"a.jpg": (None, 1), "b.jpg": (None, 0)}
+    (line,) = (line for line in findings.lines() if "negative" in line)
+    assert line.startswith("1 image without a usable record, kept as a negative")
+    assert "b.jpg" in line
+    assert "a.jpg" not in line
