@@ -292,12 +292,6 @@ def repeats(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def first_repeat(values: np.ndarray) -> int | None:
-    """Position of the first value [N] that occurred before, or None."""
-    found = repeats(values)
-    return int(found.argmax()) if found.any() else None
-
-
 def shorten(value: Any, limit: int = 60) -> str:
     """``value`` as it would look in the file, cut to ``limit`` characters."""
     if isinstance(value, dict):

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ladcli.data.layouts import Split
 from ladcli.errors import UserError
 from ladcli.formats.class_names import GivenClasses, class_descriptions
 from ladcli.formats.findings import Findings
-from ladcli.formats.foreign import Box, Corners, ForeignImage, ForeignSet, Split, split_called
+from ladcli.formats.foreign import Box, Corners, ForeignImage, ForeignSet, split_called
 from ladcli.formats.found_images import ImageFiles, files_below, folded, shared_folders
 from ladcli.formats.text import as_number, read_text, table_rows
 from ladcli.plain_text import one_line

@@ -14,9 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from ladcli.data.layouts import Split
 from ladcli.errors import UserError
 from ladcli.formats.findings import Findings
-from ladcli.formats.foreign import Box, Corners, ForeignImage, ForeignSet, Split, split_called
+from ladcli.formats.foreign import Box, Corners, ForeignImage, ForeignSet, split_called
 from ladcli.formats.found_images import ImageFiles, files_below, folder_called
 from ladcli.formats.text import as_number, child_text, read_xml
 

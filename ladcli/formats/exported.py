@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ladcli.data.file_names import unsafe_reason
+from ladcli.data.layouts import Split
 from ladcli.errors import UserError
 from ladcli.formats.findings import Findings
-from ladcli.formats.foreign import Box, Split
+from ladcli.formats.foreign import Box
 from ladcli.formats.found_images import folded
 from ladcli.formats.sound import box_problem
 

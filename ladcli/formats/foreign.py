@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-Split: TypeAlias = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+from ladcli.data.layouts import Split
 
 #: x1, y1, x2, y2; continuous coordinates, the left edge of the first pixel is 0.
 Corners: TypeAlias = tuple[float, float, float, float]

@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ladcli.data.image_suffixes import SUFFIXES
+from ladcli.data.layouts import SPLITS
 from ladcli.errors import UserError
-from ladcli.formats.foreign import SPLITS
 from ladcli.recognize import is_imported
 
 

@@ -21,9 +21,10 @@ from PIL import Image
 
 from ladcli.data.decode import opened
 from ladcli.data.headers import look_at_all
+from ladcli.data.layouts import Split
 from ladcli.errors import BadImageError
 from ladcli.formats.findings import Findings
-from ladcli.formats.foreign import Box, Corners, ForeignImage, Split
+from ladcli.formats.foreign import Box, Corners, ForeignImage
 
 #: Larger numbers are no pixel coordinates.
 _MAX_COORDINATE = 1e7

@@ -15,9 +15,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ladcli.data.layouts import SPLITS, Split
 from ladcli.errors import UserError
 from ladcli.formats.findings import Findings
-from ladcli.formats.foreign import SPLITS, Split
 from ladcli.formats.sound import AnnotatedImage
 
 

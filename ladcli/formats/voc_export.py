@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 
+from ladcli.data.layouts import SPLITS
 from ladcli.formats.exported import (
     ExportedImage,
     with_names_apart,
@@ -13,7 +14,6 @@ from ladcli.formats.exported import (
     without_unsound,
 )
 from ladcli.formats.findings import Findings
-from ladcli.formats.foreign import SPLITS
 from ladcli.formats.voc import inclusive, voc_xml
 from ladcli.formats.writing import place_file
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ladcli.data.image_suffixes import SUFFIXES
+from ladcli.data.layouts import Split
 from ladcli.errors import UserError
 from ladcli.formats.findings import Findings
-from ladcli.formats.foreign import ForeignImage, ForeignSet, Split, split_called
+from ladcli.formats.foreign import ForeignImage, ForeignSet, split_called
 from ladcli.formats.found_images import ImageFiles, children, files_below, folded, folder_called
 from ladcli.formats.text import read_lines
 from ladcli.formats.voc import VocAnnotation, read_voc_file

@@ -21,7 +21,8 @@ from typing import Any
 import orjson
 
 from ladcli.data.headers import look_at_all
-from ladcli.formats.foreign import SPLITS, Box, Split
+from ladcli.data.layouts import SPLITS, Split
+from ladcli.formats.foreign import Box
 from ladcli.formats.sound import DECIMALS, AnnotatedImage
 from ladcli.outputs import Layout
 from ladcli.recognize import is_imported

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ladcli.data.layouts import SPLITS
 from ladcli.formats.exported import (
     ExportedImage,
     with_names_apart,
@@ -13,7 +14,6 @@ from ladcli.formats.exported import (
     without_unsound,
 )
 from ladcli.formats.findings import Findings
-from ladcli.formats.foreign import SPLITS
 from ladcli.formats.writing import place_file
 from ladcli.formats.yolo import holds, label_line
 from ladcli.recipe.yaml_text import write_yaml

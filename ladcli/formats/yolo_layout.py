@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ladcli.data.image_suffixes import SUFFIXES
+from ladcli.data.layouts import SPLITS, Split
 from ladcli.errors import UserError
 from ladcli.formats.class_names import (
     GivenClasses,
@@ -23,7 +24,7 @@ from ladcli.formats.class_names import (
     yaml_names,
 )
 from ladcli.formats.findings import Findings
-from ladcli.formats.foreign import SPLITS, Box, ForeignImage, ForeignSet, Split, split_called
+from ladcli.formats.foreign import Box, ForeignImage, ForeignSet, split_called
 from ladcli.formats.found_images import ImageFiles, children, files_below
 from ladcli.formats.sound import say_emptied
 from ladcli.formats.text import read_lines

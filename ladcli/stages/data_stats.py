@@ -11,6 +11,7 @@ import numpy as np
 from ladcli.data.brightness import Brightness, mean_brightness, spread_evenly
 from ladcli.data.folder import Split, find_annotations, find_split
 from ladcli.data.index import CocoIndex, build_index
+from ladcli.data.layouts import SPLITS
 from ladcli.data.statistics import Annotated, DataStatistics, MeasuredSet, read_annotated
 from ladcli.detector.levels import DEFAULT_LAYOUT, FIRST_LEVELS
 from ladcli.engine.progress import progress
@@ -22,7 +23,6 @@ from ladcli.recipe.schema import DataConfig, Recipe
 from ladcli.recognize import is_page
 from ladcli.stages.input_boxes import input_boxes, reach_warning
 
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 #: Images of a set that are decoded for their brightness, by default.
 USUAL_SAMPLE = 1000
 

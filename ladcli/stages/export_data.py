@@ -11,11 +11,12 @@ from typing import Any, Literal, TypeAlias
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.data.folder import find_annotations, find_split, splits_there
 from ladcli.data.json_text import read_json
+from ladcli.data.layouts import Split
 from ladcli.data.spelling import Spelling
 from ladcli.errors import UserError
 from ladcli.formats.exported import ExportedImage
 from ladcli.formats.findings import Findings, several
-from ladcli.formats.foreign import Box, Split
+from ladcli.formats.foreign import Box
 from ladcli.formats.manifest import exported_layout, write_manifest
 from ladcli.formats.voc_export import write_voc
 from ladcli.formats.yolo_export import write_yolo

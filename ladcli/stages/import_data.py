@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ladcli.data.headers import look_at_all
+from ladcli.data.layouts import Split
 from ladcli.errors import UserError
 from ladcli.formats.class_names import GivenClasses, class_order, given_classes
 from ladcli.formats.findings import Findings, several
-from ladcli.formats.foreign import ForeignImage, ForeignSet, Split
+from ladcli.formats.foreign import ForeignImage, ForeignSet
 from ladcli.formats.found_images import shared_folders
 from ladcli.formats.names import flat_names, relative_names
 from ladcli.formats.sound import AnnotatedImage, sound_images

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ladcli.data.columns import Fault, Table, first_repeat, shorten
+from ladcli.data.columns import Fault, Table, repeats, shorten
 from ladcli.data.findings import Findings
 from tests.refusals import refusal_of
 
@@ -92,8 +92,8 @@ def test_what_is_no_list_of_objects_is_refused() -> None:
 
 
 def test_repeats_are_found_at_their_second_place() -> None:
-    assert first_repeat(np.array([5, 3, 5, 3])) == 2
-    assert first_repeat(np.array([1, 2])) is None
+    assert repeats(np.array([5, 3, 5, 3])).tolist() == [False, False, True, True]
+    assert not repeats(np.array([1, 2])).any()
     rows = table(4, 4)
     text = refusal_of(rows.refuse_repeats, "x", np.array([4, 4]))
     assert "annotation x 4 occurs more than once (again at position 1" in text

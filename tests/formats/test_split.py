@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from ladcli.data.layouts import Split
 from ladcli.errors import UserError
 from ladcli.formats.findings import Findings
-from ladcli.formats.foreign import Box, Split
+from ladcli.formats.foreign import Box
 from ladcli.formats.sound import AnnotatedImage
 from ladcli.formats.split import Shares, divided, say_lacking, say_shared_content
 from tests.formats.foreign_sets import problem, problems
