@@ -45,14 +45,6 @@ def csv_number(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
 
 
-def comparison_table(rows: Sequence[tuple[str, CocoMetrics]]) -> Table:
-    """The AP numbers of several runs, one row each, under the names given."""
-    table = _empty("run", PRECISIONS)
-    for name, metrics in rows:
-        _add(table, name, metrics.stats, PRECISIONS)
-    return table
-
-
 def tide_table(report: TideReport) -> Table:
     """What each kind of error costs in points of AP, and how many there are."""
     title = "TIDE" if report.definition == "corrected" else report.definition

@@ -14,7 +14,6 @@ computes.  *corrected*, the default, differs in three points:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +52,6 @@ class TideErrors:
 
     thresholds: TideThresholds
     ap: float | None
-    per_class_ap: dict[str, float]  # of the classes that are averaged
     dap: dict[str, float | None]  # Cls Loc Both Dupe Bkg Miss FalsePos FalseNeg
     counts: dict[str, int]  # Cls Loc Both Dupe Bkg Miss
 
@@ -101,8 +99,8 @@ def tide_errors(
     """
     lowest = min(thresholds.background for thresholds in options.thresholds)
     walk = prepare_walk(ground_truth, results, at_least=lowest)
-    names, definition = ground_truth.classes.names, options.definition
-    entries = (_errors_at(walk, names, chosen, definition) for chosen in options.thresholds)
+    num_classes, definition = len(ground_truth.classes), options.definition
+    entries = (_errors_at(walk, num_classes, chosen, definition) for chosen in options.thresholds)
     return TideReport(definition, tuple(entries))
 
 
@@ -116,21 +114,17 @@ def repairs_of(
 
 
 def _errors_at(
-    walk: Walk, names: Sequence[str], thresholds: TideThresholds, definition: Definition
+    walk: Walk, num_classes: int, thresholds: TideThresholds, definition: Definition
 ) -> TideErrors:
     errors = classify(walk, thresholds.positive, thresholds.background)
-    repairs = Repairs(walk, errors, len(names), definition)
+    repairs = Repairs(walk, errors, num_classes, definition)
     once = np.ones((walk.num_images, 1))
     per_class = np.stack([c.average_precision(once) for c in repairs.classes], axis=1)
     gains = repairs.gains(per_class, once)[:, 0]
-    before = per_class[0, :, 0]
     counts = {name: int((errors.kind == kind).sum()) for name, kind in OF_DETECTIONS.items()}
     return TideErrors(
         thresholds=thresholds,
-        ap=_defined(float(mean_of_defined(before, axis=0))),
-        per_class_ap={
-            name: float(ap) for name, ap in zip(names, before, strict=True) if not np.isnan(ap)
-        },
+        ap=_defined(float(mean_of_defined(per_class[0, :, 0], axis=0))),
         dap={kind: _defined(gain) for kind, gain in zip(ALL_KINDS, gains.tolist(), strict=True)},
         counts={**counts, "Miss": int(errors.gt_missed.sum())},
     )

@@ -16,7 +16,7 @@ def metrics(average: float | None) -> CocoMetrics:
 
 
 def errors(cost: float | None) -> TideReport:
-    entry = TideErrors(TideThresholds(), 50.0, {}, {"Loc": cost}, {"Loc": 1})
+    entry = TideErrors(TideThresholds(), 50.0, {"Loc": cost}, {"Loc": 1})
     return TideReport("corrected", (entry,))
 
 

@@ -37,7 +37,7 @@ def metrics(ap: float | None) -> CocoMetrics:
 
 def tide(cost: float | None) -> TideReport:
     costs = dict.fromkeys(ALL_KINDS, cost)
-    return TideReport("corrected", (TideErrors(TideThresholds(), cost, {}, costs, {}),))
+    return TideReport("corrected", (TideErrors(TideThresholds(), cost, costs, {}),))
 
 
 def gain(difference: float, low: float, high: float, share: float) -> Gain:

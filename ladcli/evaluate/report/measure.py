@@ -135,7 +135,6 @@ def _recorded_tide(entries: list[dict[str, Any]]) -> TideErrors | None:
     return TideErrors(
         TideThresholds(float(first["pos_threshold"]), float(first["background_threshold"])),
         _number(first["ap"]),
-        {},
         {str(kind): _number(value) for kind, value in first["dAP"].items()},
         {str(kind): int(value) for kind, value in first["counts"].items()},
     )

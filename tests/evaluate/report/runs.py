@@ -170,7 +170,7 @@ def plain_result(
     tide = None
     if cost is not None:
         costs, counts = dict.fromkeys(ALL_KINDS, cost), dict.fromkeys(MAIN_KINDS, count)
-        tide = TideErrors(TideThresholds(), 50.0, {}, dict(costs), counts)
+        tide = TideErrors(TideThresholds(), 50.0, dict(costs), counts)
     metrics = CocoMetrics(dict.fromkeys(STATS, ap), per_class)
     return SetResult(network, split, metrics, tide, truth=truth)
 
