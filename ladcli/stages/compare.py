@@ -16,7 +16,7 @@ from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
 from ladcli.evaluate.gains import Gains, MatchedRun, gains_over
 from ladcli.evaluate.images_seen import ImagesSeen, images_behind
 from ladcli.evaluate.matching import match
-from ladcli.evaluate.report.intervals import intervals
+from ladcli.evaluate.report.parts.intervals import intervals
 from ladcli.evaluate.results import load_results
 from ladcli.evaluate.run_folders import MethodResults, ResultsOf, find_results
 from ladcli.evaluate.same_truth import truth_difference

@@ -21,7 +21,7 @@ from ladcli.engine.run_directory import FREE_KEYS, PLACE_KEYS, SCHEDULE_KEYS, Ru
 from ladcli.engine.state import Position, read_position
 from ladcli.errors import UserError
 from ladcli.evaluate.coco import STATS, CocoMetrics
-from ladcli.evaluate.report.measure import read_recorded
+from ladcli.evaluate.report.reading.measure import read_recorded
 from ladcli.files import atomic_path
 from ladcli.objective.objectives import MODEL
 from ladcli.recipe import flat, update_recipe

@@ -9,10 +9,10 @@ from pathlib import Path
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
 from ladcli.evaluate.report.comparison_page import comparison_page
-from ladcli.evaluate.report.content import RunRecord
 from ladcli.evaluate.report.html import Html
-from ladcli.evaluate.report.learning import logged_networks
-from ladcli.evaluate.report.method import Method, Part
+from ladcli.evaluate.report.parts.learning import logged_networks
+from ladcli.evaluate.report.reading.content import RunRecord
+from ladcli.evaluate.report.reading.method import Method, Part
 from ladcli.evaluate.report.run_page import run_page
 from ladcli.files import write_text
 from ladcli.outputs import require_replaceable

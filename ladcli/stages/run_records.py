@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 from ladcli.engine.metrics_log import scan_metrics
 from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
-from ladcli.evaluate.report.content import RunRecord, SetResult
-from ladcli.evaluate.report.learning import logged_networks
-from ladcli.evaluate.report.measure import measure_set
-from ladcli.evaluate.report.probes import Probe, read_probe
+from ladcli.evaluate.report.parts.learning import logged_networks
+from ladcli.evaluate.report.reading.content import RunRecord, SetResult
+from ladcli.evaluate.report.reading.measure import measure_set
+from ladcli.evaluate.report.reading.probes import Probe, read_probe
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.run_costs import run_cost

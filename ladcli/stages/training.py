@@ -29,7 +29,7 @@ from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.engine.tensorboard import open_tensorboard, require_tensorboard
 from ladcli.errors import BadImageError, Interrupted, TooManyBadImages, UserError
 from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.report.measure import stored_thresholds
+from ladcli.evaluate.report.reading.measure import stored_thresholds
 from ladcli.evaluate.thresholds import VALIDATION, ScoreThresholds
 from ladcli.objective.objectives import MODEL, CoObjective, Objective
 from ladcli.recipe import Given, load_recipe

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.evaluate.report.content import RunRecord
+from ladcli.evaluate.report.reading.content import RunRecord
 from ladcli.stages.run_records import evaluated_folders, read_runs
 from ladcli.stages.truths import Truths
 from tests.evaluate.report.runs import write_probe, write_run

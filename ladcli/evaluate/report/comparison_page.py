@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ladcli.evaluate.report.assignment import assignment_comparison
-from ladcli.evaluate.report.changed import changed_section
-from ladcli.evaluate.report.content import RunRecord
-from ladcli.evaluate.report.costs import cost_section
-from ladcli.evaluate.report.differences import differences_section
-from ladcli.evaluate.report.entry import Entry
-from ladcli.evaluate.report.heading import method_of
 from ladcli.evaluate.report.html import Child, Html, paragraph, remarks, section, table, tag
-from ladcli.evaluate.report.learning_compared import learning_comparison
-from ladcli.evaluate.report.method import Method, runs_of
 from ladcli.evaluate.report.page import document
-from ladcli.evaluate.report.scores import scores_section
+from ladcli.evaluate.report.parts.assignment import assignment_comparison
+from ladcli.evaluate.report.parts.changed import changed_section
+from ladcli.evaluate.report.parts.costs import cost_section
+from ladcli.evaluate.report.parts.differences import differences_section
+from ladcli.evaluate.report.parts.heading import method_of
+from ladcli.evaluate.report.parts.learning_compared import learning_comparison
+from ladcli.evaluate.report.parts.scores import scores_section
+from ladcli.evaluate.report.reading.content import RunRecord
+from ladcli.evaluate.report.reading.entry import Entry
+from ladcli.evaluate.report.reading.method import Method, runs_of
 from ladcli.evaluate.same_truth import truth_difference
 
 #: Bytes of all pictures of changed images.

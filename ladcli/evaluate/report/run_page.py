@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ladcli.evaluate.report.assignment import assignment_section
-from ladcli.evaluate.report.content import RunRecord
-from ladcli.evaluate.report.entry import Entry
-from ladcli.evaluate.report.heading import heading
 from ladcli.evaluate.report.html import Html, remarks, section
-from ladcli.evaluate.report.learning import learning_section
 from ladcli.evaluate.report.page import document
-from ladcli.evaluate.report.scores import scores_section
-from ladcli.evaluate.report.worst import worst_section
+from ladcli.evaluate.report.parts.assignment import assignment_section
+from ladcli.evaluate.report.parts.heading import heading
+from ladcli.evaluate.report.parts.learning import learning_section
+from ladcli.evaluate.report.parts.scores import scores_section
+from ladcli.evaluate.report.parts.worst import worst_section
+from ladcli.evaluate.report.reading.content import RunRecord
+from ladcli.evaluate.report.reading.entry import Entry
 
 #: Pictures of the worst images: on a page, per network and set, and bytes of all.
 _PHOTOS, _PHOTOS_OF_ONE, _PHOTO_BYTES = 18, 6, 2_400_000

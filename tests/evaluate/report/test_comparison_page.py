@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 
 from ladcli.evaluate.report.comparison_page import comparison_page
-from ladcli.evaluate.report.content import RunRecord, SetResult
 from ladcli.evaluate.report.html import Html
-from ladcli.evaluate.report.method import Method
+from ladcli.evaluate.report.reading.content import RunRecord, SetResult
+from ladcli.evaluate.report.reading.method import Method
 from tests.evaluate.report.markup import Node, drawing_of, parse, rows_of, table_of
 from tests.evaluate.report.runs import NOTES, method, plain_result, random_entry, record
 
