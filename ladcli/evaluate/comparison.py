@@ -7,10 +7,10 @@ import statistics
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.gains import ALL_PRECISIONS, Gains
 from ladcli.evaluate.method_cost import MethodCost, what_is_compared
-from ladcli.evaluate.tide import TideReport
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.tide_numbers import TideReport
 from ladcli.training_cost import UNKNOWN, TrainingCost
 
 #: A difference must be larger than so many of its standard errors over seeds.

@@ -11,9 +11,9 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.method_cost import MethodCost
 from ladcli.evaluate.table import UNDEFINED, fitted, signed
+from ladcli.runs.coco_numbers import CocoMetrics
 from ladcli.training_cost import UNKNOWN, TrainingCost
 
 _COLUMNS = ("AP", "AP50", "AP75")

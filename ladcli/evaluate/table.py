@@ -9,10 +9,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.tide import TideReport
 from ladcli.evaluate.tide_repairs import ALL_KINDS
 from ladcli.plain_text import to_csv
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.tide_numbers import TideReport
 
 #: What stands where a number is undefined (no ground truth of that kind).
 UNDEFINED = "–"

@@ -15,55 +15,15 @@ computes.  *corrected*, the default, differs in three points:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ladcli.data.coco_json import CocoFile
-from ladcli.errors import UserError
 from ladcli.evaluate.average_precision import mean_of_defined
 from ladcli.evaluate.results import Results
-from ladcli.evaluate.tide_repairs import ALL_KINDS, OF_DETECTIONS, Definition, Repairs
+from ladcli.evaluate.tide_repairs import ALL_KINDS, OF_DETECTIONS, Repairs
 from ladcli.evaluate.tide_walk import Walk, classify, prepare_walk
-
-
-@dataclass(frozen=True)
-class TideThresholds:
-    """IoU from which a detection is right, and up to which it overlaps nothing.
-
-    Raises:
-        UserError: not 0 < background < positive <= 1.
-    """
-
-    positive: float = 0.5
-    background: float = 0.1
-
-    def __post_init__(self) -> None:
-        if not 0 < self.background < self.positive <= 1:
-            raise UserError(
-                f"TIDE thresholds {self.positive:g}:{self.background:g} are out of range; "
-                "choose 0 < BG < POS <= 1, such as 0.5:0.1"
-            )
-
-
-@dataclass(frozen=True)
-class TideErrors:
-    """Errors at one pair of thresholds.  Points of 100; None where nothing is defined."""
-
-    thresholds: TideThresholds
-    ap: float | None
-    dap: dict[str, float | None]  # Cls Loc Both Dupe Bkg Miss FalsePos FalseNeg
-    counts: dict[str, int]  # Cls Loc Both Dupe Bkg Miss
-
-    def to_json(self) -> dict[str, Any]:
-        """One entry of the list ``tide`` in metrics.json."""
-        return {
-            "pos_threshold": self.thresholds.positive,
-            "background_threshold": self.thresholds.background,
-            "ap": self.ap,
-            "dAP": dict(self.dap),
-            "counts": dict(self.counts),
-        }
+from ladcli.runs.tide_numbers import Definition, TideErrors, TideReport, TideThresholds
 
 
 @dataclass(frozen=True)
@@ -72,21 +32,6 @@ class TideOptions:
 
     thresholds: tuple[TideThresholds, ...] = (TideThresholds(),)
     definition: Definition = "corrected"
-
-
-@dataclass(frozen=True)
-class TideReport:
-    """The answer, one entry for each pair of thresholds."""
-
-    definition: Definition
-    entries: tuple[TideErrors, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """``{"tide_definition": NAME, "tide": [entries]}`` for metrics.json."""
-        return {
-            "tide_definition": self.definition,
-            "tide": [entry.to_json() for entry in self.entries],
-        }
 
 
 def tide_errors(

@@ -18,10 +18,11 @@ from ladcli.evaluate.images_seen import ImagesSeen, images_behind
 from ladcli.evaluate.matching import match
 from ladcli.evaluate.report.parts.intervals import intervals
 from ladcli.evaluate.results import load_results
-from ladcli.evaluate.run_folders import MethodResults, ResultsOf, find_results
 from ladcli.evaluate.same_truth import truth_difference
-from ladcli.evaluate.tide import TideReport, repairs_of, tide_errors
+from ladcli.evaluate.tide import repairs_of, tide_errors
 from ladcli.recipe.schema import DataConfig
+from ladcli.runs.find_results import MethodResults, ResultsOf, find_results
+from ladcli.runs.tide_numbers import TideReport
 from ladcli.stages.report import MethodRuns, compare_report, page_target
 from ladcli.stages.run_costs import read_run_cost
 from ladcli.training_cost import UNKNOWN, TrainingCost

@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeAlias
 
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.data.folder import find_split
-from ladcli.data.json_text import read_json
 from ladcli.errors import UserError
 from ladcli.formats.exported import ExportedImage
 from ladcli.formats.findings import Findings, several
@@ -18,6 +17,7 @@ from ladcli.formats.foreign import SPLITS, Box, Split
 from ladcli.formats.manifest import exported_layout, write_manifest
 from ladcli.formats.voc_export import write_voc
 from ladcli.formats.yolo_export import write_yolo
+from ladcli.json_text import read_json
 from ladcli.outputs import replacing_folder, require_whole_folder
 from ladcli.recipe.schema import DataConfig
 

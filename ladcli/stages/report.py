@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
 from ladcli.evaluate.report.comparison_page import comparison_page
 from ladcli.evaluate.report.html import Html
@@ -17,7 +16,8 @@ from ladcli.evaluate.report.run_page import run_page
 from ladcli.files import write_text
 from ladcli.outputs import require_replaceable
 from ladcli.recognize import is_page
-from ladcli.stages.run_records import evaluated_folders, read_runs
+from ladcli.runs.run_directory import RunDirectory
+from ladcli.stages.run_records import read_runs
 from ladcli.stages.truths import Truths
 
 
@@ -50,7 +50,8 @@ def report(
     """
     target = page_target(runs, out)
     _refuse_repeats(runs)
-    records = read_runs(runs, Truths(data), lambda found: not set_names or found.name in set_names)
+    chosen = set(set_names)
+    records = read_runs(runs, Truths(data), lambda one: not chosen or one.set_name in chosen)
     if set_names:
         _require_sets(runs, records, set_names)
     if len(records) == 1:
@@ -98,7 +99,11 @@ def compare_report(
     """
     folders = list(dict.fromkeys(folder for method in methods for folder, _ in method.runs))
     target = page_target(folders, out)
-    compared = {f / "eval" / net / set_name for method in methods for f, net in method.runs}
+    compared = {
+        RunDirectory(folder).evaluation(set_name, net)
+        for method in methods
+        for folder, net in method.runs
+    }
     records = read_runs(folders, Truths(data, annotations), lambda found: found in compared)
     by_folder = dict(zip(folders, records, strict=True))
     shown = [
@@ -146,7 +151,7 @@ def page_target(runs: Sequence[Path], out: Path | None, *, flag: str = "--out") 
         raise UserError(
             "a comparison belongs to no single run; say where it goes with --out FILE.html"
         )
-    target = out or runs[0] / "report.html"
+    target = out or RunDirectory(runs[0]).report
     if target.suffix.lower() not in (".html", ".htm") or target.is_dir():
         raise UserError(f"{target}: is no name for a page; name a file that ends in .html")
     require_replaceable(target, is_page, "a page of this program", flag=flag)
@@ -168,6 +173,7 @@ def _require_sets(
     shown = {result.split for record in records for result in record.results}
     for name in set_names:
         if name not in shown:
-            there = sorted({folder.name for run in runs for folder in evaluated_folders(run)})
+            found = (one for run in runs for one in RunDirectory(run).evaluations())
+            there = sorted({one.set_name for one in found})
             known = f"there are: {', '.join(there)}" if there else "nothing was evaluated"
             raise UserError(f"--split {name}: no such results in {runs[0]}; {known}")

@@ -6,9 +6,9 @@ import numpy as np
 
 from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.results import Results
-from ladcli.evaluate.tide import TideThresholds
-from ladcli.evaluate.tide_repairs import Definition, Repairs
+from ladcli.evaluate.tide_repairs import Repairs
 from ladcli.evaluate.tide_walk import classify, prepare_walk
+from ladcli.runs.tide_numbers import Definition, TideThresholds
 
 
 def ap_per_class(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.comparison import ComparedMethod
 from ladcli.evaluate.gains import ALL_PRECISIONS
-from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideReport, TideThresholds
 
 
 def metrics(average: float | None) -> CocoMetrics:

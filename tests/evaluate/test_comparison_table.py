@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from ladcli.evaluate.bootstrap import Gain
-from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
 from ladcli.evaluate.comparison_table import (
     comparison_csv,
@@ -21,8 +20,9 @@ from ladcli.evaluate.comparison_table import (
     verdicts,
 )
 from ladcli.evaluate.gains import Gains
-from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
 from ladcli.evaluate.tide_repairs import ALL_KINDS
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideReport, TideThresholds
 from ladcli.training_cost import TrainingCost
 
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")

@@ -13,6 +13,7 @@ from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.images_seen import ImagesSeen, images_behind
 from ladcli.evaluate.results import Results
 from ladcli.evaluate.tide import tide_errors
+from ladcli.runs.metrics_file import images_content
 from tests.evaluate.pycoco import published_stats
 from tests.evaluate.random_sets import CASES
 
@@ -36,7 +37,7 @@ def test_all_images_change_nothing() -> None:
     images = ImagesSeen.only(truth.image_ids.tolist(), truth)
     assert images == ImagesSeen(12)
     assert images.part_of(truth) is truth
-    assert images.to_json() == {}
+    assert images_content(images.measured, images.skipped) == {}
     assert images.notes(truth) == ()
     assert str(images) == "all images"
 
@@ -63,7 +64,9 @@ def test_note_and_json_tell_how_many() -> None:
     truth, _ = drawn()
     images = ImagesSeen.only(truth.image_ids[2:].tolist(), truth)
     first, second = sorted(truth.image_ids[:2].tolist())
-    assert images.to_json() == {"images": {"measured": 10, "skipped": [first, second]}}
+    assert images_content(images.measured, images.skipped) == {
+        "images": {"measured": 10, "skipped": [first, second]}
+    }
     (note,) = images.notes(truth)
     assert note == (
         "truth.json: 2 image(s) could not be read and left the ground truth with their boxes, so "

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.summary import Measured, costs_by_method, summary_table
+from ladcli.runs.coco_numbers import CocoMetrics
 from ladcli.training_cost import TrainingCost
 
 

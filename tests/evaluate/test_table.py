@@ -8,7 +8,6 @@ import io
 from rich.console import Console
 from rich.table import Table
 
-from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.table import (
     metrics_csv,
     metrics_table,
@@ -16,7 +15,8 @@ from ladcli.evaluate.table import (
     signed,
     tide_table,
 )
-from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideReport, TideThresholds
 
 STATS = {
     "AP": 0.4464,

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from ladcli.data.coco_json import read_coco
-from ladcli.evaluate.coco import CocoMetrics, coco_metrics
+from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.results import load_results
+from ladcli.runs.coco_numbers import CocoMetrics
 from tests.golden.scene import for_each
 
 FILES = "eval/*.expected.json"

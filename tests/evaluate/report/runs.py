@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 
 from ladcli.data.coco_json import CocoFile, read_coco
-from ladcli.evaluate.coco import IOU_50, IOU_75, CocoMetrics, coco_metrics, metrics_of
+from ladcli.evaluate.coco import IOU_50, IOU_75, coco_metrics, metrics_of
 from ladcli.evaluate.matching import match
 from ladcli.evaluate.report.reading.content import RunRecord, SetResult, Truth
 from ladcli.evaluate.report.reading.entry import Entry
-from ladcli.evaluate.report.reading.measure import STATS
 from ladcli.evaluate.report.reading.method import Method, Part
 from ladcli.evaluate.report.reading.precision_recall import precision_curves
 from ladcli.evaluate.results import Results, load_results
-from ladcli.evaluate.tide import TideErrors, TideThresholds, tide_errors
+from ladcli.evaluate.tide import tide_errors
 from ladcli.evaluate.tide_repairs import ALL_KINDS, MAIN_KINDS
 from ladcli.files import write_json
 from ladcli.recipe import Recipe, load_recipe, save_recipe
+from ladcli.runs.coco_numbers import STATS, CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 from tests.evaluate.random_sets import RandomSet
 
 NOTES: dict[str, Any] = {

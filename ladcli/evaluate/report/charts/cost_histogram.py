@@ -16,7 +16,7 @@ from ladcli.evaluate.report.charts.svg import (
     line_legend,
 )
 from ladcli.evaluate.report.html import Html, join
-from ladcli.evaluate.report.reading.probes import Samples
+from ladcli.runs.probe_file import Samples
 
 _NUM_BINS = 14
 

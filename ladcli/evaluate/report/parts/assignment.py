@@ -22,7 +22,7 @@ from ladcli.evaluate.report.parts.pictures import jpeg_uri, scaled
 from ladcli.evaluate.report.parts.positives_panel import boxes_of, positives_panel
 from ladcli.evaluate.report.reading.content import RunRecord
 from ladcli.evaluate.report.reading.method import Method, Part
-from ladcli.evaluate.report.reading.probes import Decisions, Probe
+from ladcli.runs.probe_file import Decisions, Probe
 
 MAX_IMAGES, MAX_COMPARED_IMAGES, MAX_OBJECTS = 6, 3, 3
 _PHOTO_SIDE, _PHOTO_BYTES = 480, 70_000

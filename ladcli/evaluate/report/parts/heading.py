@@ -10,10 +10,10 @@ from typing import Any
 from ladcli.evaluate.report.html import Child, Html, fold, join, table, tag
 from ladcli.evaluate.report.parts.costs import cost_facts
 from ladcli.evaluate.report.reading.content import RunRecord, SetResult
-from ladcli.evaluate.run_folders import ONLY_NETWORK
 from ladcli.evaluate.table import points
 from ladcli.recipe.options import describe_options, flat
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.names import ONLY_NETWORK
 
 _SHORT = 12  # letters of a fingerprint
 

@@ -9,7 +9,7 @@ from typing import Any
 from ladcli.evaluate.report.charts.svg import Line, Point, line_chart
 from ladcli.evaluate.report.html import Html, join, paragraph, section, tag
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.run_folders import ONLY_NETWORK
+from ladcli.runs.names import ONLY_NETWORK
 
 #: Losses by their names in metrics.jsonl, with the words of the legend; in the order of the hues.
 LOSSES = {

@@ -10,7 +10,7 @@ from ladcli.evaluate.report.charts.svg import Line, Point, line_chart, line_lege
 from ladcli.evaluate.report.html import Html, paragraph, section, tag
 from ladcli.evaluate.report.parts.learning import averaged, points_of, spans_decades
 from ladcli.evaluate.report.reading.method import Method, Part
-from ladcli.evaluate.run_folders import ONLY_NETWORK
+from ladcli.runs.names import ONLY_NETWORK
 
 
 def learning_comparison(methods: Sequence[Method]) -> Html:

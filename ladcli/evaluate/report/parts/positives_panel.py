@@ -9,7 +9,7 @@ import numpy as np
 
 from ladcli.evaluate.report.charts.svg import figure
 from ladcli.evaluate.report.html import Html, join, tag
-from ladcli.evaluate.report.reading.probes import Decisions, Probe
+from ladcli.runs.probe_file import Decisions, Probe
 
 _NUM_COLORS = 7  # of boxes, page.css
 

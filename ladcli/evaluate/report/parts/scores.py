@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ladcli.evaluate.coco import STATS
 from ladcli.evaluate.report.html import Child, Html, join, section, table, tag
 from ladcli.evaluate.report.parts.cells import number_cell
 from ladcli.evaluate.report.parts.class_scores import class_scores
@@ -16,6 +15,7 @@ from ladcli.evaluate.report.parts.curves import precision_recall
 from ladcli.evaluate.report.parts.tide_scores import tide_scores
 from ladcli.evaluate.report.reading.entry import Entry
 from ladcli.evaluate.table import points
+from ladcli.runs.coco_numbers import STATS
 
 
 def scores_section(entries: Sequence[Entry], *, differences: bool = False) -> Html:

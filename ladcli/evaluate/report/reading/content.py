@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from ladcli.data.coco_json import CocoFile
-from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.report.reading.probes import Probe
 from ladcli.evaluate.results import Results
-from ladcli.evaluate.run_folders import ONLY_NETWORK
-from ladcli.evaluate.thresholds import ScoreThresholds
-from ladcli.evaluate.tide import TideErrors
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.names import ONLY_NETWORK
+from ladcli.runs.probe_file import Probe
+from ladcli.runs.score_thresholds import ScoreThresholds
+from ladcli.runs.tide_numbers import TideErrors
 from ladcli.training_cost import TrainingCost
 
 

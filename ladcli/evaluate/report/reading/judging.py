@@ -10,13 +10,8 @@ from ladcli.evaluate.greedy import UNMATCHED, match_greedily
 from ladcli.evaluate.overlaps import find_pairs
 from ladcli.evaluate.report.reading.content import SetResult, Truth
 from ladcli.evaluate.results import rows_in
-from ladcli.evaluate.thresholds import (
-    DEFAULT_SCORE,
-    VALIDATION,
-    ScoreThresholds,
-    describe_thresholds,
-    least_scores,
-)
+from ladcli.evaluate.thresholds import VALIDATION, describe_thresholds, least_scores
+from ladcli.runs.score_thresholds import DEFAULT_SCORE, ScoreThresholds
 
 MIN_IOU = 0.5
 

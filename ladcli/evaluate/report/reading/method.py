@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ladcli.evaluate.report.reading.content import RunRecord
 from ladcli.evaluate.report.reading.entry import Entry
-from ladcli.evaluate.run_folders import ONLY_NETWORK
+from ladcli.runs.names import ONLY_NETWORK
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ladcli.evaluate.report.charts.cost_histogram import cost_histogram, histogram_legend
-from ladcli.evaluate.report.reading.probes import Samples
+from ladcli.runs.probe_file import Samples
 from tests.evaluate.report.markup import Node, parse
 
 

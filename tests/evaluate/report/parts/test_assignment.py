@@ -16,7 +16,7 @@ from ladcli.evaluate.report.parts.assignment import (
 )
 from ladcli.evaluate.report.reading.content import RunRecord
 from ladcli.evaluate.report.reading.method import Method, Part
-from ladcli.evaluate.report.reading.probes import read_probe
+from ladcli.runs.probe_file import read_probe
 from tests.evaluate.report.markup import Node, parse
 from tests.evaluate.report.runs import NOTES, method, probe_arrays, write_probe
 

@@ -12,7 +12,7 @@ from ladcli.evaluate.report.parts.changed import changed_section, most_changed
 from ladcli.evaluate.report.reading.entry import Entry
 from ladcli.evaluate.report.reading.judging import ImageLoss
 from ladcli.evaluate.results import Results
-from ladcli.evaluate.thresholds import ScoreThresholds, Threshold
+from ladcli.runs.score_thresholds import ScoreThresholds, Threshold
 from tests.evaluate.random_sets import RandomSet
 from tests.evaluate.report.markup import Node, parse
 from tests.evaluate.report.runs import measured_result, plain_result

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.report.parts.heading import heading, method_of
 from ladcli.evaluate.report.reading.content import RunRecord, SetResult
 from ladcli.recipe import load_recipe
 from ladcli.recipe.options import option_keys
+from ladcli.runs.coco_numbers import CocoMetrics
 from tests.evaluate.report.markup import Node, parse, rows_of
 from tests.evaluate.report.runs import NOTES
 

@@ -21,7 +21,7 @@ from ladcli.evaluate.report.parts.loss_photo import (
 from ladcli.evaluate.report.reading.content import SetResult, Truth
 from ladcli.evaluate.report.reading.judging import image_losses, judge
 from ladcli.evaluate.results import Results
-from ladcli.evaluate.thresholds import DEFAULT_SCORE
+from ladcli.runs.score_thresholds import DEFAULT_SCORE
 from tests.evaluate.report.markup import Node, parse
 from tests.evaluate.scenes import scene
 

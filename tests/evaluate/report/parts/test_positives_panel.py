@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ladcli.evaluate.report.parts.positives_panel import boxes_of, positives_panel
-from ladcli.evaluate.report.reading.probes import Probe, read_probe
+from ladcli.runs.probe_file import Probe, read_probe
 from tests.evaluate.report.markup import Node, parse
 from tests.evaluate.report.runs import write_probe
 

@@ -7,7 +7,7 @@ import pytest
 from ladcli.evaluate.report.html import join
 from ladcli.evaluate.report.parts.tide_scores import tide_scores
 from ladcli.evaluate.report.reading.entry import Entry
-from ladcli.evaluate.tide import TideThresholds
+from ladcli.runs.tide_numbers import TideThresholds
 from tests.evaluate.report.markup import Node, drawing_of, figures, legend_of, parse, table_of
 from tests.evaluate.report.runs import plain_result, random_entry
 

@@ -7,7 +7,7 @@ from PIL import Image
 from ladcli.evaluate.report.parts.worst import worst_images, worst_section
 from ladcli.evaluate.report.reading.content import SetResult, Truth
 from ladcli.evaluate.report.reading.judging import ImageLoss, judge
-from ladcli.evaluate.thresholds import ScoreThresholds, Threshold
+from ladcli.runs.score_thresholds import ScoreThresholds, Threshold
 from tests.evaluate.random_sets import CASES
 from tests.evaluate.report.markup import parse
 from tests.evaluate.scenes import scene

@@ -10,7 +10,7 @@ from ladcli.evaluate.matching import IGNORED, RIGHT, match
 from ladcli.evaluate.report.reading.content import SetResult, Truth
 from ladcli.evaluate.report.reading.judging import ImageLoss, Judged, image_losses, judge
 from ladcli.evaluate.results import Results
-from ladcli.evaluate.thresholds import DEFAULT_SCORE, ScoreThresholds, Threshold
+from ladcli.runs.score_thresholds import DEFAULT_SCORE, ScoreThresholds, Threshold
 from tests.evaluate.random_sets import CASES
 from tests.evaluate.scenes import scene
 

@@ -11,10 +11,13 @@ from ladcli.data.coco_json import read_coco
 from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.images_seen import ImagesSeen
 from ladcli.evaluate.report.reading.content import SetResult, Truth
-from ladcli.evaluate.report.reading.measure import STATS, measure_set
+from ladcli.evaluate.report.reading.measure import measure_set
 from ladcli.evaluate.results import load_results
-from ladcli.evaluate.thresholds import ScoreThresholds, Threshold
 from ladcli.evaluate.tide import tide_errors
+from ladcli.runs.coco_numbers import STATS
+from ladcli.runs.evaluation_folder import EvaluationFolder
+from ladcli.runs.metrics_file import metrics_content
+from ladcli.runs.score_thresholds import ScoreThresholds, Threshold
 from tests.evaluate.report.runs import write_evaluation
 from tests.stages.tiny import change_json
 
@@ -28,12 +31,13 @@ def truth(data: Path) -> Truth:
 
 @pytest.fixture
 def folder(truth: Truth, tmp_path: Path) -> Path:
-    write_evaluation(tmp_path, truth.annotations)
-    return tmp_path
+    folder = tmp_path / "model/val"
+    write_evaluation(folder, truth.annotations)
+    return folder
 
 
 def measure(folder: Path, truth: Truth | None) -> SetResult:
-    return measure_set(folder, network="model", split="val", truth=truth)
+    return measure_set(EvaluationFolder(folder), truth=truth)
 
 
 def test_numbers_are_those_that_were_recorded(folder: Path, truth: Truth) -> None:
@@ -51,7 +55,7 @@ def test_numbers_are_those_that_were_recorded(folder: Path, truth: Truth) -> Non
 
 
 def test_without_ground_truth_the_recorded_numbers_are_shown(folder: Path) -> None:
-    found = measure_set(folder, network="a", split="val", truth=None, why_not="no such folder")
+    found = measure_set(EvaluationFolder(folder), truth=None, why_not="no such folder")
     assert found.metrics is not None
     assert found.metrics.stats["AP"] is not None
     assert found.metrics.per_class["disc"]["AP50"] is not None
@@ -82,7 +86,8 @@ def test_skipped_images_are_left_out_and_told(folder: Path, truth: Truth) -> Non
     part = images.part_of(truth.annotations)
     metrics = coco_metrics(part, load_results(folder / "predictions.json", part))
     change_json(
-        folder / "metrics.json", lambda m: m.update({**metrics.to_json(), **images.to_json()})
+        folder / "metrics.json",
+        lambda m: m.update(metrics_content(metrics, measured=images.measured, skipped=(skipped,))),
     )
     found = measure(folder, truth)
     assert found.metrics == metrics
@@ -153,10 +158,10 @@ def test_thresholds_are_those_of_the_validation_set_whatever_set_is_shown(
         )
     for known in (truth, None):
         for split in ("val", "test"):
-            found = measure_set(tmp_path / split, network="model", split=split, truth=known)
+            found = measure_set(EvaluationFolder(tmp_path / split), truth=known)
             assert found.thresholds == THRESHOLDS
     (tmp_path / "val/metrics.json").unlink()
-    found = measure_set(tmp_path / "test", network="model", split="test", truth=truth)
+    found = measure_set(EvaluationFolder(tmp_path / "test"), truth=truth)
     assert found.thresholds is None
     assert found.remarks == ()
 
@@ -167,6 +172,6 @@ def test_thresholds_are_those_of_the_validation_set_whatever_set_is_shown(
 def test_damaged_thresholds_are_none(truth: Truth, tmp_path: Path, stored: object) -> None:
     write_evaluation(tmp_path / "val", truth.annotations)
     change_json(tmp_path / "val/metrics.json", lambda c: c.update(thresholds=stored))
-    found = measure_set(tmp_path / "val", network="model", split="val", truth=truth)
+    found = measure_set(EvaluationFolder(tmp_path / "val"), truth=truth)
     assert found.thresholds is None
     assert found.metrics is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ladcli.evaluate.run_folders import MethodResults, find_results
+from ladcli.runs.find_results import MethodResults, find_results
 from tests.evaluate.compared import write_results, write_run
 from tests.refusals import refusal_of
 

@@ -1,15 +1,19 @@
-"""Reading ``probes/epoch_NNN.npz``: how a few fixed images were assigned at one moment."""
+"""Probe files: how a few fixed training images were assigned at one moment, as ``.npz``."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ladcli.errors import UserError
+from ladcli.files import atomic_path
+
+#: Arrays of one image, by name.
+Record = dict[str, np.ndarray]
 
 #: Whose prices decided: the student's own, or a teacher's.
 SOURCES = ("own", "teacher")
@@ -48,6 +52,31 @@ class Probe:
     gt_box: np.ndarray  # [N, 4] xyxy, input pixels
     gt_label: np.ndarray  # [N] int64
     decisions: Mapping[str, Decisions]  # by source; no teacher where there is none
+
+
+def save_probe(
+    path: Path, records: Sequence[Record], *, epoch: int, step: int, names: Mapping[str, np.ndarray]
+) -> None:
+    """Write the records of several images as one ``.npz`` file, atomically.
+
+    Boxes of all images come end to end, ``gt_image`` names the image of each; positives likewise,
+    with ``…_positive_image`` and ``…_positive_gt`` (a row among all boxes).
+
+    Args:
+        names: arrays [P] that tell the images, such as ``image_id``.
+    """
+    num_gt = [len(record["gt_box"]) for record in records]
+    first_gt = np.concatenate([[0], np.cumsum(num_gt)])[:-1]
+    shared = set(records[0]).intersection(*map(set, records))
+    arrays = {key: np.concatenate([r[key] for r in records]) for key in sorted(shared)}
+    arrays["gt_image"] = np.repeat(np.arange(len(records)), num_gt)
+    for key in [k for k in arrays if k.endswith("_positive_gt")]:
+        count = [len(record[key]) for record in records]
+        arrays[key] = arrays[key] + np.repeat(first_gt, count)
+        arrays[key.replace("_gt", "_image")] = np.repeat(np.arange(len(records)), count)
+    arrays |= {"epoch": np.array(epoch), "step": np.array(step), **names}
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def read_probe(path: Path) -> Probe:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.engine.run_directory import FREE_KEYS, RunDirectory
+from ladcli.runs.run_directory import FREE_KEYS, RunDirectory
 from ladcli.errors import UserError
 from ladcli.recipe import Recipe, flat, load_recipe, update_recipe
 from tests.refusals import refusal_of
@@ -35,8 +35,8 @@ def test_files_lie_where_the_design_says(tmp_path: Path) -> None:
     assert run.state == tmp_path / "checkpoints/state.pt"
     assert run.checkpoint("last") == tmp_path / "checkpoints/model/last.pt"
     assert run.checkpoint("best", "a") == tmp_path / "checkpoints/a/best.pt"
-    assert run.evaluation("val") == tmp_path / "eval/model/val"
-    assert run.evaluation("test", "b") == tmp_path / "eval/b/test"
+    assert run.evaluation("val").path == tmp_path / "eval/model/val"
+    assert run.evaluation("test", "b").path == tmp_path / "eval/b/test"
 
 
 def test_a_new_or_empty_folder_is_free(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ladcli.engine.interrupt import last_words
 from ladcli.errors import UserError
 from ladcli.files import require_writable, write_json, writing_to
+from ladcli.last_words import last_words
 from ladcli.outputs import NO_INPUTS, Inputs, Layout
 from ladcli.recipe import Given, flat, save_recipe
 from ladcli.recipe.flags import option_value, shown_value
@@ -31,25 +31,30 @@ from ladcli.recognize import (
     is_results,
     is_stage_label,
 )
+from ladcli.runs import names
+from ladcli.runs.evaluation_folder import EvaluationFolder
 
 #: What a run may hold; `--overwrite` removes these and nothing else.
 LAYOUT = Layout(
     {
-        "recipe.yaml": is_recipe,
-        "run.json": is_notes,
-        "stage.json": is_stage_label,
-        "metrics.jsonl": is_log,
-        "report.html": is_page,
-        "checkpoints/state.pt": is_checkpoint,
-        "checkpoints/*/last.pt": is_checkpoint,
-        "checkpoints/*/best.pt": is_checkpoint,
-        "checkpoints/*/previous_best.pt": is_checkpoint,
-        "eval/*/*/predictions.json": is_results,
-        "eval/*/*/metrics.json": is_metrics,
-        "probes/epoch_*.npz": is_probe,
-        "tensorboard/events.out.tfevents.*": is_event_log,
+        names.RECIPE: is_recipe,
+        names.NOTES: is_notes,
+        names.STAGE_LABEL: is_stage_label,
+        names.LOG: is_log,
+        names.REPORT: is_page,
+        f"{names.CHECKPOINTS}/{names.STATE}": is_checkpoint,
+        **{
+            f"{names.CHECKPOINTS}/*/{names.checkpoint_file(name)}": is_checkpoint
+            for name in (names.LAST, names.BEST, names.PREVIOUS_BEST)
+        },
+        f"{names.EVALUATIONS}/*/*/{names.PREDICTIONS}": is_results,
+        f"{names.EVALUATIONS}/*/*/{names.METRICS}": is_metrics,
+        f"{names.PROBES}/{names.probe_file('*')}": is_probe,
+        f"{names.TENSORBOARD}/events.out.tfevents.*": is_event_log,
     }
 )
+#: Sets that come first where all that were evaluated are listed.
+_FIRST_SETS = ("val", "test", "train")
 #: Options that may differ between a run and its continuation: they do not change the result, or
 #: (the last) are what a run that stopped at a bad image is told to go on with.
 FREE_KEYS = (
@@ -87,35 +92,78 @@ class RunDirectory:
 
     @property
     def recipe(self) -> Path:
-        return self.root / "recipe.yaml"
+        return self.root / names.RECIPE
 
     @property
     def notes(self) -> Path:
-        return self.root / "run.json"
+        return self.root / names.NOTES
 
     @property
     def metrics(self) -> Path:
-        return self.root / "metrics.jsonl"
+        return self.root / names.LOG
 
     @property
     def state(self) -> Path:
-        return self.root / "checkpoints" / "state.pt"
+        return self.root / names.CHECKPOINTS / names.STATE
 
     @property
-    def probes(self) -> Path:
-        return self.root / "probes"
+    def report(self) -> Path:
+        """The page of this run alone."""
+        return self.root / names.REPORT
 
     @property
     def tensorboard(self) -> Path:
-        return self.root / "tensorboard"
+        return self.root / names.TENSORBOARD
 
-    def checkpoint(self, name: str, net: str = "model") -> Path:
+    def checkpoint(self, name: str, net: str = names.ONLY_NETWORK) -> Path:
         """``last`` or ``best`` of a network."""
-        return self.root / "checkpoints" / net / f"{name}.pt"
+        return self.root / names.CHECKPOINTS / net / names.checkpoint_file(name)
 
-    def evaluation(self, split: str, net: str = "model") -> Path:
-        """Folder of the predictions and metrics on one set."""
-        return self.root / "eval" / net / split
+    def first_checkpoint(self) -> Path:
+        """The last checkpoint of a network of the run; where there is none, how one is called."""
+        any_network = self.checkpoint(names.LAST, "*").relative_to(self.root)
+        found = sorted(self.root.glob(str(any_network)))
+        return found[0] if found else self.checkpoint(names.LAST, "NETWORK")
+
+    @staticmethod
+    def around(checkpoint: Path) -> RunDirectory | None:
+        """The run that ``checkpoints/NET/NAME.pt`` lies in, judged by its place alone."""
+        folder = checkpoint.absolute().parent.parent
+        return RunDirectory(folder.parent) if folder.name == names.CHECKPOINTS else None
+
+    def evaluation(self, split: str, net: str = names.ONLY_NETWORK) -> EvaluationFolder:
+        """Where the predictions and metrics on one set lie."""
+        return EvaluationFolder(self.root / names.EVALUATIONS / net / split)
+
+    def detected(self, net: str) -> list[EvaluationFolder]:
+        """The evaluations of a network whose detections are there, by the name of the set."""
+        found = (self.root / names.EVALUATIONS / net).glob(f"*/{names.PREDICTIONS}")
+        return sorted(
+            (EvaluationFolder(path.parent) for path in found), key=lambda one: one.set_name
+        )
+
+    def evaluated_networks(self) -> list[str]:
+        """The networks that have a folder of results, by name."""
+        found = (self.root / names.EVALUATIONS).glob("*")
+        return sorted(path.name for path in found if path.is_dir())
+
+    def evaluations(self) -> list[EvaluationFolder]:
+        """Those that hold results, val and test first."""
+        found = map(EvaluationFolder, (self.root / names.EVALUATIONS).glob("*/*"))
+        order = {name: place for place, name in enumerate(_FIRST_SETS)}
+        return sorted(
+            (one for one in found if one.holds_results()),
+            key=lambda one: (order.get(one.set_name, len(order)), one.set_name, one.network),
+        )
+
+    def probe(self, epoch: int) -> Path:
+        """The probes that are taken after so many epochs."""
+        return self.root / names.PROBES / names.probe_file(epoch)
+
+    def probe_files(self) -> list[Path]:
+        """Those that are there, by ascending epoch."""
+        found = (self.root / names.PROBES).glob(names.probe_file("*"))
+        return sorted(found, key=lambda path: (len(path.name), path.name))
 
     def read_notes(self) -> dict[str, Any]:
         """`run.json`, or nothing where there is none."""
@@ -262,6 +310,11 @@ class RunDirectory:
     def _clear(self) -> None:
         with writing_to(self.root):
             LAYOUT.clear(self.root)
+
+
+def network_of(checkpoint: Path) -> str:
+    """The network that ``checkpoints/NET/NAME.pt`` is of, judged by its place alone."""
+    return checkpoint.absolute().parent.name
 
 
 def _versions() -> dict[str, str]:

@@ -16,11 +16,10 @@ from ladcli.files import expand_user
 from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.evaluation_folder import EvaluationFolder
+from ladcli.runs.names import LAST, ONLY_NETWORK, PREDICTIONS
+from ladcli.runs.run_directory import RunDirectory
 
-#: The network of a run that trained one.
-ONLY_NETWORK = "model"
-#: What `lad eval` calls a results file.
-PREDICTIONS = "predictions.json"
 #: Options in which runs of one method may differ.
 _NOT_THE_METHOD = {
     "train": {"seed", "device", "log_every", "save_every_minutes", "tensorboard", "probe_images"},
@@ -85,23 +84,24 @@ def find_results(given: Sequence[str], *, split: str, network: str | None) -> li
 
 def _find(text: str, *, split: str, network: str | None) -> ResultsOf:
     name, path = _split_name(text)
-    if (path / PREDICTIONS).is_file():  # what `lad eval --out` wrote
-        path /= PREDICTIONS
+    if EvaluationFolder(path).predictions.is_file():  # what `lad eval --out` wrote
+        path = EvaluationFolder(path).predictions
     if path.is_file():
         return ResultsOf(text, path, None, name or _file_name(path), name or str(path.resolve()))
     if not path.is_dir():
         raise UserError(f"{path}: no such run folder or results file")
-    net, folder = _network_of(path, network)
-    predictions = folder / split / PREDICTIONS
+    run = RunDirectory(path)
+    net = _network_of(run, network)
+    predictions = run.evaluation(split, net).predictions
     if not predictions.exists():
-        known = sorted(p.parent.name for p in folder.glob(f"*/{PREDICTIONS}"))
+        known = [one.set_name for one in run.detected(net)]
         raise UserError(
             f"{path}: has no results on the set {split} (there are {', '.join(known) or 'none'}); "
             "choose another --split, or make them with "
-            f"lad eval --checkpoint {path}/checkpoints/{net}/last.pt and --split SET or "
+            f"lad eval --checkpoint {run.checkpoint(LAST, net)} and --split SET or "
             "--annotations FILE"
         )
-    recipe = load_recipe(path / "recipe.yaml") if (path / "recipe.yaml").exists() else None
+    recipe = load_recipe(run.recipe) if run.recipe.exists() else None
     title = name or _short_name(path) + ("" if net == ONLY_NETWORK else f"/{net}")
     method = str(path.resolve()) if recipe is None else f"{_recipe_digest(recipe)}/{net}"
     return ResultsOf(text, predictions, recipe, title, name or method, (path, net))
@@ -120,22 +120,22 @@ def _split_name(text: str) -> tuple[str | None, Path]:
     return (name, Path(expand_user(path))) if named else (None, Path(expand_user(text)))
 
 
-def _network_of(run: Path, wanted: str | None) -> tuple[str, Path]:
-    """Name and results folder of the network of a run that is meant.
+def _network_of(run: RunDirectory, wanted: str | None) -> str:
+    """The network of a run that is meant.
 
     A run that trained one network has no other; of two, one must be chosen.
     """
-    known = sorted(p.name for p in (run / "eval").glob("*") if p.is_dir())
+    known = run.evaluated_networks()
     if not known:
-        raise UserError(f"{run}: holds no evaluation; make one with lad eval")
+        raise UserError(f"{run.root}: holds no evaluation; make one with lad eval")
     if known == [ONLY_NETWORK]:
         wanted = ONLY_NETWORK
     elif wanted is None and len(known) == 1:
         wanted = known[0]
     if wanted in known:
-        return wanted, run / "eval" / wanted
+        return wanted
     networks = " and ".join(f"network {name}" for name in known)
-    raise UserError(f"{run}: has results of {networks}; choose one with --network")
+    raise UserError(f"{run.root}: has results of {networks}; choose one with --network")
 
 
 def _recipe_digest(recipe: Recipe) -> str:

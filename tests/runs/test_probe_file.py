@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ladcli.errors import UserError
-from ladcli.evaluate.report.reading.probes import read_probe
+from ladcli.runs.probe_file import read_probe
 from tests.evaluate.report.runs import probe_arrays, write_probe
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.data import json_text
-from ladcli.data.json_text import read_json
+from ladcli import json_text
 from ladcli.errors import UserError
+from ladcli.json_text import read_json
 from tests.refusals import refusal_of
 
 
@@ -55,7 +55,7 @@ def test_packed_with_gzip(tmp_path: Path) -> None:
 
 
 def test_trap_is_not_unfolded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ladcli.data.json_text._MAX_UNPACKED", 100)
+    monkeypatch.setattr("ladcli.json_text._MAX_UNPACKED", 100)
     with pytest.raises(UserError, match="unfolds to more than"):
         read_json(written(tmp_path, gzip.compress(b" " * 101)))
     assert read_json(written(tmp_path, gzip.compress(b"[1]" + b" " * 97))) == [1]

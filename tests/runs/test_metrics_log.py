@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ladcli.engine.metrics_log import MetricsLog, read_metrics, scan_metrics
+from ladcli.runs.metrics_log import MetricsLog, read_metrics, scan_metrics
 from ladcli.errors import UserError
 from tests.refusals import refusal_of
 
