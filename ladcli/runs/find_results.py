@@ -51,6 +51,10 @@ class MethodResults:
     name: str
     results: tuple[ResultsOf, ...]
 
+    def runs(self) -> list[tuple[Path, str]]:
+        """Folder and network of each; bare results files have none."""
+        return [one.run for one in self.results if one.run is not None]
+
 
 def find_results(given: Sequence[str], *, split: str, network: str | None) -> list[MethodResults]:
     """The methods that the command line names, in its order.

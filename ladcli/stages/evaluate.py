@@ -15,9 +15,8 @@ from ladcli.detector.model import Detector
 from ladcli.engine.device import choose_device
 from ladcli.engine.inference import detect_all
 from ladcli.errors import UserError
-from ladcli.evaluate.coco import metrics_of
 from ladcli.evaluate.images_seen import ImagesSeen
-from ladcli.evaluate.matching import match
+from ladcli.evaluate.measurements import Measurement, Measurements
 from ladcli.evaluate.pycocotools_engine import EngineOptions, chosen_metrics
 from ladcli.evaluate.results import detections_to_results, load_results, save_results
 from ladcli.evaluate.thresholds import VALIDATION, score_thresholds
@@ -68,6 +67,7 @@ def evaluate_checkpoint(
     quiet: bool = False,
     tide: TideOptions | None = None,
     engine: EngineOptions = EngineOptions(),
+    measurements: Measurements | None = None,
 ) -> Evaluation:
     """Run a checkpoint over a set and measure it.
 
@@ -82,6 +82,7 @@ def evaluate_checkpoint(
         views: see every image so; by default once, as the network was trained.
         tide: look for TIDE's errors too, in this way.
         engine: who computes the COCO numbers; score thresholds are ours with either.
+        measurements: keeps what was matched, for whoever measures these detections next.
 
     Raises:
         UserError: the checkpoint is unsound or knows other classes than the set.
@@ -112,6 +113,7 @@ def evaluate_checkpoint(
         quiet=quiet,
         tide=tide,
         engine=engine,
+        measurements=measurements,
     )
     own_folder = RunDirectory.around(checkpoint) is not None and (
         folder.resolve() == default_folder(checkpoint, where.name).resolve()
@@ -154,6 +156,7 @@ def evaluate_detector(
     quiet: bool = False,
     tide: TideOptions | None = None,
     engine: EngineOptions = EngineOptions(),
+    measurements: Measurements | None = None,
 ) -> Evaluation:
     """Run a network over a set; write ``predictions.json`` and ``metrics.json`` to ``folder``.
 
@@ -183,19 +186,21 @@ def evaluate_detector(
     )
     # Measured from the file, so that anyone who measures the file finds the same numbers.
     results = load_results(written.predictions, seen)
-    matching = match(seen, results)
-    metrics, verified = chosen_metrics(metrics_of(matching), seen, results, engine)
+    measured = Measurement(seen, images, results)
+    metrics, verified = chosen_metrics(measured.metrics, seen, results, engine)
     evaluation = Evaluation(
         metrics,
         folder,
         where.index.notes + images.notes(where.truth),
         tide_errors(seen, results, tide) if tide else None,
-        score_thresholds(matching) if where.name == VALIDATION else None,
+        score_thresholds(measured.matching) if where.name == VALIDATION else None,
         images=images,
         engine=engine.engine,
         verified=verified,
     )
     write_json(written.metrics, evaluation.to_json())
+    if measurements is not None:
+        measurements.keep(written.predictions, where.truth, measured)
     return evaluation
 
 

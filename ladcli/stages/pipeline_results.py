@@ -12,6 +12,7 @@ from ladcli.engine.interrupt import wishes_inside
 from ladcli.engine.progress import announce
 from ladcli.errors import Interrupted, UserError
 from ladcli.evaluate.comparison import ComparisonResult
+from ladcli.evaluate.measurements import Measurements
 from ladcli.evaluate.summary import Measured
 from ladcli.files import require_writable, write_json
 from ladcli.outputs import refuse_inputs, require_replaceable, require_whole_folder
@@ -118,7 +119,8 @@ def measure_pipeline(
     Raises:
         Interrupted: the user asked to stop; trained networks are measured anew next time.
     """
-    measured = _measure(pipeline, runs, recipes, times, quiet=quiet)
+    matched = Measurements()
+    measured = _measure(pipeline, runs, recipes, times, matched, quiet=quiet)
     rows = [
         {
             "run": m.run,
@@ -139,7 +141,8 @@ def measure_pipeline(
             continue
         page = folder.comparison_page(split)
         try:
-            found = compare_methods(methods, CompareOptions(split=split, quiet=quiet), page=page)
+            options = CompareOptions(split=split, quiet=quiet)
+            found = compare_methods(methods, options, page=page, measurements=matched)
         except UserError as error:  # stages with data of their own
             announce(f"note: no comparison on {split}: {error}", quiet=quiet)
             continue
@@ -166,6 +169,7 @@ def _measure(
     runs: Sequence[PipelineRun],
     recipes: Mapping[str, Recipe],
     times: PipelineTime | None,
+    matched: Measurements,
     *,
     quiet: bool,
 ) -> list[Measured]:
@@ -190,6 +194,7 @@ def _measure(
                 opened = open_evaluation_set(recipe.data, split)
                 assert opened is not None  # required sets raise
                 sets[key] = opened
+                matched.know_truth(opened.truth.path, opened.truth)
             evaluation = evaluate_checkpoint(
                 run.checkpoint(network),
                 sets[key],
@@ -200,6 +205,7 @@ def _measure(
                 workers=recipe.data.workers,
                 skip_bad_images=recipe.data.skip_bad_images,
                 quiet=quiet,
+                measurements=matched,
             )
             for note in evaluation.notes:
                 if note not in notes:

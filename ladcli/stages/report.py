@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ladcli.errors import UserError
+from ladcli.evaluate.measurements import Measurements
 from ladcli.evaluate.report.comparison_page import comparison_page
 from ladcli.evaluate.report.html import Html
 from ladcli.evaluate.report.parts.learning import logged_networks
@@ -16,6 +17,7 @@ from ladcli.evaluate.report.run_page import run_page
 from ladcli.files import write_text
 from ladcli.outputs import require_replaceable
 from ladcli.recognize import is_page
+from ladcli.runs.find_results import MethodResults
 from ladcli.runs.run_directory import RunDirectory
 from ladcli.stages.run_records import read_runs
 from ladcli.stages.truths import Truths
@@ -67,16 +69,14 @@ def report(
     return _write(target, page, records)
 
 
-@dataclass(frozen=True)
-class MethodRuns:
-    """A method to compare: its name, and the folder and the network of each of its runs."""
-
-    name: str
-    runs: tuple[tuple[Path, str], ...]
+def run_folders(methods: Sequence[MethodResults]) -> list[Path]:
+    """The run folders behind the results of methods, each once."""
+    return list(dict.fromkeys(folder for method in methods for folder, _ in method.runs()))
 
 
 def compare_report(
-    methods: Sequence[MethodRuns],
+    methods: Sequence[MethodResults],
+    measurements: Measurements,
     *,
     set_name: str,
     data: Path | None = None,
@@ -87,7 +87,8 @@ def compare_report(
     """Write the page of a comparison on one set; runs of a method are averaged.
 
     Args:
-        methods: the first one is what the others are compared with.
+        methods: of run folders; the first one is what the others are compared with.
+        measurements: of their results, as far as they were made.
         set_name: the evaluated set.
         data: data folder with the ground truth, instead of what each run's recipe names.
         annotations: the ground truth itself, wherever it is.
@@ -97,17 +98,19 @@ def compare_report(
     Raises:
         UserError: as `report`.
     """
-    folders = list(dict.fromkeys(folder for method in methods for folder, _ in method.runs))
+    folders = run_folders(methods)
     target = page_target(folders, out)
     compared = {
         RunDirectory(folder).evaluation(set_name, net)
         for method in methods
-        for folder, net in method.runs
+        for folder, net in method.runs()
     }
-    records = read_runs(folders, Truths(data, annotations), lambda found: found in compared)
+    records = read_runs(
+        folders, Truths(data, annotations, measurements), lambda found: found in compared
+    )
     by_folder = dict(zip(folders, records, strict=True))
     shown = [
-        Method(method.name, tuple(Part(by_folder[folder], net) for folder, net in method.runs))
+        Method(method.name, tuple(Part(by_folder[folder], net) for folder, net in method.runs()))
         for method in methods
     ]
     return _write(target, comparison_page(shown, extra=extra), records)

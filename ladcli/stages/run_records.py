@@ -107,4 +107,4 @@ def _read_probes(run: RunDirectory, remarks: list[str]) -> list[Probe]:
 
 def _measure(folder: EvaluationFolder, recipe: Recipe | None, truths: Truths) -> SetResult:
     truth, why_not = truths.find(recipe, folder.set_name)
-    return measure_set(folder, truth=truth, why_not=why_not)
+    return measure_set(folder, truths.measurements, truth=truth, why_not=why_not)

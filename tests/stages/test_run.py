@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,8 +9,11 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
+from ladcli.data.coco_json import CocoFile
 from ladcli.detector.checkpoint import load_checkpoint
 from ladcli.errors import BadImageError, Interrupted, UserError
+from ladcli.evaluate import measurements
+from ladcli.evaluate.results import Results
 from ladcli.evaluate.summary import Measured, summary_table
 from ladcli.recipe.pipeline import Pipeline, load_pipeline
 from ladcli.stages.pipeline_plan import PipelineOptions
@@ -93,6 +97,29 @@ def test_every_network_is_measured_in_the_order_of_the_stages(
         checkpoint = out / m.run / "checkpoints/model/last.pt"
         assert stored.pop("thresholds") == load_checkpoint(checkpoint).thresholds
         assert stored == m.metrics.to_json()
+
+
+def test_every_network_is_matched_once(
+    finished: tuple[Pipeline, Path, list[Measured]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measuring, comparing and drawing the page take the same matching."""
+    what, out, before = finished
+    matched: Counter[str] = Counter()
+    for name in ("match", "tide_errors"):
+        original = getattr(measurements, name)
+
+        def counting(
+            truth: CocoFile, results: Results, name: str = name, original: Any = original
+        ) -> Any:
+            matched[name] += 1
+            return original(truth, results)
+
+        monkeypatch.setattr(measurements, name, counting)
+    page = (out / "comparison-val.html").read_bytes()
+    again = run(what, out)
+    assert [m.metrics for m in again] == [m.metrics for m in before]
+    assert matched == {"match": len(before), "tide_errors": len(before)}
+    assert (out / "comparison-val.html").read_bytes() == page
 
 
 def test_every_run_has_a_folder_of_its_own(

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from ladcli.errors import UserError
-from ladcli.evaluate.coco import IOU_50, IOU_75, metrics_of
-from ladcli.evaluate.images_seen import images_behind, recorded_note
-from ladcli.evaluate.matching import match
+from ladcli.evaluate.coco import IOU_50, IOU_75
+from ladcli.evaluate.images_seen import recorded_note
+from ladcli.evaluate.measurements import Measurement, Measurements
 from ladcli.evaluate.report.reading.content import SetResult, Truth
 from ladcli.evaluate.report.reading.precision_recall import precision_curves
-from ladcli.evaluate.results import load_results
 from ladcli.evaluate.thresholds import VALIDATION
-from ladcli.evaluate.tide import tide_errors
 from ladcli.runs.coco_numbers import CocoMetrics
 from ladcli.runs.evaluation_folder import EvaluationFolder
 from ladcli.runs.metrics_file import read_recorded, stored_thresholds
-from ladcli.runs.names import METRICS
+from ladcli.runs.names import METRICS, PREDICTIONS
 
 #: Numbers that differ by more were measured on something else.
 _SAME = 1e-6
 
 
 def measure_set(
-    folder: EvaluationFolder, *, truth: Truth | None, why_not: str | None = None
+    folder: EvaluationFolder,
+    measurements: Measurements,
+    *,
+    truth: Truth | None,
+    why_not: str | None = None,
 ) -> SetResult:
     """What a network reached on a set, measured anew where that is possible.
 
     Args:
         folder: of a run; holds detections, their metrics, or both.
+        measurements: those that were made already, and where this one is kept.
         truth: its ground truth, or None where it was not found.
         why_not: then the reason, for the reader.
 
@@ -51,7 +54,13 @@ def measure_set(
         remarks.append(f"{detections}: no such file; the numbers are as recorded.")
     else:
         try:
-            found = _measured(detections, network, split, truth, recorded.metrics, remarks)
+            measurement = measurements.of(detections, truth.annotations)
+            if _differ(measurement.metrics, recorded.metrics):
+                remarks.append(
+                    f"{folder.path}: {METRICS} holds other numbers than {PREDICTIONS} gives with "
+                    f"{truth.annotations.path}; shown is what it gives."
+                )
+            found = _measured(measurement, network, split, truth, remarks)
             return replace(found, thresholds=thresholds)
         except UserError as error:
             remarks.append(f"{error}. The numbers are as recorded.")
@@ -68,38 +77,26 @@ def measure_set(
 
 
 def _measured(
-    path: Path,
-    network: str,
-    split: str,
-    truth: Truth,
-    recorded: CocoMetrics | None,
-    remarks: list[str],
+    found: Measurement, network: str, split: str, truth: Truth, remarks: Sequence[str]
 ) -> SetResult:
-    results = load_results(path, truth.annotations)
-    images = images_behind(path, truth.annotations, results)
-    skipping = images.notes(truth.annotations)
-    truth = replace(truth, annotations=images.part_of(truth.annotations))
-    matching = match(truth.annotations, results)
-    metrics = metrics_of(matching)
-    if recorded is not None and _differ(metrics.stats["AP"], recorded.stats["AP"]):
-        remarks = [
-            *remarks,
-            f"{path.parent}: {METRICS} holds other numbers than {path.name} gives with "
-            f"{truth.annotations.path}; shown is what it gives.",
-        ]
+    skipping = found.images.notes(truth.annotations)
     return SetResult(
         network,
         split,
-        metrics,
-        tide_errors(truth.annotations, results).entries[0],
-        np.stack([precision_curves(matching, t) for t in (IOU_50, IOU_75)]),
-        truth,
-        results,
-        (*remarks, *results.notes, *skipping),
+        found.metrics,
+        found.tide.entries[0],
+        np.stack([precision_curves(found.matching, t) for t in (IOU_50, IOU_75)]),
+        replace(truth, annotations=found.truth),
+        found.results,
+        (*remarks, *found.results.notes, *skipping),
     )
 
 
-def _differ(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return one is not other
-    return abs(one - other) > _SAME
+def _differ(one: CocoMetrics, other: CocoMetrics | None) -> bool:
+    """Whether AP was recorded, and is another one."""
+    if other is None:
+        return False
+    mine, recorded = one.stats["AP"], other.stats["AP"]
+    if mine is None or recorded is None:
+        return mine is not recorded
+    return abs(mine - recorded) > _SAME

@@ -10,6 +10,7 @@ import pytest
 from ladcli.data.coco_json import read_coco
 from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.images_seen import ImagesSeen
+from ladcli.evaluate.measurements import Measurements
 from ladcli.evaluate.report.reading.content import SetResult, Truth
 from ladcli.evaluate.report.reading.measure import measure_set
 from ladcli.evaluate.results import load_results
@@ -37,7 +38,7 @@ def folder(truth: Truth, tmp_path: Path) -> Path:
 
 
 def measure(folder: Path, truth: Truth | None) -> SetResult:
-    return measure_set(EvaluationFolder(folder), truth=truth)
+    return measure_set(EvaluationFolder(folder), Measurements(), truth=truth)
 
 
 def test_numbers_are_those_that_were_recorded(folder: Path, truth: Truth) -> None:
@@ -55,7 +56,9 @@ def test_numbers_are_those_that_were_recorded(folder: Path, truth: Truth) -> Non
 
 
 def test_without_ground_truth_the_recorded_numbers_are_shown(folder: Path) -> None:
-    found = measure_set(EvaluationFolder(folder), truth=None, why_not="no such folder")
+    found = measure_set(
+        EvaluationFolder(folder), Measurements(), truth=None, why_not="no such folder"
+    )
     assert found.metrics is not None
     assert found.metrics.stats["AP"] is not None
     assert found.metrics.per_class["disc"]["AP50"] is not None
@@ -158,10 +161,10 @@ def test_thresholds_are_those_of_the_validation_set_whatever_set_is_shown(
         )
     for known in (truth, None):
         for split in ("val", "test"):
-            found = measure_set(EvaluationFolder(tmp_path / split), truth=known)
+            found = measure_set(EvaluationFolder(tmp_path / split), Measurements(), truth=known)
             assert found.thresholds == THRESHOLDS
     (tmp_path / "val/metrics.json").unlink()
-    found = measure_set(EvaluationFolder(tmp_path / "test"), truth=truth)
+    found = measure_set(EvaluationFolder(tmp_path / "test"), Measurements(), truth=truth)
     assert found.thresholds is None
     assert found.remarks == ()
 
@@ -172,6 +175,6 @@ def test_thresholds_are_those_of_the_validation_set_whatever_set_is_shown(
 def test_damaged_thresholds_are_none(truth: Truth, tmp_path: Path, stored: object) -> None:
     write_evaluation(tmp_path / "val", truth.annotations)
     change_json(tmp_path / "val/metrics.json", lambda c: c.update(thresholds=stored))
-    found = measure_set(EvaluationFolder(tmp_path / "val"), truth=truth)
+    found = measure_set(EvaluationFolder(tmp_path / "val"), Measurements(), truth=truth)
     assert found.thresholds is None
     assert found.metrics is not None
