@@ -11,17 +11,19 @@ from ladcli.data.folder import Split, find_annotations
 from ladcli.engine.progress import progress
 from ladcli.errors import UserError
 from ladcli.evaluate.bootstrap import Draws
-from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
+from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.gains import Gains, MatchedRun, gains_over
 from ladcli.evaluate.images_seen import ImagesSeen
+from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun
 from ladcli.evaluate.measurements import Measurement, Measurements
 from ladcli.evaluate.report.parts.intervals import intervals
 from ladcli.evaluate.same_truth import truth_difference
 from ladcli.recipe.schema import DataConfig
 from ladcli.runs.find_results import MethodResults, ResultsOf, find_results
+from ladcli.runs.names import ONLY_NETWORK
 from ladcli.stages.report import compare_report, page_target, run_folders
 from ladcli.stages.run_costs import read_run_cost
-from ladcli.training_cost import UNKNOWN, TrainingCost
+from ladcli.training_cost import UNKNOWN
 
 #: Resamples by default: many where they are cheap, fewer from this number of images on.
 RESAMPLES, RESAMPLES_OF_LARGE_SETS, LARGE_SET = 10_000, 1_000, 2_000
@@ -137,23 +139,34 @@ def _compare(
     draws = Draws(resamples, options.confidence, options.seed)
     gains = _gains(measured, draws, everything=options.all_intervals, quiet=quiet)
     compared = tuple(
-        ComparedMethod(
+        MeasuredMethod(
             method.name,
-            tuple(one.given for one in method.results),
-            tuple(run.metrics for run in runs),
-            tuple(run.tide for run in runs),
+            tuple(
+                _run(one, found, options.results_of)
+                for one, found in zip(method.results, runs, strict=True)
+            ),
+            place,
             gain,
-            tuple(_cost_of(one) for one in method.results),
         )
-        for method, runs, gain in zip(methods, measured, (None, *gains), strict=True)
+        for place, (method, runs, gain) in enumerate(
+            zip(methods, measured, (None, *gains), strict=True)
+        )
     )
     return ComparisonResult(
         compared, options.set_name, num_images, resamples, options.confidence, tuple(reader.notes)
     )
 
 
-def _cost_of(one: ResultsOf) -> TrainingCost:
-    return UNKNOWN if one.run is None else read_run_cost(*one.run)
+def _run(one: ResultsOf, found: Measurement, set_name: str) -> MeasuredRun:
+    """What a set of results says of its run; of a bare results file no cost is known."""
+    return MeasuredRun(
+        ONLY_NETWORK if one.run is None else one.run[1],
+        set_name,
+        found.metrics,
+        found.tide.entries[0],
+        name=one.given,
+        cost=UNKNOWN if one.run is None else read_run_cost(*one.run),
+    )
 
 
 def _gains(

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ladcli.errors import UserError
+from ladcli.evaluate.measured import MeasuredRun
 from ladcli.evaluate.report.parts.learning import logged_networks
-from ladcli.evaluate.report.reading.content import RunRecord, SetResult
+from ladcli.evaluate.report.reading.content import RunRecord
 from ladcli.evaluate.report.reading.measure import measure_set
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
@@ -105,6 +106,6 @@ def _read_probes(run: RunDirectory, remarks: list[str]) -> list[Probe]:
     return probes
 
 
-def _measure(folder: EvaluationFolder, recipe: Recipe | None, truths: Truths) -> SetResult:
+def _measure(folder: EvaluationFolder, recipe: Recipe | None, truths: Truths) -> MeasuredRun:
     truth, why_not = truths.find(recipe, folder.set_name)
     return measure_set(folder, truths.measurements, truth=truth, why_not=why_not)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ladcli.data.folder import Split, SplitFiles, find_split
 from ladcli.errors import UserError
+from ladcli.evaluate.measured import Truth
 from ladcli.evaluate.measurements import Measurements
-from ladcli.evaluate.report.reading.content import Truth
 from ladcli.recipe.schema import DataConfig, Recipe
 
 #: Sets that a data folder names; any other is the stem of an annotation file.

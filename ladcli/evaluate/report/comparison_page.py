@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.html import Child, Html, paragraph, remarks, section, table, tag
 from ladcli.evaluate.report.page import document
 from ladcli.evaluate.report.parts.assignment import assignment_comparison
@@ -14,7 +15,6 @@ from ladcli.evaluate.report.parts.heading import method_of
 from ladcli.evaluate.report.parts.learning_compared import learning_comparison
 from ladcli.evaluate.report.parts.scores import scores_section
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.report.reading.entry import Entry
 from ladcli.evaluate.report.reading.method import Method, runs_of
 from ladcli.evaluate.same_truth import truth_difference
 
@@ -87,11 +87,11 @@ def _set_part(split: str, methods: Sequence[Method], max_bytes: int) -> Html:
     )
 
 
-def _remarks_of(entries: Sequence[Entry]) -> Iterator[str]:
+def _remarks_of(entries: Sequence[MeasuredMethod]) -> Iterator[str]:
     """Remarks about results, with the names of those concerned unless these are all."""
     concerned: dict[str, dict[str, None]] = {}
     for entry in entries:
-        for line in (line for result in entry.results for line in result.remarks):
+        for line in (line for result in entry.runs for line in result.remarks):
             concerned.setdefault(line, {})[entry.name] = None
     for line, names in concerned.items():
         yield line if len(names) == len(entries) else f"{', '.join(names)}: {line}"
@@ -101,7 +101,7 @@ def _no_differences(first: Method) -> str:
     return f"Differences would be to {first.name}, so none are shown."
 
 
-def _other_truths(entries: Sequence[Entry]) -> Iterator[str]:
+def _other_truths(entries: Sequence[MeasuredMethod]) -> Iterator[str]:
     """A sentence for each entry that was measured on other ground truth than the first."""
     first = entries[0].truth()
     for entry in entries[1:]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ladcli.evaluate.measured import MeasuredMethod, Truth
 from ladcli.evaluate.report.html import Html, join, paragraph, tag
 from ladcli.evaluate.report.parts.loss_photo import BOXES_AID, loss_photo
-from ladcli.evaluate.report.reading.content import Truth
-from ladcli.evaluate.report.reading.entry import Entry
 from ladcli.evaluate.report.reading.judging import ImageLoss, Judged, image_losses, judge
 from ladcli.evaluate.same_truth import truth_difference
 
@@ -18,7 +17,7 @@ _MOST, _PICTURES = 3, 24
 _PICTURE_BYTES = 120_000
 
 
-def changed_section(entries: Sequence[Entry], *, max_bytes: int) -> Html:
+def changed_section(entries: Sequence[MeasuredMethod], *, max_bytes: int) -> Html:
     """For each entry but the first: images where it loses less than the first, and where more.
 
     Nothing where no other entry was measured on the first one's ground truth.
@@ -51,8 +50,8 @@ def changed_section(entries: Sequence[Entry], *, max_bytes: int) -> Html:
     return join([*lead, *parts])
 
 
-def _comparable(first: Entry, other: Entry) -> bool:
-    one, two = first.results[0], other.results[0]
+def _comparable(first: MeasuredMethod, other: MeasuredMethod) -> bool:
+    one, two = first.runs[0], other.runs[0]
     return (
         one.truth is not None
         and two.truth is not None
@@ -96,14 +95,14 @@ class _Side:
         return loss_photo(self.truth, self.judged, loss, title=title, max_bytes=max_bytes)
 
 
-def _truth(entry: Entry) -> Truth:
-    truth = entry.results[0].truth
+def _truth(entry: MeasuredMethod) -> Truth:
+    truth = entry.runs[0].truth
     assert truth is not None  # comparable entries have one
     return truth
 
 
-def _judged(entry: Entry) -> _Side:
-    truth, judged = _truth(entry), judge(entry.results[0])
+def _judged(entry: MeasuredMethod) -> _Side:
+    truth, judged = _truth(entry), judge(entry.runs[0])
     image_ids = truth.annotations.image_ids.tolist()
     losses = dict(zip(image_ids, image_losses(truth, judged), strict=True))
     return _Side(entry.name, truth, judged, losses)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.charts.svg import NUM_PATTERNS, Bars, bar_chart
 from ladcli.evaluate.report.html import Child, Html, fold, join, table, tag
 from ladcli.evaluate.report.parts.cells import number_cell
-from ladcli.evaluate.report.reading.entry import Entry
 from ladcli.evaluate.table import NUMBERS, UNDEFINED, points
 
 #: Classes that get bars; of more, the best and the worst.
@@ -20,7 +20,7 @@ _BARS_PER_CHART, _MIN_ROWS, _MAX_ROWS = 80, 10, 30
 FEW = 8
 
 
-def class_scores(entries: Sequence[Entry], differences: bool) -> Html:
+def class_scores(entries: Sequence[MeasuredMethod], differences: bool) -> Html:
     """AP of every class of measured entries; ``differences`` shows gains over the first."""
     bars, numbers = _bars(entries), _table(entries, differences)
     if len(class_names(entries)) <= FEW:
@@ -28,12 +28,12 @@ def class_scores(entries: Sequence[Entry], differences: bool) -> Html:
     return join([bars, fold("All numbers per class", numbers)])
 
 
-def class_names(entries: Sequence[Entry]) -> list[str]:
+def class_names(entries: Sequence[MeasuredMethod]) -> list[str]:
     """The classes of all entries, each once, in the order of the class tables."""
     return list(dict.fromkeys(name for entry in entries for name in entry.class_names()))
 
 
-def object_counts(entries: Sequence[Entry]) -> dict[str, int]:
+def object_counts(entries: Sequence[MeasuredMethod]) -> dict[str, int]:
     """How many objects each class has in the ground truth, where it is known."""
     truth = next((t for t in (entry.truth() for entry in entries) if t is not None), None)
     if truth is None:
@@ -43,10 +43,10 @@ def object_counts(entries: Sequence[Entry]) -> dict[str, int]:
     return dict(zip(told.classes.names, counts.tolist(), strict=True))
 
 
-def _bars(entries: Sequence[Entry]) -> Html:
+def _bars(entries: Sequence[MeasuredMethod]) -> Html:
     """AP of every class, the best one of the first entry at the top."""
-    names = [n for n in class_names(entries) if any(e.of_class(n) is not None for e in entries)]
-    names.sort(key=lambda name: -(entries[0].of_class(name) or 0.0))
+    names = [n for n in class_names(entries) if any(e.mean("AP", n) is not None for e in entries)]
+    names.sort(key=lambda name: -(entries[0].mean("AP", name) or 0.0))
     first = f" of {entries[0].name}" if len(entries) > 1 else ""
     aid = f"Longer is better; classes are sorted by the AP{first}."
     if len(names) > MAX_BARS:
@@ -62,10 +62,10 @@ def _bars(entries: Sequence[Entry]) -> Html:
         groups = [
             Bars(
                 entry.name,
-                [_points(entry.of_class(row)) for row in rows],
+                [_points(entry.mean("AP", row)) for row in rows],
                 entry.place,
                 entry.place % (NUM_PATTERNS + 1),
-                [[100 * value for value in entry.values_of_class(row)] for row in rows],
+                [[100 * value for value in entry.values("AP", row)] for row in rows],
             )
             for entry in entries
         ]
@@ -80,7 +80,7 @@ def _points(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-def _table(entries: Sequence[Entry], differences: bool) -> Html:
+def _table(entries: Sequence[MeasuredMethod], differences: bool) -> Html:
     """One entry: all its numbers per class.  Several: their AP side by side."""
     counts = object_counts(entries)
     columns = NUMBERS if len(entries) == 1 else tuple(entry.name for entry in entries)
@@ -90,11 +90,11 @@ def _table(entries: Sequence[Entry], differences: bool) -> Html:
         if counts:
             row.append(str(counts.get(name, UNDEFINED)))
         if len(entries) == 1:
-            row += [points(entries[0].of_class(name, key)) for key in NUMBERS]
+            row += [points(entries[0].mean(key, name)) for key in NUMBERS]
         else:
-            first = entries[0].of_class(name) if differences else None
+            first = entries[0].mean("AP", name) if differences else None
             row += [
-                number_cell(entry.of_class(name), points, base=first if k else None)
+                number_cell(entry.mean("AP", name), points, base=first if k else None)
                 for k, entry in enumerate(entries)
             ]
         rows.append(row)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ladcli.evaluate.average_precision import RECALLS
+from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.charts.svg import Line, Point, line_chart, line_legend
 from ladcli.evaluate.report.html import Html, fold, paragraph, tag
 from ladcli.evaluate.report.parts.class_scores import FEW, class_names, object_counts
-from ladcli.evaluate.report.reading.entry import Entry
 from ladcli.evaluate.report.reading.precision_recall import mean_curve
 from ladcli.evaluate.table import points
 
@@ -18,7 +18,7 @@ from ladcli.evaluate.table import points
 MAX_CURVES = 40
 
 
-def precision_recall(entries: Sequence[Entry]) -> list[Html]:
+def precision_recall(entries: Sequence[MeasuredMethod]) -> list[Html]:
     """The mean curves, and on demand those of every class; of measured entries."""
     known = [entry for entry in entries if entry.precision() is not None]
     if not known:
@@ -30,7 +30,7 @@ def precision_recall(entries: Sequence[Entry]) -> list[Html]:
         "ones): the area below a curve is its AP."
     )
     above = [paragraph(aid, class_="lead"), line_legend(lines)]
-    mean = _chart("Mean over classes", _average(e.stat("AP50") for e in known), lines)
+    mean = _chart("Mean over classes", _average(e.mean("AP50") for e in known), lines)
     title, names = "Precision and recall per class", class_names(entries)
     if len(names) > MAX_CURVES:
         objects = object_counts(entries)
@@ -39,7 +39,7 @@ def precision_recall(entries: Sequence[Entry]) -> list[Html]:
     charts = []
     for name in names:
         own = [line for entry in known for line in _curves(entry, name, named=not one)]
-        charts.append(_chart(name, _average(e.of_class(name, "AP50") for e in known), own))
+        charts.append(_chart(name, _average(e.mean("AP50", name) for e in known), own))
     if len(names) <= FEW:
         return [*above, tag("div", mean, *charts, class_="grid")]
     every = tag("div", *charts, class_="grid")
@@ -64,7 +64,7 @@ def _chart(title: str, aid: str, lines: Sequence[Line]) -> Html:
     )
 
 
-def _curves(entry: Entry, name: str | None, *, named: bool) -> list[Line]:
+def _curves(entry: MeasuredMethod, name: str | None, *, named: bool) -> list[Line]:
     """The curves of an entry at both thresholds, of one class or, without a name, of the mean."""
     precision, truth = entry.precision(), entry.truth()
     assert precision is not None

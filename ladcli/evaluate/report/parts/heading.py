@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ladcli.evaluate.measured import MeasuredRun
 from ladcli.evaluate.report.html import Child, Html, fold, join, table, tag
 from ladcli.evaluate.report.parts.costs import cost_facts
-from ladcli.evaluate.report.reading.content import RunRecord, SetResult
+from ladcli.evaluate.report.reading.content import RunRecord
 from ladcli.evaluate.table import points
 from ladcli.recipe.options import describe_options, flat
 from ladcli.recipe.schema import Recipe
@@ -46,7 +47,7 @@ def heading(run: RunRecord) -> Html:
     )
 
 
-def _reached(results: Sequence[SetResult]) -> str:
+def _reached(results: Sequence[MeasuredRun]) -> str:
     """AP of every network on every set."""
     shown = []
     for result in results:

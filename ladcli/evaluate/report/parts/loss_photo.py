@@ -11,9 +11,9 @@ from ladcli.data.decode import decode_image
 from ladcli.data.spelling import locate
 from ladcli.errors import BadImageError
 from ladcli.evaluate.drawing import Color, draw_boxes
+from ladcli.evaluate.measured import Truth
 from ladcli.evaluate.report.html import Html, paragraph, tag
 from ladcli.evaluate.report.parts.pictures import jpeg_uri, scaled
-from ladcli.evaluate.report.reading.content import Truth
 from ladcli.evaluate.report.reading.judging import MIN_IOU, ImageLoss, Judged
 
 #: Colors of what is right, of what is wrongly detected, and of what is missed; light enough for

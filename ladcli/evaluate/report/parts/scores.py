@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.html import Child, Html, join, section, table, tag
 from ladcli.evaluate.report.parts.cells import number_cell
 from ladcli.evaluate.report.parts.class_scores import class_scores
 from ladcli.evaluate.report.parts.curves import precision_recall
 from ladcli.evaluate.report.parts.tide_scores import tide_scores
-from ladcli.evaluate.report.reading.entry import Entry
 from ladcli.evaluate.table import points
 from ladcli.runs.coco_numbers import STATS
 
 
-def scores_section(entries: Sequence[Entry], *, differences: bool = False) -> Html:
+def scores_section(entries: Sequence[MeasuredMethod], *, differences: bool = False) -> Html:
     """Everything about the entries on one set.
 
     Args:
@@ -40,15 +40,15 @@ def scores_section(entries: Sequence[Entry], *, differences: bool = False) -> Ht
     )
 
 
-def _numbers(entries: Sequence[Entry], differences: bool) -> Html:
+def _numbers(entries: Sequence[MeasuredMethod], differences: bool) -> Html:
     rows: list[list[Child]] = []
     for k, entry in enumerate(entries):
         base = entries[0] if differences and k else None
         cells = (
             number_cell(
-                entry.stat(key),
+                entry.mean(key),
                 points,
-                base=base.stat(key) if base else None,
+                base=base.mean(key) if base else None,
                 spread=entry.spread(key) if key == "AP" else None,
             )
             for key in STATS
@@ -59,7 +59,7 @@ def _numbers(entries: Sequence[Entry], differences: bool) -> Html:
         "objects (area below 32², up to 96², beyond); AR1, AR10, AR100 are recalls with that many "
         "detections per image and class."
     )
-    if any(len(entry.results) > 1 for entry in entries):
+    if any(len(entry.runs) > 1 for entry in entries):
         aid += " Several runs: means, and after ± the standard deviation of AP over the runs."
     if differences:
         aid += " Signed numbers are gains over the first row."

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.charts.svg import NUM_PATTERNS, Bars, bar_chart
 from ladcli.evaluate.report.html import Child, Html, fold, paragraph, table, tag
 from ladcli.evaluate.report.parts.cells import number_cell
-from ladcli.evaluate.report.reading.entry import Entry
 from ladcli.evaluate.table import UNDEFINED
 from ladcli.evaluate.tide_repairs import ALL_KINDS, MAIN_KINDS, SPECIAL_KINDS
 
@@ -24,7 +24,7 @@ WORDS = {
 }
 
 
-def tide_scores(entries: Sequence[Entry], differences: bool) -> list[Html]:
+def tide_scores(entries: Sequence[MeasuredMethod], differences: bool) -> list[Html]:
     """Costs of the main and of the special kinds; ``differences`` shows those to the first."""
     known = [entry for entry in entries if entry.tide_threshold() is not None]
     if not known:
@@ -49,14 +49,14 @@ def tide_scores(entries: Sequence[Entry], differences: bool) -> list[Html]:
     ]
 
 
-def _bars(known: Sequence[Entry], kinds: Sequence[str], title: str, aid: str) -> Html:
+def _bars(known: Sequence[MeasuredMethod], kinds: Sequence[str], title: str, aid: str) -> Html:
     groups = [
         Bars(
             entry.name,
-            [entry.cost(kind) for kind in kinds],
+            [entry.tide_cost(kind) for kind in kinds],
             entry.place,
             entry.place % (NUM_PATTERNS + 1),
-            [entry.costs(kind) for kind in kinds],
+            [entry.tide_costs(kind) for kind in kinds],
         )
         for entry in known
     ]
@@ -64,13 +64,15 @@ def _bars(known: Sequence[Entry], kinds: Sequence[str], title: str, aid: str) ->
     return bar_chart(title, aid, rows, groups, unit="dAP, points of AP", decimals=2)
 
 
-def _table(known: Sequence[Entry], first: Entry | None) -> Html:
+def _table(known: Sequence[MeasuredMethod], first: MeasuredMethod | None) -> Html:
     """Costs and counts, with differences to ``first`` where there is one."""
     rows: list[list[Child]] = []
     for entry in known:
         base = None if entry is first else first
         costs = (
-            number_cell(entry.cost(kind), _hundredths, base=base.cost(kind) if base else None)
+            number_cell(
+                entry.tide_cost(kind), _hundredths, base=base.tide_cost(kind) if base else None
+            )
             for kind in ALL_KINDS
         )
         rows.append([f"{entry.name}, dAP", *costs])
@@ -81,12 +83,12 @@ def _table(known: Sequence[Entry], first: Entry | None) -> Html:
     return fold(title, table(("", *ALL_KINDS), rows, caption=title), lead)
 
 
-def _count(entry: Entry, kind: str) -> str:
+def _count(entry: MeasuredMethod, kind: str) -> str:
     """Whole for one run, a mean with a decimal for several."""
-    count = entry.count(kind)
+    count = entry.tide_count(kind)
     if count is None:
         return UNDEFINED
-    return f"{count:.0f}" if len(entry.results) == 1 else f"{count:.1f}"
+    return f"{count:.0f}" if len(entry.runs) == 1 else f"{count:.1f}"
 
 
 def _hundredths(value: float | None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ladcli.evaluate.measured import MeasuredRun, Truth
 from ladcli.evaluate.report.html import Html, join, paragraph, tag
 from ladcli.evaluate.report.parts.loss_photo import BOXES_AID, loss_photo
-from ladcli.evaluate.report.reading.content import SetResult, Truth
 from ladcli.evaluate.report.reading.judging import ImageLoss, Judged, image_losses, judge
 
 
@@ -18,7 +18,7 @@ def worst_images(truth: Truth, judged: Judged, count: int) -> list[ImageLoss]:
     return losses[:count]
 
 
-def worst_section(result: SetResult, *, count: int, max_bytes: int) -> Html:
+def worst_section(result: MeasuredRun, *, count: int, max_bytes: int) -> Html:
     """Pictures of the worst images of one network on one set; nothing without ground truth.
 
     Args:

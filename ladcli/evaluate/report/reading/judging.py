@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ladcli.evaluate.greedy import UNMATCHED, match_greedily
+from ladcli.evaluate.measured import MeasuredRun, Truth
 from ladcli.evaluate.overlaps import find_pairs
-from ladcli.evaluate.report.reading.content import SetResult, Truth
 from ladcli.evaluate.results import rows_in
 from ladcli.evaluate.thresholds import VALIDATION, describe_thresholds, least_scores
 from ladcli.runs.score_thresholds import DEFAULT_SCORE, ScoreThresholds
@@ -61,7 +61,7 @@ class ImageLoss:
         return lost / max(lost + 2 * self.found, 1)
 
 
-def judge(result: SetResult) -> Judged:
+def judge(result: MeasuredRun) -> Judged:
     """Match confident detections to objects of their class by IoU 0.5, as COCO does.
 
     Args:

@@ -10,8 +10,8 @@ import numpy as np
 from ladcli.errors import UserError
 from ladcli.evaluate.coco import IOU_50, IOU_75
 from ladcli.evaluate.images_seen import recorded_note
+from ladcli.evaluate.measured import MeasuredRun, Truth
 from ladcli.evaluate.measurements import Measurement, Measurements
-from ladcli.evaluate.report.reading.content import SetResult, Truth
 from ladcli.evaluate.report.reading.precision_recall import precision_curves
 from ladcli.evaluate.thresholds import VALIDATION
 from ladcli.runs.coco_numbers import CocoMetrics
@@ -29,7 +29,7 @@ def measure_set(
     *,
     truth: Truth | None,
     why_not: str | None = None,
-) -> SetResult:
+) -> MeasuredRun:
     """What a network reached on a set, measured anew where that is possible.
 
     Args:
@@ -66,7 +66,7 @@ def measure_set(
             remarks.append(f"{error}. The numbers are as recorded.")
     note = recorded_note(folder.metrics)
     remarks += [note] if note else []
-    return SetResult(
+    return MeasuredRun(
         network,
         split,
         recorded.metrics,
@@ -78,9 +78,9 @@ def measure_set(
 
 def _measured(
     found: Measurement, network: str, split: str, truth: Truth, remarks: Sequence[str]
-) -> SetResult:
+) -> MeasuredRun:
     skipping = found.images.notes(truth.annotations)
-    return SetResult(
+    return MeasuredRun(
         network,
         split,
         found.metrics,

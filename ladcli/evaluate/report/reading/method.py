@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.report.reading.entry import Entry
 from ladcli.runs.names import ONLY_NETWORK
 
 
@@ -29,7 +29,7 @@ class Method:
     name: str
     parts: tuple[Part, ...]
 
-    def entry(self, split: str, place: int) -> Entry | None:
+    def entry(self, split: str, place: int) -> MeasuredMethod | None:
         """Its results on a set; None where it has none.  ``place`` is that of the method."""
         results = tuple(
             result
@@ -37,7 +37,7 @@ class Method:
             for result in part.run.results
             if result.network == part.network and result.split == split
         )
-        return Entry(self.name, results, place) if results else None
+        return MeasuredMethod(self.name, results, place) if results else None
 
 
 def runs_of(methods: Sequence[Method]) -> list[RunRecord]:

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from ladcli.data.coco_json import CocoFile
+from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.parts.changed import changed_section, most_changed
-from ladcli.evaluate.report.reading.entry import Entry
 from ladcli.evaluate.report.reading.judging import ImageLoss
 from ladcli.evaluate.results import Results
 from ladcli.runs.score_thresholds import ScoreThresholds, Threshold
@@ -42,16 +42,18 @@ def truth(tmp_path: Path) -> CocoFile:
     )
 
 
-def finding(truth: CocoFile, *found: int, folder: Path, name: str = "LAD", place: int = 1) -> Entry:
+def finding(
+    truth: CocoFile, *found: int, folder: Path, name: str = "LAD", place: int = 1
+) -> MeasuredMethod:
     """A method that finds the first so many objects of each image, and nothing else."""
     image_ids = np.repeat(IDS, found)
     boxes = np.concatenate([BOXES[:count] for count in found])
     category = np.full(len(boxes), truth.classes.ids[0])
     results = Results(image_ids, category, boxes, np.full(len(boxes), 0.9))
-    return Entry(name, (measured_result(truth, results, folder),), place)
+    return MeasuredMethod(name, (measured_result(truth, results, folder),), place)
 
 
-def shown(*entries: Entry, max_bytes: int = 10_000_000) -> Node:
+def shown(*entries: MeasuredMethod, max_bytes: int = 10_000_000) -> Node:
     return parse(changed_section(entries, max_bytes=max_bytes))
 
 
@@ -93,7 +95,7 @@ def test_every_method_has_the_thresholds_of_its_own_network(
     first = finding(truth, 4, 4, 4, 4, 4, folder=tmp_path, name="PAA", place=0)
     second = finding(truth, 4, 4, 4, 4, 4, folder=tmp_path)
     high = ScoreThresholds(Threshold(0.95, 0.5), {})  # above all scores
-    page = shown(first, replace(second, results=(replace(second.results[0], thresholds=high),)))
+    page = shown(first, replace(second, runs=(replace(second.runs[0], thresholds=high),)))
     assert "Images in which LAD loses more than PAA" in titles(page)
     assert captions(page)[:2] == [
         "11.jpg, PAA 0 missed, 0 wrong, 4 right: 0% lost",
@@ -150,7 +152,7 @@ def test_methods_on_other_ground_truth_are_left_out(truth: CocoFile, tmp_path: P
     first = finding(truth, 2, 2, 2, 2, 2, folder=tmp_path, name="PAA")
     moved = replace(truth, boxes=truth.boxes + 1)
     other = finding(moved, 1, 1, 1, 1, 1, folder=tmp_path, name="moved")
-    bare = Entry("recorded", (plain_result(0.4),))
+    bare = MeasuredMethod("recorded", (plain_result(0.4),))
     assert changed_section([first, other, bare], max_bytes=10**6) == ""
     page = shown(first, other, bare, finding(truth, 3, 3, 3, 3, 3, folder=tmp_path))
     assert titles(page) == ["Images in which LAD loses less than PAA"]
@@ -160,9 +162,9 @@ def test_methods_on_other_ground_truth_are_left_out(truth: CocoFile, tmp_path: P
 
 def test_the_first_run_of_a_method_is_looked_at(truth: CocoFile, tmp_path: Path) -> None:
     first = finding(truth, 2, 2, 2, 2, 2, folder=tmp_path, name="PAA")
-    better, same = (finding(truth, *5 * [found], folder=tmp_path).results for found in (3, 2))
-    assert len(captions(shown(first, Entry("LAD", better + same)))) == 2 * 3
-    assert captions(shown(first, Entry("LAD", same + better))) == []
+    better, same = (finding(truth, *5 * [found], folder=tmp_path).runs for found in (3, 2))
+    assert len(captions(shown(first, MeasuredMethod("LAD", better + same)))) == 2 * 3
+    assert captions(shown(first, MeasuredMethod("LAD", same + better))) == []
 
 
 def test_folder_that_is_gone_is_one_remark(truth: CocoFile, tmp_path: Path) -> None:

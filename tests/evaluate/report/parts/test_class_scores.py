@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ladcli.evaluate.measured import MeasuredMethod, Truth
 from ladcli.evaluate.report.parts.class_scores import (
     FEW,
     MAX_BARS,
@@ -12,8 +13,6 @@ from ladcli.evaluate.report.parts.class_scores import (
     class_scores,
     object_counts,
 )
-from ladcli.evaluate.report.reading.content import Truth
-from ladcli.evaluate.report.reading.entry import Entry
 from tests.evaluate.report.markup import Node, drawing_of, figures, legend_of, parse, table_of
 from tests.evaluate.report.runs import plain_result, random_entry
 from tests.evaluate.scenes import scene
@@ -21,12 +20,12 @@ from tests.evaluate.scenes import scene
 BOX = [10.0, 10, 20, 20]
 
 
-def shown(*entries: Entry, differences: bool = False) -> Node:
+def shown(*entries: MeasuredMethod, differences: bool = False) -> Node:
     return parse(class_scores(entries, differences))
 
 
-def of_classes(name: str, *runs: dict[str, float | None], place: int = 0) -> Entry:
-    return Entry(name, tuple(plain_result(None, classes=run) for run in runs), place)
+def of_classes(name: str, *runs: dict[str, float | None], place: int = 0) -> MeasuredMethod:
+    return MeasuredMethod(name, tuple(plain_result(None, classes=run) for run in runs), place)
 
 
 def rows(page: Node) -> list[str]:
@@ -38,14 +37,14 @@ def rows(page: Node) -> list[str]:
 
 def test_classes_are_sorted_bars_with_their_numbers() -> None:
     one = random_entry("run")
-    assert one.results[0].metrics is not None
+    assert one.runs[0].metrics is not None
     page = shown(one)
     values = [float(t.text) for t in figures(page)["AP per class"].all("text", "value")]
     assert values == sorted(values, reverse=True)
     assert len(values) == 2  # the third class has no objects, and so no AP
     by_name = {r[0]: r for r in table_of(page, "Numbers per class")}
     assert by_name["class 2"][1:3] == ["0", "–"]
-    expected = one.results[0].metrics.per_class["class 0"]["AP"]
+    expected = one.runs[0].metrics.per_class["class 0"]["AP"]
     assert expected is not None
     assert by_name["class 0"][2] == f"{100 * expected:.1f}"
 
@@ -135,7 +134,7 @@ def test_classes_in_the_order_of_the_tables_and_without_repeats() -> None:
 def test_crowd_regions_are_no_objects() -> None:
     truth, _ = scene([(0, BOX), (0, BOX), (1, BOX)], [], crowd=(1,))
     known = replace(plain_result(0.4), truth=Truth(truth, Path()))
-    told = [of_classes("A", {"class 0": 0.4}), Entry("B", (known,))]
+    told = [of_classes("A", {"class 0": 0.4}), MeasuredMethod("B", (known,))]
     assert object_counts(told) == {"class 0": 1, "class 1": 1}
     assert object_counts(told[:1]) == {}
 

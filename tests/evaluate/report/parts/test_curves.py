@@ -7,20 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun, Truth
 from ladcli.evaluate.report.html import join
 from ladcli.evaluate.report.parts.curves import MAX_CURVES, precision_recall
-from ladcli.evaluate.report.reading.content import SetResult, Truth
-from ladcli.evaluate.report.reading.entry import Entry
 from tests.evaluate.random_sets import RandomSet
 from tests.evaluate.report.markup import Node, figures, legend_of, parse, places
 from tests.evaluate.report.runs import plain_result, random_entry
 
 
-def shown(*entries: Entry) -> Node:
+def shown(*entries: MeasuredMethod) -> Node:
     return parse(join(precision_recall(entries)))
 
 
-def drawn(*levels: Sequence[float], names: Sequence[str] = ("cup",)) -> SetResult:
+def drawn(*levels: Sequence[float], names: Sequence[str] = ("cup",)) -> MeasuredRun:
     """Curves that are level: precision of each class at IoU 0.5, then at 0.75."""
     table = RandomSet(images=1, classes=len(names), boxes=0).draw(0)[0]
     truth = replace(table, classes=replace(table.classes, names=tuple(names)))
@@ -56,7 +55,7 @@ def test_curves_at_both_thresholds_for_the_mean_and_every_class() -> None:
 
 
 def test_runs_are_averaged_at_every_recall() -> None:
-    entry = Entry("LAD", (drawn([0.8], [0.5]), drawn([0.6], [0.1])))
+    entry = MeasuredMethod("LAD", (drawn([0.8], [0.5]), drawn([0.6], [0.1])))
     for chart in shown(entry).all("figure"):
         # Level lines need their two ends alone.
         assert heights(chart) == [[0.7, 0.7], [0.3, 0.3]]
@@ -64,13 +63,17 @@ def test_runs_are_averaged_at_every_recall() -> None:
 
 def test_the_mean_leaves_out_classes_without_objects() -> None:
     nothing = float("nan")
-    page = shown(Entry("run", (drawn([0.8, nothing], [0.6, nothing], names=("cup", "pot")),)))
+    page = shown(
+        MeasuredMethod("run", (drawn([0.8, nothing], [0.6, nothing], names=("cup", "pot")),))
+    )
     assert list(figures(page)) == ["Mean over classes", "cup"]
     assert heights(figures(page)["Mean over classes"]) == [[0.8, 0.8], [0.6, 0.6]]
 
 
 def test_entries_are_named_and_drawn_by_their_place() -> None:
-    entries = [Entry(name, (drawn([0.8], [0.5]),), place) for name, place in (("A", 0), ("B", 3))]
+    entries = [
+        MeasuredMethod(name, (drawn([0.8], [0.5]),), place) for name, place in (("A", 0), ("B", 3))
+    ]
     page = shown(*entries)
     assert legend_of(page) == ["A, IoU 0.5", "A, IoU 0.75", "B, IoU 0.5", "B, IoU 0.75"]
     lines = list(figures(page)["cup"].all("polyline"))
@@ -80,15 +83,17 @@ def test_entries_are_named_and_drawn_by_their_place() -> None:
 
 
 def test_entry_without_curves_is_left_out_beside_one_that_has_them() -> None:
-    page = shown(Entry("A", (plain_result(0.4),)), Entry("B", (drawn([0.8], [0.5]),), 1))
+    page = shown(
+        MeasuredMethod("A", (plain_result(0.4),)), MeasuredMethod("B", (drawn([0.8], [0.5]),), 1)
+    )
     assert legend_of(page) == ["B, IoU 0.5", "B, IoU 0.75"]
     assert "AP50 40.0" in figures(page)["Mean over classes"].text
-    assert precision_recall([Entry("A", (plain_result(0.4),))]) == []
+    assert precision_recall([MeasuredMethod("A", (plain_result(0.4),))]) == []
 
 
 def test_class_that_one_entry_does_not_know_has_the_lines_of_the_other() -> None:
-    one = Entry("A", (drawn([0.8], [0.5]),))
-    two = Entry("B", (drawn([0.9, 0.7], [0.6, 0.4], names=("cup", "pot")),), 1)
+    one = MeasuredMethod("A", (drawn([0.8], [0.5]),))
+    two = MeasuredMethod("B", (drawn([0.9, 0.7], [0.6, 0.4], names=("cup", "pot")),), 1)
     charts = figures(shown(one, two))
     assert heights(charts["cup"]) == [[0.8, 0.8], [0.5, 0.5], [0.9, 0.9], [0.6, 0.6]]
     assert heights(charts["pot"]) == [[0.7, 0.7], [0.4, 0.4]]
@@ -98,7 +103,7 @@ def test_level_stretches_are_drawn_by_their_ends() -> None:
     steps = drawn([0.8], [0.5])
     assert steps.precision is not None
     steps.precision[0, 0, 51:] = 0.2
-    strong, _ = figures(shown(Entry("run", (steps,))))["cup"].all("polyline")
+    strong, _ = figures(shown(MeasuredMethod("run", (steps,))))["cup"].all("polyline")
     assert len(places(strong)) == 4  # at recalls of 0, .5, .51 and 1
 
 
@@ -122,6 +127,6 @@ def test_curves_of_many_classes_are_folded_and_of_very_many_the_frequent_ones(
 
 def test_names_of_classes_are_text() -> None:
     evil = "<script>alert(1)</script>"
-    page = join(precision_recall([Entry(evil, (drawn([0.8], [0.5], names=(evil,)),))]))
+    page = join(precision_recall([MeasuredMethod(evil, (drawn([0.8], [0.5], names=(evil,)),))]))
     assert "<script>" not in page
     assert evil in figures(parse(page))

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from ladcli.evaluate.measured import MeasuredRun
 from ladcli.evaluate.report.parts.heading import heading, method_of
-from ladcli.evaluate.report.reading.content import RunRecord, SetResult
+from ladcli.evaluate.report.reading.content import RunRecord
 from ladcli.recipe import load_recipe
 from ladcli.recipe.options import option_keys
 from ladcli.runs.coco_numbers import CocoMetrics
@@ -43,7 +44,7 @@ def test_facts_of_a_run() -> None:
 
 def test_average_precision_is_at_the_top() -> None:
     metrics = CocoMetrics({"AP": 0.4567}, {})
-    results = [SetResult("a", "val", metrics), SetResult("b", "val", None)]
+    results = [MeasuredRun("a", "val", metrics), MeasuredRun("b", "val", None)]
     assert facts(record(results=results))["AP"] == "45.7 of a on val"
 
 

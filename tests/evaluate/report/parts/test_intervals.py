@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ladcli.evaluate.bootstrap import Gain
-from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
+from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.gains import Gains
+from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.parts.class_scores import FEW
 from ladcli.evaluate.report.parts.intervals import MAX_CLASSES, intervals
 from tests.evaluate.report.markup import (
@@ -27,8 +28,8 @@ def result(*names: str, classes: int = 0, tide: bool = False) -> ComparisonResul
     costs = {"Loc": Gain(9.0, 6.5, -2.5, -4.0, -1.0, 0.0)} if tide else {}
     gains = Gains(overall, {label: {"AP": GAIN} for label in labels}, costs)
     methods = (
-        ComparedMethod("PAA", ("paa",), (), (), None),
-        *(ComparedMethod(name, (name,), (), (), gains) for name in names),
+        MeasuredMethod("PAA", ()),
+        *(MeasuredMethod(name, (), gains=gains) for name in names),
     )
     return ComparisonResult(methods, "test", 72, 1000, 0.95)
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from ladcli.data.coco_json import CocoFile
+from ladcli.evaluate.measured import MeasuredRun, Truth
 from ladcli.evaluate.report.parts import loss_photo as module
 from ladcli.evaluate.report.parts.loss_photo import (
     FALSE_COLOR,
@@ -18,7 +19,6 @@ from ladcli.evaluate.report.parts.loss_photo import (
     RIGHT_COLOR,
     loss_photo,
 )
-from ladcli.evaluate.report.reading.content import SetResult, Truth
 from ladcli.evaluate.report.reading.judging import image_losses, judge
 from ladcli.evaluate.results import Results
 from ladcli.runs.score_thresholds import DEFAULT_SCORE
@@ -40,7 +40,7 @@ def known(folder: Path, truth: CocoFile, size: tuple[int, int] = (SIDE, SIDE)) -
 
 
 def shown(truth: Truth, results: Results, *, max_bytes: int = 100_000, title: str = "one") -> Node:
-    judged = judge(SetResult("model", "val", None, truth=truth, detections=results))
+    judged = judge(MeasuredRun("model", "val", None, truth=truth, detections=results))
     (loss,) = image_losses(truth, judged)
     return parse(loss_photo(truth, judged, loss, title=title, max_bytes=max_bytes))
 

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun
 from ladcli.evaluate.report.parts.scores import scores_section
-from ladcli.evaluate.report.reading.content import SetResult
-from ladcli.evaluate.report.reading.entry import Entry
 from tests.evaluate.report.markup import Node, parse, table_of
 from tests.evaluate.report.runs import plain_result, random_entry
 
 
-def shown(entries: list[Entry], *, differences: bool = False) -> Node:
+def shown(entries: list[MeasuredMethod], *, differences: bool = False) -> Node:
     return parse(scores_section(entries, differences=differences))
 
 
@@ -17,9 +16,9 @@ def headings(page: Node) -> list[str]:
     return [h.text for h in page.all("h3")]
 
 
-def share(entry: Entry, name: str) -> float:
-    assert entry.results[0].metrics is not None
-    value = entry.results[0].metrics.stats[name]
+def share(entry: MeasuredMethod, name: str) -> float:
+    assert entry.runs[0].metrics is not None
+    value = entry.runs[0].metrics.stats[name]
     assert value is not None
     return 100 * value
 
@@ -43,8 +42,8 @@ def test_differences_are_to_the_first() -> None:
 
 
 def test_several_runs_are_means_with_the_spread_of_their_average_precision() -> None:
-    paa = Entry("PAA", (plain_result(0.4), plain_result(0.44)))
-    lad = Entry("LAD", (plain_result(0.5),), place=1)
+    paa = MeasuredMethod("PAA", (plain_result(0.4), plain_result(0.44)))
+    lad = MeasuredMethod("LAD", (plain_result(0.5),), place=1)
     page = shown([paa, lad], differences=True)
     _, first, second = table_of(page, "COCO metrics")
     assert first[:3] == ["PAA (2 runs)", "42.0 ±2.8", "42.0"]  # 4 points apart: 4 / sqrt(2)
@@ -55,15 +54,15 @@ def test_several_runs_are_means_with_the_spread_of_their_average_precision() -> 
 
 def test_without_numbers_of_the_first_there_are_no_differences() -> None:
     """They would be to some other entry than the page says."""
-    first = Entry("PAA", (SetResult("model", "val", None),))
-    others = [Entry(name, (plain_result(ap),)) for name, ap in (("A", 0.4), ("B", 0.5))]
+    first = MeasuredMethod("PAA", (MeasuredRun("model", "val", None),))
+    others = [MeasuredMethod(name, (plain_result(ap),)) for name, ap in (("A", 0.4), ("B", 0.5))]
     page = shown([first, *others], differences=True)
     assert [row[:2] for row in table_of(page, "COCO metrics")[1:]] == [["A", "40.0"], ["B", "50.0"]]
     assert "gains" not in page.text
 
 
 def test_recorded_numbers_alone_give_no_curves() -> None:
-    page = shown([Entry("run", (plain_result(0.4, classes={"cup": 0.4}),))])
+    page = shown([MeasuredMethod("run", (plain_result(0.4, classes={"cup": 0.4}),))])
     assert headings(page) == ["COCO metrics", "AP per class"]
 
 
@@ -74,7 +73,7 @@ def test_what_was_measured_gives_all_parts() -> None:
 
 
 def test_entries_without_numbers_are_left_out() -> None:
-    assert scores_section([Entry("run", (SetResult("model", "val", None),))]) == ""
+    assert scores_section([MeasuredMethod("run", (MeasuredRun("model", "val", None),))]) == ""
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", 'a "quoted" & <b>'])

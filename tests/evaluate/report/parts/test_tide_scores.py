@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.html import join
 from ladcli.evaluate.report.parts.tide_scores import tide_scores
-from ladcli.evaluate.report.reading.entry import Entry
 from ladcli.runs.tide_numbers import TideThresholds
 from tests.evaluate.report.markup import Node, drawing_of, figures, legend_of, parse, table_of
 from tests.evaluate.report.runs import plain_result, random_entry
@@ -14,14 +14,14 @@ from tests.evaluate.report.runs import plain_result, random_entry
 MAIN, SPECIAL = "Main kinds of error", "False positives and false negatives"
 
 
-def shown(*entries: Entry, differences: bool = False) -> Node:
+def shown(*entries: MeasuredMethod, differences: bool = False) -> Node:
     return parse(join(tide_scores(entries, differences)))
 
 
-def of_costs(name: str, *costs: float | None, place: int = 0) -> Entry:
+def of_costs(name: str, *costs: float | None, place: int = 0) -> MeasuredMethod:
     """One run per cost, each with as many errors of every kind as it costs points."""
     runs = (plain_result(0.4, cost=cost, count=int(cost or 0)) for cost in costs)
-    return Entry(name, tuple(runs), place)
+    return MeasuredMethod(name, tuple(runs), place)
 
 
 def values(chart: Node) -> list[str]:
@@ -30,9 +30,9 @@ def values(chart: Node) -> list[str]:
 
 def test_errors_are_bars_of_eight_kinds() -> None:
     one = random_entry("run")
-    assert one.results[0].tide is not None
+    assert one.runs[0].tide is not None
     charts = figures(shown(one))
-    costs = one.results[0].tide.dap
+    costs = one.runs[0].tide.dap
     assert values(charts[MAIN]) == [
         f"{costs[k]:.2f}" for k in ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")
     ]
@@ -77,7 +77,7 @@ def test_differences_are_to_the_first() -> None:
 
 def test_where_the_first_has_no_costs_there_are_no_differences() -> None:
     entries = of_costs("A", place=0), of_costs("B", 3.0, place=1), of_costs("C", 4.0, place=2)
-    first = replace(entries[0], results=(plain_result(0.4),))
+    first = replace(entries[0], runs=(plain_result(0.4),))
     rows = table_of(shown(first, *entries[1:], differences=True), "TIDE in numbers")
     assert [row[:2] for row in rows[1::2]] == [["B, dAP", "3.00"], ["C, dAP", "4.00"]]
 
@@ -93,7 +93,7 @@ def test_undefined_costs_have_no_bar() -> None:
     bare = plain_result(0.4, cost=1.0, count=2)
     assert bare.tide is not None
     nothing = replace(bare, tide=replace(bare.tide, dap=dict.fromkeys(bare.tide.dap)))
-    page = shown(Entry("run", (nothing,)))
+    page = shown(MeasuredMethod("run", (nothing,)))
     assert values(figures(page)[MAIN]) == ["–"] * 6
     assert table_of(page, "TIDE in numbers")[1][1:] == ["–"] * 8
 
@@ -102,11 +102,11 @@ def test_the_threshold_is_told() -> None:
     bare = plain_result(0.4, cost=1.0)
     assert bare.tide is not None
     other = replace(bare, tide=replace(bare.tide, thresholds=TideThresholds(0.75, 0.1)))
-    assert "Points of AP at IoU 0.75 " in shown(Entry("run", (other,))).text
+    assert "Points of AP at IoU 0.75 " in shown(MeasuredMethod("run", (other,))).text
 
 
 def test_without_costs_there_is_nothing() -> None:
-    assert tide_scores([Entry("run", (plain_result(0.4),))], False) == []
+    assert tide_scores([MeasuredMethod("run", (plain_result(0.4),))], False) == []
 
 
 def test_names_are_text() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.matching import IGNORED, RIGHT, match
-from ladcli.evaluate.report.reading.content import SetResult, Truth
+from ladcli.evaluate.measured import MeasuredRun, Truth
 from ladcli.evaluate.report.reading.judging import ImageLoss, Judged, image_losses, judge
 from ladcli.evaluate.results import Results
 from ladcli.runs.score_thresholds import DEFAULT_SCORE, ScoreThresholds, Threshold
@@ -30,7 +30,7 @@ def judged_from(
 ) -> Judged:
     known = Truth(truth, Path())
     return judge(
-        SetResult("model", "val", None, truth=known, detections=results, thresholds=thresholds)
+        MeasuredRun("model", "val", None, truth=known, detections=results, thresholds=thresholds)
     )
 
 

@@ -10,8 +10,8 @@ import pytest
 from ladcli.data.coco_json import read_coco
 from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.images_seen import ImagesSeen
+from ladcli.evaluate.measured import MeasuredRun, Truth
 from ladcli.evaluate.measurements import Measurements
-from ladcli.evaluate.report.reading.content import SetResult, Truth
 from ladcli.evaluate.report.reading.measure import measure_set
 from ladcli.evaluate.results import load_results
 from ladcli.evaluate.tide import tide_errors
@@ -37,7 +37,7 @@ def folder(truth: Truth, tmp_path: Path) -> Path:
     return folder
 
 
-def measure(folder: Path, truth: Truth | None) -> SetResult:
+def measure(folder: Path, truth: Truth | None) -> MeasuredRun:
     return measure_set(EvaluationFolder(folder), Measurements(), truth=truth)
 
 

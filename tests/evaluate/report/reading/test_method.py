@@ -17,7 +17,7 @@ def test_results_are_those_of_the_network_on_the_set() -> None:
     found = method("CoLAD", run, more, network="b").entry("test", 3)
     assert found is not None
     assert (found.name, found.place) == ("CoLAD", 3)
-    assert found.results == (kept, kept)
+    assert found.runs == (kept, kept)
     assert method("CoLAD", run, network="b").entry("train", 0) is None
 
 

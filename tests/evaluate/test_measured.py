@@ -8,30 +8,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ladcli.evaluate.report.reading.content import SetResult, Truth
-from ladcli.evaluate.report.reading.entry import Entry
+from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun, Truth
 from tests.evaluate.random_sets import RandomSet
 from tests.evaluate.report.runs import plain_result
 
 NAN = float("nan")
 
 
-def entry(*results: SetResult) -> Entry:
-    return Entry("LAD", results, place=2)
+def entry(*results: MeasuredRun) -> MeasuredMethod:
+    return MeasuredMethod("LAD", results, place=2)
 
 
-def averages(*values: float | None) -> Entry:
+def averages(*values: float | None) -> MeasuredMethod:
     return entry(*(plain_result(value, classes={"cup": value}, cost=value) for value in values))
 
 
 def test_numbers_are_means_over_the_runs() -> None:
     found = averages(0.40, 0.42, 0.47)
-    assert found.stat("AP") == pytest.approx(0.43)
-    assert found.of_class("cup") == pytest.approx(0.43)
-    assert found.values_of_class("cup") == [0.40, 0.42, 0.47]
-    assert found.cost("Loc") == pytest.approx(0.43)
-    assert found.costs("Loc") == [0.40, 0.42, 0.47]
-    assert entry(*(plain_result(0.1, cost=1.0, count=n) for n in (3, 4))).count("Dupe") == 3.5
+    assert found.mean("AP") == pytest.approx(0.43)
+    assert found.mean("AP", "cup") == pytest.approx(0.43)
+    assert found.values("AP", "cup") == [0.40, 0.42, 0.47]
+    assert found.tide_cost("Loc") == pytest.approx(0.43)
+    assert found.tide_costs("Loc") == [0.40, 0.42, 0.47]
+    assert entry(*(plain_result(0.1, cost=1.0, count=n) for n in (3, 4))).tide_count("Dupe") == 3.5
 
 
 def test_spread_is_the_sample_deviation() -> None:
@@ -42,30 +41,30 @@ def test_spread_is_the_sample_deviation() -> None:
 
 def test_numbers_that_a_run_lacks_are_left_out() -> None:
     found = averages(0.4, None, NAN, 0.5)
-    assert found.stat("AP") == found.of_class("cup") == pytest.approx(0.45)
+    assert found.mean("AP") == found.mean("AP", "cup") == pytest.approx(0.45)
     assert found.spread("AP") == pytest.approx(0.05 * 2**0.5)
     assert averages(0.4, None).spread("AP") is None
-    assert found.cost("Loc") == pytest.approx(0.45)
+    assert found.tide_cost("Loc") == pytest.approx(0.45)
 
 
 def test_numbers_that_no_run_has_are_none() -> None:
     found = averages(None, NAN)
-    assert (found.stat("AP"), found.spread("AP"), found.of_class("cup")) == (None, None, None)
-    assert (found.cost("Loc"), found.count("FalsePos")) == (None, None)
-    assert found.of_class("plate") is None
-    assert found.stat("speed") is None
+    assert (found.mean("AP"), found.spread("AP"), found.mean("AP", "cup")) == (None, None, None)
+    assert (found.tide_cost("Loc"), found.tide_count("FalsePos")) == (None, None)
+    assert found.mean("AP", "plate") is None
+    assert found.mean("speed") is None
     bare = entry(plain_result(None))
     assert (bare.tide_threshold(), bare.precision(), bare.truth()) == (None, None, None)
 
 
 def test_runs_without_numbers_are_left_out() -> None:
-    nothing = SetResult("model", "val", None)
+    nothing = MeasuredRun("model", "val", None)
     found = entry(plain_result(0.4), nothing, plain_result(0.5))
-    assert found.stat("AP") == pytest.approx(0.45)
+    assert found.mean("AP") == pytest.approx(0.45)
     measured = found.measured()
     assert measured is not None
     assert (measured.name, measured.title, measured.place) == ("LAD", "LAD (2 runs)", 2)
-    assert nothing not in measured.results
+    assert nothing not in measured.runs
     assert entry(nothing).measured() is None
 
 
