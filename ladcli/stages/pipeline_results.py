@@ -13,7 +13,7 @@ from ladcli.engine.progress import announce
 from ladcli.errors import Interrupted, UserError
 from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.measurements import Measurements
-from ladcli.evaluate.summary import Measured
+from ladcli.evaluate.summary import StageResult
 from ladcli.files import require_writable, write_json
 from ladcli.outputs import refuse_inputs, require_replaceable, require_whole_folder
 from ladcli.recipe.pipeline import Pipeline, Split, Stage
@@ -65,7 +65,7 @@ class PipelineRun:
 class PipelineResult:
     """Everything that `lad run` shows at the end."""
 
-    measured: list[Measured]  # in the order of the stages
+    measured: list[StageResult]  # in the order of the stages
     comparisons: list[ComparisonResult]  # one per set, where there is a baseline
     pages: list[Path]  # of the comparisons
 
@@ -172,7 +172,7 @@ def _measure(
     matched: Measurements,
     *,
     quiet: bool,
-) -> list[Measured]:
+) -> list[StageResult]:
     sets: dict[tuple[str | None, ...], EvaluationSet] = {}
     measured = []
     notes: set[str] = set()
@@ -218,10 +218,10 @@ def _measure(
 
 def _named(
     run: PipelineRun, network: str, split: str, metrics: CocoMetrics, cost: TrainingCost
-) -> Measured:
+) -> StageResult:
     """What a network reached, under the names that tables give it."""
     stage, title = _names(run.stage, network)
-    return Measured(stage, title, _run_name(run, network), run.seed, split, metrics, cost)
+    return StageResult(stage, title, _run_name(run, network), run.seed, split, metrics, cost)
 
 
 def _run_name(run: PipelineRun, network: str) -> str:

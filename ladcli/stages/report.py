@@ -12,7 +12,7 @@ from ladcli.evaluate.report.comparison_page import comparison_page
 from ladcli.evaluate.report.html import Html
 from ladcli.evaluate.report.parts.learning import logged_networks
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.report.reading.method import Method, Part
+from ladcli.evaluate.report.reading.method import MethodRecord, Part
 from ladcli.evaluate.report.run_page import run_page
 from ladcli.files import write_text
 from ladcli.outputs import require_replaceable
@@ -61,7 +61,7 @@ def report(
     else:
         page = comparison_page(
             [
-                Method(record.entry_name(network, alone=False), (Part(record, network),))
+                MethodRecord(record.entry_name(network, alone=False), (Part(record, network),))
                 for record in records
                 for network in _networks(record)
             ]
@@ -110,7 +110,9 @@ def compare_report(
     )
     by_folder = dict(zip(folders, records, strict=True))
     shown = [
-        Method(method.name, tuple(Part(by_folder[folder], net) for folder, net in method.runs()))
+        MethodRecord(
+            method.name, tuple(Part(by_folder[folder], net) for folder, net in method.runs())
+        )
         for method in methods
     ]
     return _write(target, comparison_page(shown, extra=extra), records)

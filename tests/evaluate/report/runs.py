@@ -13,7 +13,7 @@ from ladcli.evaluate.coco import IOU_50, IOU_75, coco_metrics, metrics_of
 from ladcli.evaluate.matching import match
 from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun, Truth
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.report.reading.method import Method, Part
+from ladcli.evaluate.report.reading.method import MethodRecord, Part
 from ladcli.evaluate.report.reading.precision_recall import precision_curves
 from ladcli.evaluate.results import Results, load_results
 from ladcli.evaluate.tide import tide_errors
@@ -204,5 +204,5 @@ def record(
     return RunRecord(name, {**NOTES, **notes}, recipe, [], results=shown)
 
 
-def method(name: str, *runs: RunRecord, network: str = "model") -> Method:
-    return Method(name, tuple(Part(run, network) for run in runs))
+def method(name: str, *runs: RunRecord, network: str = "model") -> MethodRecord:
+    return MethodRecord(name, tuple(Part(run, network) for run in runs))

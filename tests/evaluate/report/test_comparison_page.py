@@ -7,7 +7,7 @@ from ladcli.evaluate.measured import MeasuredRun
 from ladcli.evaluate.report.comparison_page import comparison_page
 from ladcli.evaluate.report.html import Html
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.report.reading.method import Method
+from ladcli.evaluate.report.reading.method import MethodRecord
 from tests.evaluate.report.markup import Node, drawing_of, parse, rows_of, table_of
 from tests.evaluate.report.runs import NOTES, method, plain_result, random_entry, record
 
@@ -42,7 +42,7 @@ def test_everything_from_outside_is_text() -> None:
     assert page.count("&lt;script&gt;") > 5
 
 
-def shown(*methods: Method) -> Node:
+def shown(*methods: MethodRecord) -> Node:
     return parse(comparison_page(methods).removeprefix("<!doctype html>"))
 
 

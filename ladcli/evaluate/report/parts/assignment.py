@@ -21,7 +21,7 @@ from ladcli.evaluate.report.html import Html, paragraph, section, tag
 from ladcli.evaluate.report.parts.pictures import jpeg_uri, scaled
 from ladcli.evaluate.report.parts.positives_panel import boxes_of, positives_panel
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.report.reading.method import Method, Part
+from ladcli.evaluate.report.reading.method import MethodRecord, Part
 from ladcli.runs.probe_file import Decisions, Probe
 
 MAX_IMAGES, MAX_COMPARED_IMAGES, MAX_OBJECTS = 6, 3, 3
@@ -66,7 +66,7 @@ def assignment_section(run: RunRecord) -> Html:
     return _section(run, views, _RUN_AID, MAX_IMAGES)
 
 
-def assignment_comparison(methods: Sequence[Method]) -> Html:
+def assignment_comparison(methods: Sequence[MethodRecord]) -> Html:
     """The probe images of all methods at the last probe of their first runs.
 
     Nothing where fewer than two methods have probes.

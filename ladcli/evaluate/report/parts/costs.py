@@ -8,7 +8,7 @@ from ladcli.evaluate.cost_table import cost_rows, cost_sentences
 from ladcli.evaluate.method_cost import MethodCost, count, duration, parameters_words
 from ladcli.evaluate.report.html import Html, paragraph, section, table
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.report.reading.method import Method
+from ladcli.evaluate.report.reading.method import MethodRecord
 from ladcli.training_cost import UNKNOWN, TrainingCost
 
 _HEAD = ("method", "epochs", "images seen", "training time", "parameters", "trained parameters")
@@ -19,7 +19,7 @@ _READING = (
 )
 
 
-def cost_section(methods: Sequence[Method]) -> Html:
+def cost_section(methods: Sequence[MethodRecord]) -> Html:
     """A row for every method and one for its teacher, means over the runs."""
     costs = [
         MethodCost(

@@ -7,19 +7,19 @@ from typing import Any
 
 from ladcli.evaluate.report.html import Child, Html, fold, join, paragraph, section, table, tag
 from ladcli.evaluate.report.parts.heading import plain
-from ladcli.evaluate.report.reading.method import Method, runs_of
+from ladcli.evaluate.report.reading.method import MethodRecord, runs_of
 from ladcli.recipe.options import describe_options, flat
 
 #: What stands where a run does not tell.
 _UNKNOWN = "unknown"
 
 
-def differences_section(methods: Sequence[Method]) -> Html:
+def differences_section(methods: Sequence[MethodRecord]) -> Html:
     """What each method was trained with, where not all were trained with the same."""
     return section("Recipes and versions", _options(methods), _versions(methods))
 
 
-def _options(methods: Sequence[Method]) -> Html:
+def _options(methods: Sequence[MethodRecord]) -> Html:
     """A row for every option in which two runs differ, be they of one method."""
     known = [
         [flat(part.run.recipe) for part in method.parts if part.run.recipe is not None]
@@ -41,7 +41,7 @@ def _options(methods: Sequence[Method]) -> Html:
     return tag("div", lead, grid, class_="words")
 
 
-def _versions(methods: Sequence[Method]) -> Html:
+def _versions(methods: Sequence[MethodRecord]) -> Html:
     tables = [run.notes.get("versions") for run in runs_of(methods)]
     found = [versions for versions in tables if isinstance(versions, dict)]
     names = dict.fromkeys(name for versions in found for name in versions)

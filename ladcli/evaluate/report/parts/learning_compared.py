@@ -9,11 +9,11 @@ from typing import Any
 from ladcli.evaluate.report.charts.svg import Line, Point, line_chart, line_legend
 from ladcli.evaluate.report.html import Html, paragraph, section, tag
 from ladcli.evaluate.report.parts.learning import averaged, points_of, spans_decades
-from ladcli.evaluate.report.reading.method import Method, Part
+from ladcli.evaluate.report.reading.method import MethodRecord, Part
 from ladcli.runs.names import ONLY_NETWORK
 
 
-def learning_comparison(methods: Sequence[Method]) -> Html:
+def learning_comparison(methods: Sequence[MethodRecord]) -> Html:
     """Loss, AP by epoch, positives and the switch of all methods; a line for every run."""
     charts = [
         _losses(methods),
@@ -47,7 +47,7 @@ def learning_comparison(methods: Sequence[Method]) -> Html:
     return section("Learning curves", aid, legend, tag("div", *charts, class_="grid"))
 
 
-def _losses(methods: Sequence[Method]) -> Html:
+def _losses(methods: Sequence[MethodRecord]) -> Html:
     lines = _lines(methods, lambda part: _trained(part, part.key("loss")))
     log = spans_decades(lines)
     return line_chart(
@@ -63,7 +63,7 @@ def _losses(methods: Sequence[Method]) -> Html:
     )
 
 
-def _lines(methods: Sequence[Method], points: Callable[[Part], list[Point]]) -> list[Line]:
+def _lines(methods: Sequence[MethodRecord], points: Callable[[Part], list[Point]]) -> list[Line]:
     """One line per run that has points, in the hue of its method."""
     lines = [
         Line(f"{method.name}, {part.run.name}", points(part), k, k, thin=number > 0)
@@ -78,7 +78,7 @@ def _trained(part: Part, key: str) -> list[Point]:
     return averaged(points_of(lines, "step", key))
 
 
-def _average_precision(methods: Sequence[Method]) -> list[Html]:
+def _average_precision(methods: Sequence[MethodRecord]) -> list[Html]:
     """AP by epoch, a chart for every set."""
     parts = [part for method in methods for part in method.parts]
     sets = dict.fromkeys(str(line.get("set", "val")) for part in parts for line in _evals(part))

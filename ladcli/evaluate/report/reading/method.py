@@ -23,7 +23,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Method:
+class MethodRecord:
     """What a comparison shows under one name.  Several parts differ in their seed."""
 
     name: str
@@ -40,6 +40,6 @@ class Method:
         return MeasuredMethod(self.name, results, place) if results else None
 
 
-def runs_of(methods: Sequence[Method]) -> list[RunRecord]:
+def runs_of(methods: Sequence[MethodRecord]) -> list[RunRecord]:
     """All runs, each once."""
     return list(dict.fromkeys(part.run for method in methods for part in method.parts))

@@ -15,7 +15,7 @@ from ladcli.evaluate.report.parts.assignment import (
     assignment_section,
 )
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.report.reading.method import Method, Part
+from ladcli.evaluate.report.reading.method import MethodRecord, Part
 from ladcli.runs.probe_file import read_probe
 from tests.evaluate.report.markup import Node, parse
 from tests.evaluate.report.runs import NOTES, method, probe_arrays, write_probe
@@ -133,7 +133,7 @@ def test_prices_of_two_networks_are_named_by_them(
     alone = captions(parse(assignment_section(run)))
     assert sorted(alone) == [f"Epoch 0, {own['a']}", f"Epoch 0, {own['b']}"]
     # Side by side, each shows its own; and both where the other is no method of the comparison.
-    both = [Method(f"co/{net}", (Part(run, net),)) for net in ("a", "b")]
+    both = [MethodRecord(f"co/{net}", (Part(run, net),)) for net in ("a", "b")]
     shown = captions(parse(assignment_comparison(both)))
     assert shown == [f"co/a, {own['a']}", f"co/b, {own['b']}"]
     paa = method("PAA", RunRecord("paa", NOTES, None, [], probes=[probe]))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ladcli.evaluate.report.parts.costs import cost_facts, cost_section
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.report.reading.method import Method, Part
+from ladcli.evaluate.report.reading.method import MethodRecord, Part
 from ladcli.training_cost import UNKNOWN, TrainingCost
 from tests.evaluate.report.markup import parse, table_of
 
@@ -18,8 +18,8 @@ def record(name: str, **costs: TrainingCost) -> RunRecord:
     return RunRecord(name, {}, None, [], costs=costs)
 
 
-def method(name: str, *runs: RunRecord, network: str = "model") -> Method:
-    return Method(name, tuple(Part(run, network) for run in runs))
+def method(name: str, *runs: RunRecord, network: str = "model") -> MethodRecord:
+    return MethodRecord(name, tuple(Part(run, network) for run in runs))
 
 
 def test_methods_and_their_teachers_have_a_row_each() -> None:

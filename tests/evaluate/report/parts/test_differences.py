@@ -4,7 +4,7 @@ from typing import Any
 
 from ladcli.evaluate.report.parts.differences import differences_section
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.report.reading.method import Method, Part
+from ladcli.evaluate.report.reading.method import MethodRecord, Part
 from ladcli.recipe import load_recipe
 from tests.evaluate.report.markup import Node, parse, table_of
 from tests.evaluate.report.runs import method
@@ -23,11 +23,11 @@ def without_recipe(name: str = "bare") -> RunRecord:
     return RunRecord(name, {}, None, [])
 
 
-def shown(*methods: Method) -> Node:
+def shown(*methods: MethodRecord) -> Node:
     return parse(differences_section(methods))
 
 
-def options(*methods: Method) -> dict[str, list[str]]:
+def options(*methods: MethodRecord) -> dict[str, list[str]]:
     """Values of every method by option, without what the option means."""
     return {row[0]: row[1:-1] for row in table_of(shown(*methods), OPTIONS)[1:]}
 
@@ -94,7 +94,7 @@ def test_versions_that_differ_are_a_remark() -> None:
 
 def test_two_networks_of_a_run_differ_in_nothing() -> None:
     both = run()
-    page = shown(Method("co/a", (Part(both, "a"),)), Method("co/b", (Part(both, "b"),)))
+    page = shown(MethodRecord("co/a", (Part(both, "a"),)), MethodRecord("co/b", (Part(both, "b"),)))
     assert "No option differs." in page.text
     assert table_of(page, VERSIONS)[1:] == [["torch", "2.4.0"]]
 

@@ -6,7 +6,7 @@ import pytest
 
 from ladcli.evaluate.report.parts.learning_compared import learning_comparison
 from ladcli.evaluate.report.reading.content import RunRecord
-from ladcli.evaluate.report.reading.method import Method, Part
+from ladcli.evaluate.report.reading.method import MethodRecord, Part
 from tests.evaluate.report.markup import Node, figures, legend_of, parse, places
 from tests.evaluate.report.runs import method
 
@@ -33,7 +33,7 @@ def evaluated(*averages: float, **where: Any) -> list[dict[str, Any]]:
     ]
 
 
-def shown(*methods: Method) -> Node:
+def shown(*methods: MethodRecord) -> Node:
     return parse(learning_comparison(methods))
 
 
@@ -81,7 +81,7 @@ def test_networks_of_a_run_have_their_own_losses_and_evaluations() -> None:
         *evaluated(0.3, 0.2, network="b"),
     ]
     co = run("co", *log)
-    page = shown(Method("co/a", (Part(co, "a"),)), Method("co/b", (Part(co, "b"),)))
+    page = shown(MethodRecord("co/a", (Part(co, "a"),)), MethodRecord("co/b", (Part(co, "b"),)))
     a, b = (places(line) for line in lines(page, "Loss"))
     base = places(lines(page, "Loss")[0])[0][1]
     assert base == a[0][1] < b[0][1]  # the larger loss is further up
@@ -98,7 +98,9 @@ def test_networks_of_a_run_have_their_own_losses_and_evaluations() -> None:
 
 def test_network_that_was_not_logged_has_no_line() -> None:
     co = run("co", *trained(a__loss=4.0), *evaluated(0.1, network="a"))
-    page = shown(Method("co/b", (Part(co, "b"),)), method("PAA", run("paa", *trained(loss=2.0))))
+    page = shown(
+        MethodRecord("co/b", (Part(co, "b"),)), method("PAA", run("paa", *trained(loss=2.0)))
+    )
     assert list(figures(page)) == ["Loss"]
     (line,) = lines(page, "Loss")
     assert "h1" in line.classes

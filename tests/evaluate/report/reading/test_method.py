@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ladcli.evaluate.report.reading.method import Method, Part, runs_of
+from ladcli.evaluate.report.reading.method import MethodRecord, Part, runs_of
 from tests.evaluate.report.runs import method, plain_result, record
 
 
@@ -23,5 +23,9 @@ def test_results_are_those_of_the_network_on_the_set() -> None:
 
 def test_every_run_is_listed_once() -> None:
     co, paa = record("co", plain_result(0.4)), record("paa", plain_result(0.4))
-    methods = [Method("a", (Part(co, "a"),)), method("PAA", paa), Method("b", (Part(co, "b"),))]
+    methods = [
+        MethodRecord("a", (Part(co, "a"),)),
+        method("PAA", paa),
+        MethodRecord("b", (Part(co, "b"),)),
+    ]
     assert runs_of(methods) == [co, paa]
