@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ladcli.errors import UserError
-from ladcli.runs.probe_file import read_probe
+from ladcli.runs.probe_file import read_probe, save_probe
 from tests.evaluate.report.runs import probe_arrays, write_probe
 
 
@@ -68,3 +68,27 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(UserError, match="no probe file"):
             read_probe(path)
+
+
+def test_what_was_saved_is_read(tmp_path: Path) -> None:
+    """Two images of one and two boxes; the positive of the second answers for its second box."""
+    records = [
+        {
+            "content_hw": np.array([[96, 128]]),
+            "canvas_hw": np.array([[96, 128]]),
+            "gt_box": np.full((count, 4), 10.0 * count, dtype=np.float32),
+            "gt_label": np.arange(count),
+            "own_positive_gt": np.array([count - 1]),
+            "own_positive_center": np.array([[24.0, 32.0]]),
+            "own_positive_stride": np.array([8]),
+        }
+        for count in (1, 2)
+    ]
+    path = tmp_path / "probes/epoch_003.npz"
+    save_probe(path, records, epoch=3, step=30, names={"file_name": np.array(["a.jpg", "b.jpg"])})
+    probe = read_probe(path)
+    assert (probe.epoch, probe.step, probe.file_names) == (3, 30, ("a.jpg", "b.jpg"))
+    assert probe.gt_image.tolist() == [0, 1, 1]
+    assert probe.gt_label.tolist() == [0, 0, 1]
+    assert probe.decisions["own"].positive_gt.tolist() == [0, 2]
+    assert probe.decisions["own"].samples is None
