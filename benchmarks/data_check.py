@@ -98,7 +98,7 @@ def main() -> None:
         path.write_bytes(
             synthetic_annotations(options.images, options.boxes, options.classes, options.seed)
         )
-        from ladcli.data.json_text import read_json
+        from ladcli.json_text import read_json
 
         start = time.perf_counter(), time.process_time()
         read_json(path)

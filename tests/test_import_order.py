@@ -21,6 +21,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "assign": {"structures"},
     "detector": {"recipe", "structures"},
     "data": {"recipe", "structures"},
+    # What is read without a training never imports torch.
+    "runs": {"recipe"},
     "formats": {"data", "recipe", "structures"},
 }
 _BELOW = {*MAY_IMPORT}
@@ -29,7 +31,7 @@ MAY_IMPORT |= {
     "cache": {*_BELOW, "objective"},
     "engine": _BELOW,
     # What only reads results never imports torch.
-    "evaluate": {"data", "recipe", "structures"},
+    "evaluate": {"data", "recipe", "runs", "structures"},
     "check": {"data", "engine", "recipe", "structures"},
     "stages": {*_BELOW, "objective", "cache", "engine", "evaluate", "check"},
 }

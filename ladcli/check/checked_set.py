@@ -13,8 +13,8 @@ from ladcli.data.decode import MAX_PIXELS
 from ladcli.data.findings import EXAMPLES, Findings
 from ladcli.data.headers import Header
 from ladcli.data.index import CocoIndex, build_index, refuse_crowded, remark_thin
-from ladcli.data.json_text import no_collecting, read_json
 from ladcli.errors import UserError
+from ladcli.json_text import no_collecting, read_json
 
 #: Classes with fewer boxes than this are called rare, and so many of them are named.
 RARE, _NAMED = 10, 8

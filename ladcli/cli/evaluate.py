@@ -16,7 +16,8 @@ from ladcli.terminal import print_line
 
 if TYPE_CHECKING:
     from ladcli.evaluate.pycocotools_engine import EngineOptions
-    from ladcli.evaluate.tide import TideOptions, TideThresholds
+    from ladcli.evaluate.tide import TideOptions
+    from ladcli.runs.tide_numbers import TideThresholds
     from ladcli.stages.evaluate_results import Evaluation
 
 
@@ -220,7 +221,7 @@ def _tide_options(*, wanted: bool, thresholds: list[str], compat: bool) -> TideO
 
 def _tide_thresholds(text: str) -> TideThresholds:
     """``POS`` or ``POS:BG`` in numbers."""
-    from ladcli.evaluate.tide import TideThresholds
+    from ladcli.runs.tide_numbers import TideThresholds
 
     try:
         numbers = [float(part) for part in text.split(":")]

@@ -10,10 +10,10 @@ from typing import Any
 
 from ladcli.cli.console import print_notes, print_table
 from ladcli.cli.options import RecipeOptions
-from ladcli.engine.run_directory import RunDirectory
 from ladcli.evaluate.table import metrics_table
 from ladcli.recipe import AskedRecipe, Recipe, load_recipe, read_recipe
 from ladcli.recipe.schema import usual_decays
+from ladcli.runs.run_directory import RunDirectory
 from ladcli.stages.training import RunOptions, TrainingResult
 from ladcli.terminal import print_line
 

@@ -26,9 +26,9 @@ from ladcli.data.box_rules import MAX_SIDE, Use
 from ladcli.data.columns import Fault, Table, repeats, shorten
 from ladcli.data.file_names import unsafe_reason
 from ladcli.data.findings import EXAMPLES, Findings, some
-from ladcli.data.json_text import read_json
 from ladcli.data.root_class import leave_out_root
 from ladcli.errors import UserError
+from ladcli.json_text import read_json
 
 #: Labels are stored in 16 bits, and a network's output grows with its classes.
 MAX_CLASSES = 65_535

@@ -18,7 +18,7 @@ from ladcli.data.brightness import Brightness
 from ladcli.data.coco_json import CocoFile, examine
 from ladcli.data.findings import Findings
 from ladcli.data.index import CocoIndex
-from ladcli.data.json_text import read_json
+from ladcli.json_text import read_json
 
 #: Shares of the values that lie below each number of a `Spread`, with the names of the numbers.
 QUANTILES = {

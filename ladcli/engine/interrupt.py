@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from ladcli.last_words import last_words
 from ladcli.terminal import print_urgently
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -47,8 +48,6 @@ class StopWish:
         return self.wanted
 
 
-#: Run before the process ends suddenly, by whom they belong to; they must be quick.
-last_words: dict[object, Callable[[], None]] = {}
 #: How to print a line while a progress display is up; the newest counts.
 speakers: list[Callable[[str], None]] = []
 

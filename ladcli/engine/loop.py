@@ -18,13 +18,13 @@ from torch import Tensor
 from ladcli.engine.device import autocast, peak_memory_mib
 from ladcli.engine.interrupt import StopWish, stop_on_signal
 from ladcli.engine.meter import Meter
-from ladcli.engine.metrics_log import MetricsLog
 from ladcli.engine.optimizer import lr_factor, set_lr
 from ladcli.engine.progress import Reporter
 from ladcli.engine.state import Learner, Position
 from ladcli.errors import BadImageError, Interrupted, RunError, TooManyBadImages
 from ladcli.recipe.flags import option_name
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.metrics_log import MetricsLog
 from ladcli.structures import Batch, ObjectiveFunction, Predictions
 from ladcli.structures.losses import normalize
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ladcli.engine.metrics_log import Mirror
 from ladcli.errors import UserError
 from ladcli.recipe.flags import option_name
+from ladcli.runs.metrics_log import Mirror
 
 
 def require_tensorboard() -> None:

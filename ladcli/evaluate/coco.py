@@ -1,14 +1,6 @@
-"""The numbers of the COCO protocol, by their names.
-
-Numbers are shares of 1.  AP averages the IoU thresholds .50:.05:.95; s, m and l are objects with
-an area below 32², up to 96², and beyond; AR1, AR10 and AR100 are recalls with that many detections
-per image and class.
-"""
+"""The numbers of the COCO protocol, of detections that were matched."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,33 +8,11 @@ from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.average_precision import average_precisions, recalls
 from ladcli.evaluate.matching import Matching, match
 from ladcli.evaluate.results import Results
+from ladcli.runs.coco_numbers import CocoMetrics
 
-#: Names of the twelve numbers, in the order of pycocotools.
-STATS = (
-    "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
-)  # fmt: skip
 #: Positions among thresholds (.50 and .75) and among sizes.
 IOU_50, IOU_75 = 0, 5
 _ALL, _SMALL, _MEDIUM, _LARGE = range(4)
-
-
-@dataclass(frozen=True)
-class CocoMetrics:
-    """What COCO's protocol says of a set of detections; None where nothing is defined."""
-
-    #: those of `STATS`, in this order
-    stats: dict[str, float | None]
-    #: AP AP50 AP75 APs APm APl AR100 by class name, in the order of the class table
-    per_class: dict[str, dict[str, float | None]]
-
-    def to_json(self) -> dict[str, Any]:
-        """``{"coco": {"stats": [12 numbers or None], "per_class": {…}}}`` for metrics.json."""
-        return {
-            "coco": {
-                "stats": list(self.stats.values()),
-                "per_class": {name: dict(values) for name, values in self.per_class.items()},
-            }
-        }
 
 
 def coco_metrics(ground_truth: CocoFile, results: Results) -> CocoMetrics:

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ladcli.evaluate.bootstrap import Gain
-from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
+from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.gains import Gains
+from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.method_cost import Figures, MethodCost
 from ladcli.evaluate.table import PRECISIONS, UNDEFINED, csv_number, fitted, points, signed
 from ladcli.evaluate.tide_repairs import ALL_KINDS
@@ -116,7 +117,7 @@ def comparison_csv(result: ComparisonResult) -> str:
     """A row per method and class (``all`` first): AP numbers, and AP's difference and interval."""
     gained = ("AP_difference", "AP_low", "AP_high", "share_above_0")
     rows = [["method", "class", *PRECISIONS, *gained, *_COST_COLUMNS]]
-    names = [None, *result.methods[0].metrics[0].per_class]
+    names = [None, *dict.fromkeys(result.methods[0].class_names())]
     for method in result.methods:
         cost = _cost_cells(method.cost)
         for name in names:
@@ -143,7 +144,7 @@ def _work(figures: Figures) -> list[float | None]:
     return [epochs, figures.images, figures.seconds]
 
 
-def _ap_gain(method: ComparedMethod, class_name: str | None) -> Gain | None:
+def _ap_gain(method: MeasuredMethod, class_name: str | None) -> Gain | None:
     if method.gains is None:
         return None
     if class_name is None:
@@ -151,7 +152,7 @@ def _ap_gain(method: ComparedMethod, class_name: str | None) -> Gain | None:
     return method.gains.per_class[class_name]["AP"]
 
 
-def _verdict(method: ComparedMethod, baseline: ComparedMethod) -> str:
+def _verdict(method: MeasuredMethod, baseline: MeasuredMethod) -> str:
     verdict = method.verdict(baseline)
     if verdict == "undefined":
         return f"{method.name}: no AP to compare with {baseline.name}"
@@ -168,7 +169,7 @@ def _verdict(method: ComparedMethod, baseline: ComparedMethod) -> str:
     )
 
 
-def _seeds(method: ComparedMethod, baseline: ComparedMethod) -> str:
+def _seeds(method: MeasuredMethod, baseline: MeasuredMethod) -> str:
     """The standard error over seeds, or which method has but one."""
     error = method.seed_error(baseline)
     if error is not None:

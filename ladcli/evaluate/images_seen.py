@@ -2,8 +2,8 @@
 
 Where unreadable images are skipped, one rule holds for every number: what they show leaves the
 ground truth, and AP is of the other images.  A network cannot find what it was not shown.  Which
-they are is stored in metrics.json (``"images": {"measured": 158, "skipped": [12, 77]}``), beside
-predictions.json, so that whoever measures those detections anew measures the same.
+they are is stored in the metrics.json beside the detections, so that whoever measures those anew
+measures the same.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ladcli.data.coco_json import CocoFile, describe_some
-from ladcli.data.json_text import read_json
 from ladcli.errors import UserError
 from ladcli.evaluate.results import Results
-from ladcli.evaluate.run_folders import PREDICTIONS
+from ladcli.runs.evaluation_folder import EvaluationFolder
+from ladcli.runs.metrics_file import skipped_images
+from ladcli.runs.names import PREDICTIONS
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,6 @@ class ImagesSeen:
             trainable=truth.trainable[boxes],
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """For metrics.json; nothing where all images were seen."""
-        if not self.skipped:
-            return {}
-        return {"images": {"measured": self.measured, "skipped": list(self.skipped)}}
-
 
 def images_behind(predictions: Path, truth: CocoFile, results: Results) -> ImagesSeen:
     """Which images of ``truth`` the detections in a file are of, as its metrics.json says.
@@ -101,7 +95,7 @@ def images_behind(predictions: Path, truth: CocoFile, results: Results) -> Image
 
 def recorded_note(metrics: Path) -> str | None:
     """What a metrics.json says of skipped images, where no ground truth is at hand."""
-    skipped = _skipped_in(metrics)
+    skipped = skipped_images(metrics)
     if not skipped:
         return None
     return f"{metrics}: {len(skipped)} image(s) could not be read, so AP is of the others."
@@ -109,16 +103,5 @@ def recorded_note(metrics: Path) -> str | None:
 
 def _skipped_beside(predictions: Path) -> list[int]:
     """Those of results that `lad eval` wrote; what others wrote has no such file beside it."""
-    if predictions.name != PREDICTIONS:
-        return []
-    return _skipped_in(predictions.with_name("metrics.json"))
-
-
-def _skipped_in(metrics: Path) -> list[int]:
-    try:
-        content = read_json(metrics)
-    except UserError:  # there is none, or it is damaged, which others tell
-        return []
-    images = content.get("images") if isinstance(content, dict) else None
-    skipped = images.get("skipped") if isinstance(images, dict) else None
-    return [i for i in skipped if type(i) is int] if isinstance(skipped, list) else []
+    beside = EvaluationFolder(predictions.parent)
+    return skipped_images(beside.metrics) if predictions.name == PREDICTIONS else []

@@ -17,10 +17,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from ladcli.data.coco_json import CocoFile
-from ladcli.data.json_text import read_json
 from ladcli.errors import UserError
-from ladcli.evaluate.coco import IOU_50, IOU_75, STATS, CocoMetrics
+from ladcli.evaluate.coco import IOU_50, IOU_75
 from ladcli.evaluate.results import Results
+from ladcli.json_text import read_json
+from ladcli.runs.coco_numbers import STATS, CocoMetrics
 
 #: Numbers of two engines that differ by less are the same: sums in another order.
 SAME = 1e-9

@@ -17,11 +17,11 @@ import numpy as np
 from ladcli.classes import ClassTable
 from ladcli.data.coco_json import CocoFile
 from ladcli.data.columns import Table, shorten
-from ladcli.data.json_text import read_json_or_lines
 from ladcli.evaluate.doubtful_results import doubts
 from ladcli.evaluate.foreign_ids import ids_by_stem, with_ids
 from ladcli.evaluate.results_layout import detection_records
 from ladcli.files import write_json
+from ladcli.json_text import read_json_or_lines
 
 if TYPE_CHECKING:
     from ladcli.structures import Detections  # results are read without torch

@@ -11,9 +11,9 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.method_cost import MethodCost
 from ladcli.evaluate.table import UNDEFINED, fitted, signed
+from ladcli.runs.coco_numbers import CocoMetrics
 from ladcli.training_cost import UNKNOWN, TrainingCost
 
 _COLUMNS = ("AP", "AP50", "AP75")
@@ -22,7 +22,7 @@ _GIVEN_UP = ("AP75", "seeds", "AP50")
 
 
 @dataclass(frozen=True)
-class Measured:
+class StageResult:
     """One trained network on one set."""
 
     stage: str
@@ -42,7 +42,7 @@ class _Spread:
     deviation: float | None  # sample standard deviation; None for one seed
 
     @staticmethod
-    def of(measured: Sequence[Measured], key: str) -> _Spread:
+    def of(measured: Sequence[StageResult], key: str) -> _Spread:
         points = [100 * (m.metrics.stats[key] or 0.0) for m in measured]
         deviation = statistics.stdev(points) if len(points) > 1 else None
         return _Spread(statistics.fmean(points), deviation)
@@ -53,7 +53,7 @@ class _Spread:
 
 
 def summary_table(
-    measured: Sequence[Measured], *, baseline: str | None, width: int | None = None
+    measured: Sequence[StageResult], *, baseline: str | None, width: int | None = None
 ) -> Table:
     """A row for every set and stage: AP, AP50 and AP75, mean ± deviation over its seeds.
 
@@ -99,7 +99,7 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], shown: Sequenc
     return table
 
 
-def costs_by_method(measured: Sequence[Measured]) -> list[MethodCost]:
+def costs_by_method(measured: Sequence[StageResult]) -> list[MethodCost]:
     """What every method cost, in the order of the table; a run counts once for all sets."""
     return [
         MethodCost(here[0].title, tuple({m.run: m.cost for m in here}.values()))
@@ -107,14 +107,16 @@ def costs_by_method(measured: Sequence[Measured]) -> list[MethodCost]:
     ]
 
 
-def _by_stage(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
-    groups: dict[str, list[Measured]] = {}
+def _by_stage(measured: Sequence[StageResult]) -> dict[str, list[StageResult]]:
+    groups: dict[str, list[StageResult]] = {}
     for m in measured:
         groups.setdefault(m.stage, []).append(m)
     return groups
 
 
-def _row(measured: Sequence[Measured], stage: str, split: str, baseline: str | None) -> list[str]:
+def _row(
+    measured: Sequence[StageResult], stage: str, split: str, baseline: str | None
+) -> list[str]:
     """The cells of one stage on one set."""
     here = [m for m in measured if m.stage == stage and m.split == split]
     base = [m for m in measured if m.stage == baseline and m.split == split]

@@ -9,10 +9,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.tide import TideReport
 from ladcli.evaluate.tide_repairs import ALL_KINDS
 from ladcli.plain_text import to_csv
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.tide_numbers import TideReport
 
 #: What stands where a number is undefined (no ground truth of that kind).
 UNDEFINED = "–"
@@ -43,14 +43,6 @@ def metrics_csv(metrics: CocoMetrics) -> str:
 def csv_number(value: float | None) -> str:
     """A number as CSV files of this program write it."""
     return "" if value is None else f"{value:.6f}"
-
-
-def comparison_table(rows: Sequence[tuple[str, CocoMetrics]]) -> Table:
-    """The AP numbers of several runs, one row each, under the names given."""
-    table = _empty("run", PRECISIONS)
-    for name, metrics in rows:
-        _add(table, name, metrics.stats, PRECISIONS)
-    return table
 
 
 def tide_table(report: TideReport) -> Table:

@@ -8,78 +8,18 @@ together.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ladcli.evaluate.coco import IOU_50
-from ladcli.evaluate.matching import IGNORED, IOU_THRESHOLDS, RIGHT, Matching
+from ladcli.evaluate.matching import IGNORED, RIGHT, Matching
+from ladcli.runs.score_thresholds import DEFAULT_SCORE, ScoreThresholds, Threshold
 
-#: Where nothing was derived.
-DEFAULT_SCORE = 0.3
 #: The set that thresholds are derived on; never the one that results are reported on.
 VALIDATION = "val"
 _ALL_SIZES = 0
 #: Classes that a sentence names; of more it gives the range.
 _NAMED = 6
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A score to show detections from, and what F1 it reaches where it was chosen."""
-
-    score: float
-    #: in [0, 1]; None without ground truth.  None and 0 mean that the score is another's: that of
-    #: all classes together, or `DEFAULT_SCORE`.
-    f1: float | None
-
-    def to_plain(self) -> dict[str, float | None]:
-        return {"threshold": self.score, "f1": self.f1}
-
-    @staticmethod
-    def from_plain(plain: Any) -> Threshold:
-        """The reverse of `to_plain`.
-
-        Raises:
-            ValueError: it is none.
-        """
-        if not isinstance(plain, dict):
-            raise ValueError("a threshold is no object")
-        f1 = plain.get("f1")
-        return Threshold(_share(plain.get("threshold")), None if f1 is None else _share(f1))
-
-
-@dataclass(frozen=True)
-class ScoreThresholds:
-    """Thresholds by class name, in the order of the class table, and of all classes together."""
-
-    overall: Threshold
-    per_class: dict[str, Threshold]
-
-    def to_plain(self) -> dict[str, Any]:
-        """For metrics.json and checkpoints:
-        ``{"iou": 0.5, "overall": {"threshold", "f1"}, "per_class": {NAME: {"threshold", "f1"}}}``.
-        """
-        return {
-            "iou": float(IOU_THRESHOLDS[IOU_50]),
-            "overall": self.overall.to_plain(),
-            "per_class": {name: one.to_plain() for name, one in self.per_class.items()},
-        }
-
-    @staticmethod
-    def from_plain(plain: Any) -> ScoreThresholds:
-        """The reverse of `to_plain`.
-
-        Raises:
-            ValueError: these are none.
-        """
-        if not isinstance(plain, dict) or not isinstance(plain.get("per_class"), dict):
-            raise ValueError("thresholds are no object with per_class")
-        return ScoreThresholds(
-            Threshold.from_plain(plain.get("overall")),
-            {str(name): Threshold.from_plain(one) for name, one in plain["per_class"].items()},
-        )
 
 
 def score_thresholds(matching: Matching) -> ScoreThresholds:
@@ -159,9 +99,3 @@ def describe_thresholds(thresholds: ScoreThresholds) -> str:
         f"{min(scores):.2f} to {max(scores):.2f} by class, "
         f"{thresholds.overall.score:.2f} for all {len(shown)} together"
     )
-
-
-def _share(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 <= value <= 1:
-        raise ValueError(f"{value!r} is no number from 0 to 1")
-    return float(value)

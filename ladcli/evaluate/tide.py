@@ -14,58 +14,16 @@ computes.  *corrected*, the default, differs in three points:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ladcli.data.coco_json import CocoFile
-from ladcli.errors import UserError
 from ladcli.evaluate.average_precision import mean_of_defined
 from ladcli.evaluate.results import Results
-from ladcli.evaluate.tide_repairs import ALL_KINDS, OF_DETECTIONS, Definition, Repairs
+from ladcli.evaluate.tide_repairs import ALL_KINDS, OF_DETECTIONS, Repairs
 from ladcli.evaluate.tide_walk import Walk, classify, prepare_walk
-
-
-@dataclass(frozen=True)
-class TideThresholds:
-    """IoU from which a detection is right, and up to which it overlaps nothing.
-
-    Raises:
-        UserError: not 0 < background < positive <= 1.
-    """
-
-    positive: float = 0.5
-    background: float = 0.1
-
-    def __post_init__(self) -> None:
-        if not 0 < self.background < self.positive <= 1:
-            raise UserError(
-                f"TIDE thresholds {self.positive:g}:{self.background:g} are out of range; "
-                "choose 0 < BG < POS <= 1, such as 0.5:0.1"
-            )
-
-
-@dataclass(frozen=True)
-class TideErrors:
-    """Errors at one pair of thresholds.  Points of 100; None where nothing is defined."""
-
-    thresholds: TideThresholds
-    ap: float | None
-    per_class_ap: dict[str, float]  # of the classes that are averaged
-    dap: dict[str, float | None]  # Cls Loc Both Dupe Bkg Miss FalsePos FalseNeg
-    counts: dict[str, int]  # Cls Loc Both Dupe Bkg Miss
-
-    def to_json(self) -> dict[str, Any]:
-        """One entry of the list ``tide`` in metrics.json."""
-        return {
-            "pos_threshold": self.thresholds.positive,
-            "background_threshold": self.thresholds.background,
-            "ap": self.ap,
-            "dAP": dict(self.dap),
-            "counts": dict(self.counts),
-        }
+from ladcli.runs.tide_numbers import Definition, TideErrors, TideReport, TideThresholds
 
 
 @dataclass(frozen=True)
@@ -74,21 +32,6 @@ class TideOptions:
 
     thresholds: tuple[TideThresholds, ...] = (TideThresholds(),)
     definition: Definition = "corrected"
-
-
-@dataclass(frozen=True)
-class TideReport:
-    """The answer, one entry for each pair of thresholds."""
-
-    definition: Definition
-    entries: tuple[TideErrors, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """``{"tide_definition": NAME, "tide": [entries]}`` for metrics.json."""
-        return {
-            "tide_definition": self.definition,
-            "tide": [entry.to_json() for entry in self.entries],
-        }
 
 
 def tide_errors(
@@ -101,8 +44,8 @@ def tide_errors(
     """
     lowest = min(thresholds.background for thresholds in options.thresholds)
     walk = prepare_walk(ground_truth, results, at_least=lowest)
-    names, definition = ground_truth.classes.names, options.definition
-    entries = (_errors_at(walk, names, chosen, definition) for chosen in options.thresholds)
+    num_classes, definition = len(ground_truth.classes), options.definition
+    entries = (_errors_at(walk, num_classes, chosen, definition) for chosen in options.thresholds)
     return TideReport(definition, tuple(entries))
 
 
@@ -116,21 +59,17 @@ def repairs_of(
 
 
 def _errors_at(
-    walk: Walk, names: Sequence[str], thresholds: TideThresholds, definition: Definition
+    walk: Walk, num_classes: int, thresholds: TideThresholds, definition: Definition
 ) -> TideErrors:
     errors = classify(walk, thresholds.positive, thresholds.background)
-    repairs = Repairs(walk, errors, len(names), definition)
+    repairs = Repairs(walk, errors, num_classes, definition)
     once = np.ones((walk.num_images, 1))
     per_class = np.stack([c.average_precision(once) for c in repairs.classes], axis=1)
     gains = repairs.gains(per_class, once)[:, 0]
-    before = per_class[0, :, 0]
     counts = {name: int((errors.kind == kind).sum()) for name, kind in OF_DETECTIONS.items()}
     return TideErrors(
         thresholds=thresholds,
-        ap=_defined(float(mean_of_defined(before, axis=0))),
-        per_class_ap={
-            name: float(ap) for name, ap in zip(names, before, strict=True) if not np.isnan(ap)
-        },
+        ap=_defined(float(mean_of_defined(per_class[0, :, 0], axis=0))),
         dap={kind: _defined(gain) for kind, gain in zip(ALL_KINDS, gains.tolist(), strict=True)},
         counts={**counts, "Miss": int(errors.gt_missed.sum())},
     )

@@ -7,15 +7,13 @@ sorted once, for `lad eval` and for every resample of a comparison alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from ladcli.evaluate.average_precision import interpolated_precision, mean_of_defined
 from ladcli.evaluate.greedy import UNMATCHED
 from ladcli.evaluate.tide_walk import Errors, Kind, Walk
-
-Definition = Literal["corrected", "tidecv"]
+from ladcli.runs.tide_numbers import Definition
 
 #: Kinds that are repaired in the detections, by their names.
 OF_DETECTIONS = {

@@ -11,11 +11,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ladcli.data.json_text import read_json
 from ladcli.errors import UserError
 from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box, Corners, ForeignImage, ForeignSet, split_called
 from ladcli.formats.found_images import ImageFiles, files_below
+from ladcli.json_text import read_json
 
 _ENCLOSING = ("rectangle", "polygon", "rotation", "mask", "quadrilateral")
 _LEAST_POINTS = {"rectangle": 2, "mask": 2, "polygon": 3, "rotation": 3, "quadrilateral": 3}

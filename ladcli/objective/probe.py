@@ -7,19 +7,16 @@ the teacher's where there is one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ladcli.assign import Assigner, cheapest_samples, fit_mixtures
-from ladcli.files import atomic_path
 from ladcli.objective.opinion import Opinion
+from ladcli.runs.probe_file import Record
 from ladcli.structures import Assignment, Batch, Candidates, Costs, Priors, Scene
-
-Record = dict[str, np.ndarray]
 
 
 @torch.no_grad()
@@ -50,31 +47,6 @@ def probe_image(
             found |= _samples(scene, candidates, costs, assignment, topk=assigner.topk)
         record |= {f"{name}_{key}": value for key, value in found.items()}
     return record
-
-
-def save_probe(
-    path: Path, records: Sequence[Record], *, epoch: int, step: int, names: Mapping[str, np.ndarray]
-) -> None:
-    """Write the records of several images as one ``.npz`` file, atomically.
-
-    Boxes of all images come end to end, ``gt_image`` names the image of each; positives likewise,
-    with ``…_positive_image`` and ``…_positive_gt`` (a row among all boxes).
-
-    Args:
-        names: arrays [P] that tell the images, such as ``image_id``.
-    """
-    num_gt = [len(record["gt_box"]) for record in records]
-    first_gt = np.concatenate([[0], np.cumsum(num_gt)])[:-1]
-    shared = set(records[0]).intersection(*map(set, records))
-    arrays = {key: np.concatenate([r[key] for r in records]) for key in sorted(shared)}
-    arrays["gt_image"] = np.repeat(np.arange(len(records)), num_gt)
-    for key in [k for k in arrays if k.endswith("_positive_gt")]:
-        count = [len(record[key]) for record in records]
-        arrays[key] = arrays[key] + np.repeat(first_gt, count)
-        arrays[key.replace("_gt", "_image")] = np.repeat(np.arange(len(records)), count)
-    arrays |= {"epoch": np.array(epoch), "step": np.array(step), **names}
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def _positives(assignment: Assignment, priors: Priors) -> Record:

@@ -16,6 +16,7 @@ from ladcli.errors import UserError
 from ladcli.objective.objectives import CoObjective
 from ladcli.recipe.flags import FLAGS, NetworkKeys
 from ladcli.recipe.schema import NetworkConfig, Recipe
+from ladcli.runs.evaluation_folder import EvaluationFolder
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import require_same_classes
 from ladcli.stages.same_anchors import require_same_anchors
@@ -147,5 +148,7 @@ def _choose_first_teacher(prepared: Prepared) -> str:
 def _average_precision(prepared: Prepared, name: str) -> float:
     assert prepared.validation is not None
     with TemporaryDirectory() as folder:
-        evaluation = evaluate_network(prepared, name, prepared.validation, Path(folder))
+        evaluation = evaluate_network(
+            prepared, name, prepared.validation, EvaluationFolder(Path(folder))
+        )
     return evaluation.metrics.stats["AP"] or 0.0

@@ -6,25 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ladcli.data.coco_json import CocoFile, read_coco
+from ladcli.data.coco_json import CocoFile
 from ladcli.data.folder import Split, find_annotations
 from ladcli.engine.progress import progress
 from ladcli.errors import UserError
 from ladcli.evaluate.bootstrap import Draws
-from ladcli.evaluate.coco import metrics_of
-from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
+from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.gains import Gains, MatchedRun, gains_over
-from ladcli.evaluate.images_seen import ImagesSeen, images_behind
-from ladcli.evaluate.matching import match
-from ladcli.evaluate.report.intervals import intervals
-from ladcli.evaluate.results import load_results
-from ladcli.evaluate.run_folders import MethodResults, ResultsOf, find_results
+from ladcli.evaluate.images_seen import ImagesSeen
+from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun
+from ladcli.evaluate.measurements import Measurement, Measurements
+from ladcli.evaluate.report.parts.intervals import intervals
 from ladcli.evaluate.same_truth import truth_difference
-from ladcli.evaluate.tide import TideReport, repairs_of, tide_errors
 from ladcli.recipe.schema import DataConfig
-from ladcli.stages.report import MethodRuns, compare_report, page_target
+from ladcli.runs.find_results import MethodResults, ResultsOf, find_results
+from ladcli.runs.names import ONLY_NETWORK
+from ladcli.stages.report import compare_report, page_target, run_folders
 from ladcli.stages.run_costs import read_run_cost
-from ladcli.training_cost import UNKNOWN, TrainingCost
+from ladcli.training_cost import UNKNOWN
 
 #: Resamples by default: many where they are cheap, fewer from this number of images on.
 RESAMPLES, RESAMPLES_OF_LARGE_SETS, LARGE_SET = 10_000, 1_000, 2_000
@@ -88,17 +87,26 @@ def _require_network(methods: Sequence[MethodResults], wanted: str | None) -> No
 
 
 def compare_methods(
-    methods: Sequence[MethodResults], options: CompareOptions, *, page: Path | None = None
+    methods: Sequence[MethodResults],
+    options: CompareOptions,
+    *,
+    page: Path | None = None,
+    measurements: Measurements | None = None,
 ) -> ComparisonResult:
-    """The same of methods that are known already; at least two."""
-    with_page = _runs_of(methods) if page is not None else []
+    """The same of methods that are known already; at least two.
+
+    Args:
+        measurements: of some of their results, where they were made.
+    """
     if page is not None:  # refused before the long part, not after it
-        folders = [folder for method in with_page for folder, _ in method.runs]
-        page_target(folders, page, flag="--html")
-    result = _compare(methods, options)
+        _require_runs(methods)
+        page_target(run_folders(methods), page, flag="--html")
+    measurements = measurements or Measurements()
+    result = _compare(methods, options, measurements)
     if page is not None:
         written = compare_report(
-            with_page,
+            methods,
+            measurements,
             set_name=options.results_of,
             data=options.data,
             annotations=options.annotations,
@@ -109,98 +117,100 @@ def compare_methods(
     return result
 
 
-def _runs_of(methods: Sequence[MethodResults]) -> list[MethodRuns]:
-    """The run folders behind results, which a page needs."""
+def _require_runs(methods: Sequence[MethodResults]) -> None:
+    """Refuse bare results files: a page needs the run folders behind them."""
     for one in (one for method in methods for one in method.results):
         if one.run is None:
             raise UserError(
                 f"{one.given}: is a results file, and --html needs run folders; leave --html out"
             )
-    return [
-        MethodRuns(method.name, tuple(one.run for one in method.results if one.run is not None))
-        for method in methods
-    ]
 
 
-def _compare(methods: Sequence[MethodResults], options: CompareOptions) -> ComparisonResult:
-    reader = _Reader(options)
+def _compare(
+    methods: Sequence[MethodResults], options: CompareOptions, measurements: Measurements
+) -> ComparisonResult:
+    reader = _Reader(options, measurements)
     measured = [[reader.measure(one) for one in method.results] for method in methods]
-    num_images = measured[0][0].matched.matching.num_images
+    num_images = measured[0][0].matching.num_images
     resamples = options.resamples
     if resamples is None:
         resamples = RESAMPLES if num_images < LARGE_SET else RESAMPLES_OF_LARGE_SETS
     quiet = options.quiet or num_images < LARGE_SET  # takes seconds
-    gains = _gains(measured, Draws(resamples, options.confidence, options.seed), quiet)
+    draws = Draws(resamples, options.confidence, options.seed)
+    gains = _gains(measured, draws, everything=options.all_intervals, quiet=quiet)
     compared = tuple(
-        ComparedMethod(
+        MeasuredMethod(
             method.name,
-            tuple(one.given for one in method.results),
-            tuple(metrics_of(run.matched.matching) for run in runs),
-            tuple(run.tide for run in runs),
+            tuple(
+                _run(one, found, options.results_of)
+                for one, found in zip(method.results, runs, strict=True)
+            ),
+            place,
             gain,
-            tuple(_cost_of(one) for one in method.results),
         )
-        for method, runs, gain in zip(methods, measured, (None, *gains), strict=True)
+        for place, (method, runs, gain) in enumerate(
+            zip(methods, measured, (None, *gains), strict=True)
+        )
     )
     return ComparisonResult(
         compared, options.set_name, num_images, resamples, options.confidence, tuple(reader.notes)
     )
 
 
-def _cost_of(one: ResultsOf) -> TrainingCost:
-    return UNKNOWN if one.run is None else read_run_cost(*one.run)
+def _run(one: ResultsOf, found: Measurement, set_name: str) -> MeasuredRun:
+    """What a set of results says of its run; of a bare results file no cost is known."""
+    return MeasuredRun(
+        ONLY_NETWORK if one.run is None else one.run[1],
+        set_name,
+        found.metrics,
+        found.tide.entries[0],
+        name=one.given,
+        cost=UNKNOWN if one.run is None else read_run_cost(*one.run),
+    )
 
 
-def _gains(measured: list[list[_Measured]], draws: Draws, quiet: bool) -> list[Gains]:
-    """Differences to the first method."""
-    matched = [[run.matched for run in runs] for runs in measured]
+def _gains(
+    measured: list[list[Measurement]], draws: Draws, *, everything: bool, quiet: bool
+) -> list[Gains]:
+    """Differences to the first method; of ``everything``, sizes and TIDE included."""
+    matched = [
+        [MatchedRun(run.matching, run.repairs if everything else None) for run in runs]
+        for runs in measured
+    ]
     total = draws.count * sum(len(runs) for runs in matched)
     with progress("resample", total, unit="resamples", quiet=quiet) as reporter:
         return gains_over(matched[0], matched[1:], draws, on_progress=reporter.update)
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """What is kept of one set of results."""
-
-    matched: MatchedRun
-    tide: TideReport
-
-
 class _Reader:
-    """Reads every file once.
+    """Sees to it that all results are of the same.
 
-    All results are measured on the ground truth of the first: the others have the same, perhaps in
+    They are measured on the ground truth of the first: the others have the same, perhaps in
     another order.
     """
 
-    def __init__(self, options: CompareOptions) -> None:
+    def __init__(self, options: CompareOptions, measurements: Measurements) -> None:
         self.notes: dict[str, None] = {}  # each once, in order
         self._options = options
         self._first: tuple[str, CocoFile] | None = None  # whose it is, and the ground truth
         self._known_equal: set[Path] = set()
-        self._images: tuple[str, ImagesSeen, CocoFile] | None = None  # and what is left of it
-        self._measured: dict[Path, _Measured] = {}
+        self._images: tuple[str, ImagesSeen] | None = None  # and what was seen of it
+        self._measurements = measurements
 
-    def measure(self, one: ResultsOf) -> _Measured:
-        """Match a set of results and find its errors."""
+    def measure(self, one: ResultsOf) -> Measurement:
+        """Read a set of results."""
         truth = self._truth_of(one)
-        path = one.predictions.resolve()
-        if path not in self._measured:
-            results = load_results(one.predictions, truth)
-            self.notes |= dict.fromkeys(results.notes)
-            seen = self._seen_by(one, truth, images_behind(one.predictions, truth, results))
-            repairs = repairs_of(seen, results) if self._options.all_intervals else None
-            matched = MatchedRun(match(seen, results), repairs)
-            self._measured[path] = _Measured(matched, tide_errors(seen, results))
-        return self._measured[path]
+        found = self._measurements.of(one.predictions, truth)
+        self.notes |= dict.fromkeys(found.results.notes)
+        self._require_same_images(one, truth, found.images)
+        return found
 
-    def _seen_by(self, one: ResultsOf, truth: CocoFile, images: ImagesSeen) -> CocoFile:
-        """The part of ``truth`` that results are of, which must be one for all."""
+    def _require_same_images(self, one: ResultsOf, truth: CocoFile, images: ImagesSeen) -> None:
+        """Refuse results of another part of ``truth`` than the first's."""
         if self._images is None:
-            self._images = one.given, images, images.part_of(truth)
+            self._images = one.given, images
             self.notes |= dict.fromkeys(images.notes(truth))
-        first_of, first, seen = self._images
+        first_of, first = self._images
         if images != first:
             other = str(images) if str(images) != str(first) else f"{images}, others of them"
             raise UserError(
@@ -208,15 +218,16 @@ class _Reader:
                 "read), so the difference would be one of images; evaluate both where the same "
                 "images can be read"
             )
-        return seen
 
     def _truth_of(self, one: ResultsOf) -> CocoFile:
         path = _annotations_of(one, self._options)
         if self._first is None:
-            self._first = one.given, read_coco(path, use="evaluation")
+            self._first = one.given, self._measurements.truth(path)
             self.notes |= dict.fromkeys(self._first[1].notes)
         elif path not in self._known_equal:
-            _require_same_truth(*self._first, one.given, read_coco(path, use="evaluation"))
+            _require_same_truth(*self._first, one.given, self._measurements.truth(path))
+            # From here on one stands for both.
+            self._measurements.know_truth(path, self._first[1])
         self._known_equal.add(path)
         return self._first[1]
 

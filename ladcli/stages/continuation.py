@@ -15,18 +15,18 @@ from typing import Any
 from ladcli.classes import ClassTable
 from ladcli.data.index import CocoIndex
 from ladcli.detector.checkpoint import load_training
-from ladcli.engine.metrics_log import read_metrics
 from ladcli.engine.optimizer import base_lr, decayed
-from ladcli.engine.run_directory import FREE_KEYS, PLACE_KEYS, SCHEDULE_KEYS, RunDirectory
 from ladcli.engine.state import Position, read_position
 from ladcli.errors import UserError
-from ladcli.evaluate.coco import STATS, CocoMetrics
-from ladcli.evaluate.report.measure import read_recorded
 from ladcli.files import atomic_path
 from ladcli.objective.objectives import MODEL
 from ladcli.recipe import flat, update_recipe
 from ladcli.recipe.flags import option_value
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.coco_numbers import STATS, CocoMetrics
+from ladcli.runs.metrics_file import read_recorded
+from ladcli.runs.metrics_log import read_metrics
+from ladcli.runs.run_directory import FREE_KEYS, PLACE_KEYS, SCHEDULE_KEYS, RunDirectory
 from ladcli.stages.datasets import listed_training_set
 
 
@@ -175,7 +175,7 @@ def recorded_metrics(run: RunDirectory, networks: Sequence[str]) -> dict[str, Co
     found = {}
     for line in _evaluations(run):
         network, stats = _network(line), {name: line.get(name) for name in STATS}
-        stored, _, _ = read_recorded(run.evaluation(str(line.get("set")), network) / "metrics.json")
+        stored = read_recorded(run.evaluation(str(line.get("set")), network).metrics).metrics
         same = stored is not None and stored.stats == stats
         found[network] = stored if stored is not None and same else CocoMetrics(stats, {})
     return {network: found[network] for network in networks if network in found}

@@ -12,7 +12,6 @@ from ladcli.data.plan import plan_epoch, plan_views
 from ladcli.data.views import ViewGrid
 from ladcli.detector.packaged_weights import PACKAGE_PREFIX, packaged_weights
 from ladcli.engine.device import choose_device
-from ladcli.engine.run_directory import RunDirectory
 from ladcli.engine.tensorboard import require_tensorboard
 from ladcli.errors import UserError
 from ladcli.files import require_writable
@@ -20,6 +19,7 @@ from ladcli.recipe import flat, load_recipe
 from ladcli.recipe.flags import FLAGS, option_name
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import DataConfig, Recipe
+from ladcli.runs.run_directory import RunDirectory
 from ladcli.stages.continuation import continued_recipe, stored_position
 from ladcli.stages.datasets import open_training_set
 from ladcli.stages.pipeline_plan import (

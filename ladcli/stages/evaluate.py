@@ -15,21 +15,20 @@ from ladcli.detector.model import Detector
 from ladcli.engine.device import choose_device
 from ladcli.engine.inference import detect_all
 from ladcli.errors import UserError
-from ladcli.evaluate.coco import metrics_of
 from ladcli.evaluate.images_seen import ImagesSeen
-from ladcli.evaluate.matching import match
+from ladcli.evaluate.measurements import Measurement, Measurements
 from ladcli.evaluate.pycocotools_engine import EngineOptions, chosen_metrics
 from ladcli.evaluate.results import detections_to_results, load_results, save_results
 from ladcli.evaluate.thresholds import VALIDATION, score_thresholds
 from ladcli.evaluate.tide import TideOptions, tide_errors
 from ladcli.files import write_json
-from ladcli.outputs import NO_INPUTS, Inputs, require_replaceable
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import DataConfig, InferenceConfig
-from ladcli.recognize import is_metrics, is_results
+from ladcli.runs.evaluation_folder import EvaluationFolder
+from ladcli.runs.run_directory import RunDirectory, network_of
 from ladcli.stages.datasets import EvaluationSet, choose_evaluation_set, require_same_classes
 from ladcli.stages.evaluate_results import Evaluation
-from ladcli.stages.thresholds import keep_thresholds, run_of, same_scoring
+from ladcli.stages.thresholds import keep_thresholds, same_scoring
 
 
 def evaluate_on(
@@ -68,6 +67,7 @@ def evaluate_checkpoint(
     quiet: bool = False,
     tide: TideOptions | None = None,
     engine: EngineOptions = EngineOptions(),
+    measurements: Measurements | None = None,
 ) -> Evaluation:
     """Run a checkpoint over a set and measure it.
 
@@ -82,6 +82,7 @@ def evaluate_checkpoint(
         views: see every image so; by default once, as the network was trained.
         tide: look for TIDE's errors too, in this way.
         engine: who computes the COCO numbers; score thresholds are ours with either.
+        measurements: keeps what was matched, for whoever measures these detections next.
 
     Raises:
         UserError: the checkpoint is unsound or knows other classes than the set.
@@ -93,7 +94,9 @@ def evaluate_checkpoint(
         where.truth.classes, f"the set {where.truth.path}", loaded.detector.classes, checkpoint
     )
     folder = out or default_folder(checkpoint, where.name)
-    check_free(folder, {"--checkpoint": checkpoint, "--annotations": where.truth.path})
+    EvaluationFolder(folder).check_free(
+        {"--checkpoint": checkpoint, "--annotations": where.truth.path}
+    )
     chosen = choose_device(device)
     inference = inference or own_inference(loaded, overrides)
     evaluation = evaluate_detector(
@@ -110,8 +113,9 @@ def evaluate_checkpoint(
         quiet=quiet,
         tide=tide,
         engine=engine,
+        measurements=measurements,
     )
-    own_folder = run_of(checkpoint) is not None and (
+    own_folder = RunDirectory.around(checkpoint) is not None and (
         folder.resolve() == default_folder(checkpoint, where.name).resolve()
     )
     return keep_thresholds(
@@ -152,13 +156,15 @@ def evaluate_detector(
     quiet: bool = False,
     tide: TideOptions | None = None,
     engine: EngineOptions = EngineOptions(),
+    measurements: Measurements | None = None,
 ) -> Evaluation:
     """Run a network over a set; write ``predictions.json`` and ``metrics.json`` to ``folder``.
 
     Score thresholds are derived on the validation set alone: on others they would flatter.  What
     skipped images show is no part of what is measured.
     """
-    check_free(folder)
+    written = EvaluationFolder(folder)
+    written.check_free()
     image_ids, detections = detect_all(
         detector,
         where.index,
@@ -175,38 +181,27 @@ def evaluate_detector(
     )
     images = ImagesSeen.only(image_ids, where.truth)
     seen = images.part_of(where.truth)
-    file = folder / "predictions.json"
-    save_results(file, detections_to_results(detections, image_ids, where.truth.classes))
+    save_results(
+        written.predictions, detections_to_results(detections, image_ids, where.truth.classes)
+    )
     # Measured from the file, so that anyone who measures the file finds the same numbers.
-    results = load_results(file, seen)
-    matching = match(seen, results)
-    metrics, verified = chosen_metrics(metrics_of(matching), seen, results, engine)
+    results = load_results(written.predictions, seen)
+    measured = Measurement(seen, images, results)
+    metrics, verified = chosen_metrics(measured.metrics, seen, results, engine)
     evaluation = Evaluation(
         metrics,
         folder,
         where.index.notes + images.notes(where.truth),
         tide_errors(seen, results, tide) if tide else None,
-        score_thresholds(matching) if where.name == VALIDATION else None,
+        score_thresholds(measured.matching) if where.name == VALIDATION else None,
         images=images,
         engine=engine.engine,
         verified=verified,
     )
-    write_json(folder / "metrics.json", evaluation.to_json())
+    write_json(written.metrics, evaluation.to_json())
+    if measurements is not None:
+        measurements.keep(written.predictions, where.truth, measured)
     return evaluation
-
-
-def check_free(folder: Path, inputs: Inputs = NO_INPUTS) -> None:
-    """Refuse a folder in which results would replace anything but earlier ones.
-
-    Args:
-        inputs: what the command reads, by the names that messages give it.
-
-    Raises:
-        UserError: it cannot be written to, or a file in it has a name that results need.
-    """
-    for name, ours in (("predictions.json", is_results), ("metrics.json", is_metrics)):
-        what = "of an evaluation by this program"
-        require_replaceable(folder / name, ours, what, flag="--out", inputs=inputs)
 
 
 def default_folder(checkpoint: Path, split: str) -> Path:
@@ -215,7 +210,7 @@ def default_folder(checkpoint: Path, split: str) -> Path:
     Raises:
         UserError: the checkpoint lies in no run, so there is no natural place.
     """
-    run = run_of(checkpoint)
+    run = RunDirectory.around(checkpoint)
     if run is None:
         raise UserError(f"{checkpoint}: lies in no run folder, so say where results go with --out")
-    return run.evaluation(split, checkpoint.absolute().parent.name)
+    return run.evaluation(split, network_of(checkpoint)).path

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ladcli.data.coco_json import read_coco
-from ladcli.evaluate.coco import CocoMetrics, coco_metrics
+from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.images_seen import ImagesSeen, images_behind
 from ladcli.evaluate.pycocotools_engine import Disagreement, Engine, EngineOptions, chosen_metrics
 from ladcli.evaluate.results import load_results
-from ladcli.evaluate.thresholds import ScoreThresholds
-from ladcli.evaluate.tide import TideOptions, TideReport, tide_errors
+from ladcli.evaluate.tide import TideOptions, tide_errors
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.metrics_file import metrics_content
+from ladcli.runs.score_thresholds import ScoreThresholds
+from ladcli.runs.tide_numbers import TideReport
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,16 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """The content of metrics.json."""
-        tide = self.tide.to_json() if self.tide else {}
-        thresholds = {"thresholds": self.thresholds.to_plain()} if self.thresholds else {}
-        images = self.images.to_json() if self.images else {}
         engine = {} if self.engine == "lad" else {"engine": self.engine}
         verified = self.verified.to_json() if self.verified else {}
-        return {**self.metrics.to_json(), **tide, **thresholds, **images, **engine, **verified}
+        return metrics_content(
+            self.metrics,
+            tide=self.tide,
+            thresholds=self.thresholds,
+            measured=self.images.measured if self.images else 0,
+            skipped=self.images.skipped if self.images else (),
+            more={**engine, **verified},
+        )
 
 
 def evaluate_results(

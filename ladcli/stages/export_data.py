@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeAlias
 
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.data.folder import find_annotations, find_split, splits_there
-from ladcli.data.json_text import read_json
 from ladcli.data.layouts import Split
 from ladcli.data.spelling import Spelling
 from ladcli.errors import UserError
@@ -20,6 +19,7 @@ from ladcli.formats.foreign import Box
 from ladcli.formats.manifest import exported_layout, write_manifest
 from ladcli.formats.voc_export import write_voc
 from ladcli.formats.yolo_export import write_yolo
+from ladcli.json_text import read_json
 from ladcli.outputs import replacing_folder, require_whole_folder
 from ladcli.recipe.schema import DataConfig
 

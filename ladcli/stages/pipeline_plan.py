@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,6 @@ from ladcli.data.folder import find_split, has_data, missing_split
 from ladcli.data.shipped import shipped_photos
 from ladcli.data.synth import check_synthetic
 from ladcli.data.synth_scene import SceneStyle
-from ladcli.engine.run_directory import FREE_KEYS, RunDirectory
 from ladcli.errors import UserError
 from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe import AskedRecipe, flat, is_given, load_recipe, read_recipe
@@ -20,6 +18,8 @@ from ladcli.recipe.flags import option_value, shown_value
 from ladcli.recipe.learning_rate import follow_batch
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.pipeline_folder import REMEDY, StageFolder
+from ladcli.runs.run_directory import FREE_KEYS, RunDirectory
 from ladcli.stages.pipeline_results import PipelineRun, check_outputs
 
 
@@ -84,16 +84,10 @@ def finished_before(run: PipelineRun, recipe: Recipe) -> bool:
     """
     if not run.label.exists():
         return False
-    remedy = "choose another --out, or remove the folder to run it anew"
-    try:
-        label = json.loads(run.label.read_text(encoding="utf-8"))
-        stored = label["identity"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UserError(f"{run.label}: is damaged; {remedy}") from error
-    if stored != identity_of(run, recipe):
+    if StageFolder(run.folder).finished_as() != identity_of(run, recipe):
         difference = _difference(run, recipe)
         named = "" if difference is None else f" ({difference})"
-        raise UserError(f"{run.folder}: this stage was run with other options{named}; {remedy}")
+        raise UserError(f"{run.folder}: this stage was run with other options{named}; {REMEDY}")
     return True
 
 

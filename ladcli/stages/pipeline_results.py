@@ -10,17 +10,20 @@ from pathlib import Path
 from ladcli.data.synth import set_layout
 from ladcli.engine.interrupt import wishes_inside
 from ladcli.engine.progress import announce
-from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import Interrupted, UserError
-from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.comparison import ComparisonResult
-from ladcli.evaluate.run_folders import MethodResults, ResultsOf
-from ladcli.evaluate.summary import Measured
+from ladcli.evaluate.measurements import Measurements
+from ladcli.evaluate.summary import StageResult
 from ladcli.files import require_writable, write_json
 from ladcli.outputs import refuse_inputs, require_replaceable, require_whole_folder
 from ladcli.recipe.pipeline import Pipeline, Split, Stage
 from ladcli.recipe.schema import Recipe
 from ladcli.recognize import is_comparison, is_page, is_stage_label, is_summary
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.find_results import MethodResults, ResultsOf
+from ladcli.runs.names import LAST
+from ladcli.runs.pipeline_folder import PipelineFolder, StageFolder
+from ladcli.runs.run_directory import RunDirectory
 from ladcli.stages.compare import CompareOptions, compare_methods
 from ladcli.stages.datasets import EvaluationSet, open_evaluation_set
 from ladcli.stages.evaluate import evaluate_checkpoint
@@ -41,28 +44,28 @@ class PipelineRun:
     cache: str | None = None  # the run whose cache it takes
 
     def checkpoint(self, network: str) -> Path:
-        return RunDirectory(self.folder).checkpoint("last", network)
+        return RunDirectory(self.folder).checkpoint(LAST, network)
 
     @property
     def cache_file(self) -> Path:
-        return self.folder / "teacher.h5"
+        return StageFolder(self.folder).cache
 
     @property
     def data_folder(self) -> Path:
         """Where a stage that draws images puts them."""
-        return self.folder / "data"
+        return StageFolder(self.folder).data
 
     @property
     def label(self) -> Path:
         """Says that the run is finished, and what it was."""
-        return self.folder / "stage.json"
+        return StageFolder(self.folder).label
 
 
 @dataclass(frozen=True)
 class PipelineResult:
     """Everything that `lad run` shows at the end."""
 
-    measured: list[Measured]  # in the order of the stages
+    measured: list[StageResult]  # in the order of the stages
     comparisons: list[ComparisonResult]  # one per set, where there is a baseline
     pages: list[Path]  # of the comparisons
 
@@ -86,17 +89,15 @@ def check_outputs(
                 run.data_folder, layout, "a synthetic set", overwrite=True, flag="--out"
             )
             refuse_inputs([run.data_folder], {"--data": data}, flag="--out")
-    files = [(out / "summary.json", is_summary), *((run.label, is_stage_label) for run in runs)]
+    folder = PipelineFolder(out)
+    files = [(folder.summary, is_summary), *((run.label, is_stage_label) for run in runs)]
     for split in pipeline.evaluate:
-        page = comparison_page_of(out, split)
-        files += [(page, is_page), (page.with_suffix(".json"), is_comparison)]
+        files += [
+            (folder.comparison_page(split), is_page),
+            (folder.comparison(split), is_comparison),
+        ]
     for path, ours in files:
         require_replaceable(path, ours, "of a pipeline run by this program", flag="--out")
-
-
-def comparison_page_of(out: Path, split: str) -> Path:
-    """The page that compares the methods on a set; its numbers lie beside it."""
-    return out / f"comparison-{split}.html"
 
 
 def measure_pipeline(
@@ -110,8 +111,7 @@ def measure_pipeline(
 ) -> PipelineResult:
     """Measure every trained network on every set of the pipeline, and compare with its baseline.
 
-    Writes ``summary.json`` and, for every set, ``comparison-SET.json`` and ``comparison-SET.html``
-    to ``out``.
+    Writes the numbers and, for every set, a comparison and its page to ``out``.
 
     Args:
         times: told of the beginning of every measurement.
@@ -119,7 +119,8 @@ def measure_pipeline(
     Raises:
         Interrupted: the user asked to stop; trained networks are measured anew next time.
     """
-    measured = _measure(pipeline, runs, recipes, times, quiet=quiet)
+    matched = Measurements()
+    measured = _measure(pipeline, runs, recipes, times, matched, quiet=quiet)
     rows = [
         {
             "run": m.run,
@@ -131,19 +132,21 @@ def measure_pipeline(
         }
         for m in measured
     ]
-    write_json(out / "summary.json", rows)
+    folder = PipelineFolder(out)
+    write_json(folder.summary, rows)
     comparisons, pages = [], []
     for split in pipeline.evaluate:
         methods = _methods(pipeline, runs, recipes, split)
         if len(methods) < 2:
             continue
-        page = comparison_page_of(out, split)
+        page = folder.comparison_page(split)
         try:
-            found = compare_methods(methods, CompareOptions(split=split, quiet=quiet), page=page)
+            options = CompareOptions(split=split, quiet=quiet)
+            found = compare_methods(methods, options, page=page, measurements=matched)
         except UserError as error:  # stages with data of their own
             announce(f"note: no comparison on {split}: {error}", quiet=quiet)
             continue
-        write_json(page.with_suffix(".json"), found.to_json())
+        write_json(folder.comparison(split), found.to_json())
         comparisons.append(found)
         pages.append(page)
     return PipelineResult(measured, comparisons, pages)
@@ -166,9 +169,10 @@ def _measure(
     runs: Sequence[PipelineRun],
     recipes: Mapping[str, Recipe],
     times: PipelineTime | None,
+    matched: Measurements,
     *,
     quiet: bool,
-) -> list[Measured]:
+) -> list[StageResult]:
     sets: dict[tuple[str | None, ...], EvaluationSet] = {}
     measured = []
     notes: set[str] = set()
@@ -190,6 +194,7 @@ def _measure(
                 opened = open_evaluation_set(recipe.data, split)
                 assert opened is not None  # required sets raise
                 sets[key] = opened
+                matched.know_truth(opened.truth.path, opened.truth)
             evaluation = evaluate_checkpoint(
                 run.checkpoint(network),
                 sets[key],
@@ -200,6 +205,7 @@ def _measure(
                 workers=recipe.data.workers,
                 skip_bad_images=recipe.data.skip_bad_images,
                 quiet=quiet,
+                measurements=matched,
             )
             for note in evaluation.notes:
                 if note not in notes:
@@ -212,10 +218,10 @@ def _measure(
 
 def _named(
     run: PipelineRun, network: str, split: str, metrics: CocoMetrics, cost: TrainingCost
-) -> Measured:
+) -> StageResult:
     """What a network reached, under the names that tables give it."""
     stage, title = _names(run.stage, network)
-    return Measured(stage, title, _run_name(run, network), run.seed, split, metrics, cost)
+    return StageResult(stage, title, _run_name(run, network), run.seed, split, metrics, cost)
 
 
 def _run_name(run: PipelineRun, network: str) -> str:
@@ -248,7 +254,7 @@ def _results(
 ) -> Iterator[ResultsOf]:
     for run in runs:
         for network in run.stage.networks if run.stage.trains else ():
-            predictions = run.folder / "eval" / network / split / "predictions.json"
+            predictions = RunDirectory(run.folder).evaluation(split, network).predictions
             stage, title = _names(run.stage, network)
             where = (run.folder, network)
             yield ResultsOf(str(run.folder), predictions, recipes[run.name], title, stage, where)

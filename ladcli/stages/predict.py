@@ -30,11 +30,12 @@ from ladcli.evaluate.results import SCORE_DECIMALS, detections_to_results, save_
 from ladcli.files import atomic_path, require_writable, write_json, writing_to
 from ladcli.outputs import Layout
 from ladcli.recognize import is_image_list, is_jpeg, is_results
+from ladcli.runs.names import PREDICTIONS
 from ladcli.stages.evaluate import own_inference
 from ladcli.stages.thresholds import ShownFrom, shown_from
 from ladcli.structures import Detections
 
-PREDICTIONS, IMAGES, PICTURES = "predictions.json", "images.json", "pictures"
+IMAGES, PICTURES = "images.json", "pictures"
 
 #: Pictures whose longer side is below this are drawn enlarged, by a whole factor up to the second
 #: number, so that names have room.

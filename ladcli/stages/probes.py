@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -19,8 +18,10 @@ from ladcli.detector.levels import AnchorLayout
 from ladcli.engine.device import autocast
 from ladcli.engine.state import Learner, Position
 from ladcli.objective.opinion import Opinion
-from ladcli.objective.probe import probe_image, save_probe
+from ladcli.objective.probe import probe_image
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.probe_file import save_probe
+from ladcli.runs.run_directory import RunDirectory
 from ladcli.structures import Batch, Predictions
 
 
@@ -51,10 +52,10 @@ class Prober:
     objective: Opinionated
     statistics: tuple[tuple[float, ...], tuple[float, ...]]  # that batches are normalized with
     device: torch.device
-    folder: Path
+    run: RunDirectory
 
     def take(self, position: Position) -> None:
-        """Write ``epoch_NNN.npz``.  An image that cannot be read is left out."""
+        """Write a probe file.  An image that cannot be read is left out."""
         records, seen = [], []
         for batch in self._batches(self._rows()):
             if not len(batch):
@@ -65,7 +66,7 @@ class Prober:
             records.append(probe_image(batch, scene, opinions, self.objective.assigner))
             seen.append(batch.image_rows[0])
         if records:
-            path = self.folder / f"epoch_{position.epoch:03d}.npz"
+            path = self.run.probe(position.epoch)
             names = {
                 "image_id": self.index.image_ids[seen],
                 "file_name": np.array([self.index.file_name(row) for row in seen]),

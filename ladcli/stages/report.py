@@ -6,18 +6,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
+from ladcli.evaluate.measurements import Measurements
 from ladcli.evaluate.report.comparison_page import comparison_page
-from ladcli.evaluate.report.content import RunRecord
 from ladcli.evaluate.report.html import Html
-from ladcli.evaluate.report.learning import logged_networks
-from ladcli.evaluate.report.method import Method, Part
+from ladcli.evaluate.report.parts.learning import logged_networks
+from ladcli.evaluate.report.reading.content import RunRecord
+from ladcli.evaluate.report.reading.method import MethodRecord, Part
 from ladcli.evaluate.report.run_page import run_page
 from ladcli.files import write_text
 from ladcli.outputs import require_replaceable
 from ladcli.recognize import is_page
-from ladcli.stages.run_records import evaluated_folders, read_runs
+from ladcli.runs.find_results import MethodResults
+from ladcli.runs.run_directory import RunDirectory
+from ladcli.stages.run_records import read_runs
 from ladcli.stages.truths import Truths
 
 
@@ -50,7 +52,8 @@ def report(
     """
     target = page_target(runs, out)
     _refuse_repeats(runs)
-    records = read_runs(runs, Truths(data), lambda found: not set_names or found.name in set_names)
+    chosen = set(set_names)
+    records = read_runs(runs, Truths(data), lambda one: not chosen or one.set_name in chosen)
     if set_names:
         _require_sets(runs, records, set_names)
     if len(records) == 1:
@@ -58,7 +61,7 @@ def report(
     else:
         page = comparison_page(
             [
-                Method(record.entry_name(network, alone=False), (Part(record, network),))
+                MethodRecord(record.entry_name(network, alone=False), (Part(record, network),))
                 for record in records
                 for network in _networks(record)
             ]
@@ -66,16 +69,14 @@ def report(
     return _write(target, page, records)
 
 
-@dataclass(frozen=True)
-class MethodRuns:
-    """A method to compare: its name, and the folder and the network of each of its runs."""
-
-    name: str
-    runs: tuple[tuple[Path, str], ...]
+def run_folders(methods: Sequence[MethodResults]) -> list[Path]:
+    """The run folders behind the results of methods, each once."""
+    return list(dict.fromkeys(folder for method in methods for folder, _ in method.runs()))
 
 
 def compare_report(
-    methods: Sequence[MethodRuns],
+    methods: Sequence[MethodResults],
+    measurements: Measurements,
     *,
     set_name: str,
     data: Path | None = None,
@@ -86,7 +87,8 @@ def compare_report(
     """Write the page of a comparison on one set; runs of a method are averaged.
 
     Args:
-        methods: the first one is what the others are compared with.
+        methods: of run folders; the first one is what the others are compared with.
+        measurements: of their results, as far as they were made.
         set_name: the evaluated set.
         data: data folder with the ground truth, instead of what each run's recipe names.
         annotations: the ground truth itself, wherever it is.
@@ -96,13 +98,21 @@ def compare_report(
     Raises:
         UserError: as `report`.
     """
-    folders = list(dict.fromkeys(folder for method in methods for folder, _ in method.runs))
+    folders = run_folders(methods)
     target = page_target(folders, out)
-    compared = {f / "eval" / net / set_name for method in methods for f, net in method.runs}
-    records = read_runs(folders, Truths(data, annotations), lambda found: found in compared)
+    compared = {
+        RunDirectory(folder).evaluation(set_name, net)
+        for method in methods
+        for folder, net in method.runs()
+    }
+    records = read_runs(
+        folders, Truths(data, annotations, measurements), lambda found: found in compared
+    )
     by_folder = dict(zip(folders, records, strict=True))
     shown = [
-        Method(method.name, tuple(Part(by_folder[folder], net) for folder, net in method.runs))
+        MethodRecord(
+            method.name, tuple(Part(by_folder[folder], net) for folder, net in method.runs())
+        )
         for method in methods
     ]
     return _write(target, comparison_page(shown, extra=extra), records)
@@ -146,7 +156,7 @@ def page_target(runs: Sequence[Path], out: Path | None, *, flag: str = "--out") 
         raise UserError(
             "a comparison belongs to no single run; say where it goes with --out FILE.html"
         )
-    target = out or runs[0] / "report.html"
+    target = out or RunDirectory(runs[0]).report
     if target.suffix.lower() not in (".html", ".htm") or target.is_dir():
         raise UserError(f"{target}: is no name for a page; name a file that ends in .html")
     require_replaceable(target, is_page, "a page of this program", flag=flag)
@@ -168,6 +178,7 @@ def _require_sets(
     shown = {result.split for record in records for result in record.results}
     for name in set_names:
         if name not in shown:
-            there = sorted({folder.name for run in runs for folder in evaluated_folders(run)})
+            found = (one for run in runs for one in RunDirectory(run).evaluations())
+            there = sorted({one.set_name for one in found})
             known = f"there are: {', '.join(there)}" if there else "nothing was evaluated"
             raise UserError(f"--split {name}: no such results in {runs[0]}; {known}")

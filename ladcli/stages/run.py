@@ -5,12 +5,12 @@ from __future__ import annotations
 from ladcli.data.synth import write_synthetic
 from ladcli.engine.interrupt import wishes_inside
 from ladcli.engine.progress import announce, clock, part_of
-from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import Interrupted
-from ladcli.files import write_json
 from ladcli.recipe import AskedRecipe
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.pipeline_folder import StageFolder
+from ladcli.runs.run_directory import RunDirectory
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.colad import colad
 from ladcli.stages.distill import distill
@@ -125,8 +125,9 @@ def _run_once(
                 stage(recipe, train_options)
             except Interrupted:
                 raise Interrupted from None  # a pipeline goes on without --resume
-    identity = identity_of(run, recipe)
-    write_json(run.label, {"identity": identity, "stage": run.stage.name, "seed": run.seed})
+    StageFolder(run.folder).write_label(
+        identity=identity_of(run, recipe), stage=run.stage.name, seed=run.seed
+    )
 
 
 def _write_data(run: PipelineRun) -> None:

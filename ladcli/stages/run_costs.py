@@ -15,11 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ladcli.engine.metrics_log import scan_metrics
-from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.metrics_log import scan_metrics
+from ladcli.runs.names import PAIR
+from ladcli.runs.run_directory import RunDirectory, network_of
 from ladcli.training_cost import UNKNOWN, TrainingCost, costs_from_plain, logged_work
 
 if TYPE_CHECKING:  # imports torch
@@ -73,10 +74,8 @@ def read_run_cost(folder: Path, network: str) -> TrainingCost:
 
 def cost_of_checkpoint(path: Path) -> TrainingCost:
     """The cost of the run that a checkpoint lies in; unknown where it lies in none."""
-    network = path.absolute().parent
-    if network.parent.name != "checkpoints":
-        return UNKNOWN
-    return read_run_cost(network.parent.parent, network.name)
+    run = RunDirectory.around(path)
+    return UNKNOWN if run is None else read_run_cost(run.root, network_of(path))
 
 
 def run_cost(
@@ -119,7 +118,7 @@ def _run_cost(
             "seconds": seconds,
             "parameters": counts.get(network) if isinstance(counts, dict) else None,
             "trained_parameters": noted.get("trained_parameters"),
-            "networks": 2 if network in ("a", "b") else 1,
+            "networks": len(PAIR) if network in PAIR else 1,
             "earlier": earlier if isinstance(earlier, list) else [],
         }
     )
@@ -159,18 +158,17 @@ def _traced(checkpoint: str | None, notes: Mapping[str, Any], depth: int) -> Tra
 
     A run that was finished only after the other one began is another one by now.
     """
-    network = Path(checkpoint).absolute().parent if checkpoint else None
-    if not depth or network is None or network.parent.name != "checkpoints":
+    run = RunDirectory.around(Path(checkpoint)) if checkpoint else None
+    if not depth or checkpoint is None or run is None:
         return UNKNOWN
-    folder = network.parent.parent
     try:
-        teacher = RunDirectory(folder).read_notes()
+        teacher = run.read_notes()
     except UserError:
         return UNKNOWN
     finished, started = _moment(teacher.get("finished")), _moment(notes.get("started"))
     if finished is None or started is None or finished > started:
         return UNKNOWN
-    return _read_run_cost(folder, network.name, depth - 1)
+    return _read_run_cost(run.root, network_of(Path(checkpoint)), depth - 1)
 
 
 def _moment(text: Any) -> datetime | None:

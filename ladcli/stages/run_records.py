@@ -6,20 +6,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ladcli.engine.metrics_log import scan_metrics
-from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
-from ladcli.evaluate.report.content import RunRecord, SetResult
-from ladcli.evaluate.report.learning import logged_networks
-from ladcli.evaluate.report.measure import measure_set
-from ladcli.evaluate.report.probes import Probe, read_probe
+from ladcli.evaluate.measured import MeasuredRun
+from ladcli.evaluate.report.parts.learning import logged_networks
+from ladcli.evaluate.report.reading.content import RunRecord
+from ladcli.evaluate.report.reading.measure import measure_set
 from ladcli.recipe import load_recipe
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.evaluation_folder import EvaluationFolder
+from ladcli.runs.metrics_log import scan_metrics
+from ladcli.runs.probe_file import Probe, read_probe
+from ladcli.runs.run_directory import RunDirectory
 from ladcli.stages.run_costs import run_cost
 from ladcli.stages.truths import Truths
 
-#: Whether a folder eval/NETWORK/SET is wanted.
-Wanted: TypeAlias = Callable[[Path], bool]
+#: Whether the results in a folder are wanted.
+Wanted: TypeAlias = Callable[[EvaluationFolder], bool]
 
 
 def read_runs(folders: Sequence[Path], truths: Truths, wanted: Wanted) -> list[RunRecord]:
@@ -28,17 +30,6 @@ def read_runs(folders: Sequence[Path], truths: Truths, wanted: Wanted) -> list[R
         _read_run(folder, name, truths, wanted)
         for folder, name in zip(folders, _names(folders), strict=True)
     ]
-
-
-def evaluated_folders(run: Path) -> list[Path]:
-    """Folders eval/NETWORK/SET that hold results, val and test first."""
-    found = [
-        folder
-        for folder in (run / "eval").glob("*/*")
-        if (folder / "metrics.json").is_file() or (folder / "predictions.json").is_file()
-    ]
-    order = {name: place for place, name in enumerate(("val", "test", "train"))}
-    return sorted(found, key=lambda f: (order.get(f.name, len(order)), f.name, f.parent.name))
 
 
 def _names(runs: Sequence[Path]) -> list[str]:
@@ -53,25 +44,19 @@ def _read_run(folder: Path, name: str, truths: Truths, wanted: Wanted) -> RunRec
     notes = _read_notes(run, remarks)
     recipe = _read_recipe(run, remarks)
     lines = _read_metrics(run, remarks)
-    there = evaluated_folders(folder)
+    there = run.evaluations()
     results = [_measure(found, recipe, truths) for found in there if wanted(found)]
     if not results:
         missing = "none of the sets shown here" if there else "no set"
         remarks.append(
-            f"{name}: {missing} was evaluated; lad eval --checkpoint {_checkpoint(folder)} "
+            f"{name}: {missing} was evaluated; lad eval --checkpoint {run.first_checkpoint()} "
             "--data DIR adds one."
         )
-    probes = _read_probes(folder / "probes", remarks)
+    probes = _read_probes(run, remarks)
     images = truths.image_folders(recipe) if probes else []
-    networks = dict.fromkeys([*(found.parent.name for found in there), *logged_networks(lines)])
+    networks = dict.fromkeys([*(found.network for found in there), *logged_networks(lines)])
     costs = {network: run_cost(notes, recipe, lines, network) for network in networks}
     return RunRecord(name, notes, recipe, lines, results, costs, probes, images, tuple(remarks))
-
-
-def _checkpoint(folder: Path) -> Path:
-    """A checkpoint of the run to evaluate."""
-    found = sorted(folder.glob("checkpoints/*/last.pt"))
-    return found[0] if found else folder / "checkpoints/NETWORK/last.pt"
 
 
 def _read_notes(run: RunDirectory, remarks: list[str]) -> dict[str, Any]:
@@ -104,9 +89,9 @@ def _read_metrics(run: RunDirectory, remarks: list[str]) -> list[dict[str, Any]]
     return lines
 
 
-def _read_probes(folder: Path, remarks: list[str]) -> list[Probe]:
+def _read_probes(run: RunDirectory, remarks: list[str]) -> list[Probe]:
     """The first and the last probe that can be read."""
-    files = sorted(folder.glob("epoch_*.npz"), key=lambda path: (len(path.name), path.name))
+    files = run.probe_files()
     probes: list[Probe] = []
     for wanted in (files, files[::-1]):
         for path in wanted:
@@ -121,8 +106,6 @@ def _read_probes(folder: Path, remarks: list[str]) -> list[Probe]:
     return probes
 
 
-def _measure(folder: Path, recipe: Recipe | None, truths: Truths) -> SetResult:
-    truth, why_not = truths.find(recipe, folder.name)
-    return measure_set(
-        folder, network=folder.parent.name, split=folder.name, truth=truth, why_not=why_not
-    )
+def _measure(folder: EvaluationFolder, recipe: Recipe | None, truths: Truths) -> MeasuredRun:
+    truth, why_not = truths.find(recipe, folder.set_name)
+    return measure_set(folder, truths.measurements, truth=truth, why_not=why_not)

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from ladcli.data.views import InferenceViews
 from ladcli.detector.checkpoint import Checkpoint, store_thresholds
-from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
-from ladcli.evaluate.thresholds import (
-    DEFAULT_SCORE,
-    VALIDATION,
-    ScoreThresholds,
-    describe_thresholds,
-    least_scores,
-)
+from ladcli.evaluate.thresholds import VALIDATION, describe_thresholds, least_scores
 from ladcli.recipe.schema import InferenceConfig
+from ladcli.runs.run_directory import RunDirectory
+from ladcli.runs.score_thresholds import DEFAULT_SCORE, ScoreThresholds
 from ladcli.stages.evaluate_results import Evaluation
 
 #: Inference options that change no detection.
 _NO_SCORING = {"batch_size"}
-
-
-def run_of(checkpoint: Path) -> RunDirectory | None:
-    """The run that ``checkpoints/NET/NAME.pt`` lies in, judged by its place alone."""
-    folder = checkpoint.absolute().parent.parent
-    return RunDirectory(folder.parent) if folder.name == "checkpoints" else None
 
 
 def same_scoring(
@@ -57,7 +45,7 @@ def keep_thresholds(
     """
     if evaluation.thresholds is None:
         return evaluation
-    run, path = run_of(checkpoint.path), checkpoint.path
+    run, path = RunDirectory.around(checkpoint.path), checkpoint.path
     if run is None or not run.holds_run():
         return _noting(evaluation, f"{path}: lies in no run, so it is left as it is")
     if not own_folder:

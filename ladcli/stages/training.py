@@ -21,20 +21,22 @@ from ladcli.detector.model import Detector, build_detector
 from ladcli.detector.renormalize import Renormalize
 from ladcli.engine.device import choose_device, gradient_scaler
 from ladcli.engine.loop import Training, train
-from ladcli.engine.metrics_log import MetricsLog, read_metrics
 from ladcli.engine.optimizer import base_lr, build_optimizer
 from ladcli.engine.progress import Reporter, announce, progress
-from ladcli.engine.run_directory import RunDirectory
 from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.engine.tensorboard import open_tensorboard, require_tensorboard
 from ladcli.errors import BadImageError, Interrupted, TooManyBadImages, UserError
-from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.report.measure import stored_thresholds
-from ladcli.evaluate.thresholds import VALIDATION, ScoreThresholds
+from ladcli.evaluate.thresholds import VALIDATION
 from ladcli.objective.objectives import MODEL, CoObjective, Objective
 from ladcli.recipe import Given, load_recipe
 from ladcli.recipe.options import read_files
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.evaluation_folder import EvaluationFolder
+from ladcli.runs.metrics_file import stored_thresholds
+from ladcli.runs.metrics_log import MetricsLog, read_metrics
+from ladcli.runs.run_directory import RunDirectory
+from ladcli.runs.score_thresholds import ScoreThresholds
 from ladcli.stages.continuation import (
     continued_recipe,
     evaluation_is_due,
@@ -99,7 +101,7 @@ class TrainingResult:
 
     def thresholds(self, network: str) -> ScoreThresholds | None:
         """The score thresholds that the last evaluation of a network found."""
-        return stored_thresholds(self.run.evaluation(VALIDATION, network) / "metrics.json")
+        return stored_thresholds(self.run.evaluation(VALIDATION, network).metrics)
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
         objective,
         prepared.batch_statistics,
         prepared.device,
-        run.probes,
+        run,
     )
     if position.step == 0:
         prober.take(position)
@@ -592,7 +594,7 @@ def evaluate_network(
     prepared: Prepared,
     network: str,
     validation: EvaluationSet,
-    folder: Path,
+    folder: EvaluationFolder,
     *,
     title: str = "",
     quiet: bool = True,
@@ -605,7 +607,7 @@ def evaluate_network(
         input_rule=input_rule(recipe),
         inference=recipe.inference,
         device=prepared.device,
-        folder=folder,
+        folder=folder.path,
         precision=recipe.train.precision,
         workers=recipe.data.workers,
         skip_bad_images=recipe.data.skip_bad_images,

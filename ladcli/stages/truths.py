@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.data.folder import Split, SplitFiles, find_split
 from ladcli.errors import UserError
-from ladcli.evaluate.report.content import Truth
+from ladcli.evaluate.measured import Truth
+from ladcli.evaluate.measurements import Measurements
 from ladcli.recipe.schema import DataConfig, Recipe
 
 #: Sets that a data folder names; any other is the stem of an annotation file.
@@ -21,7 +21,7 @@ class Truths:
 
     data: Path | None  # instead of what recipes name
     annotations: Path | None = None  # the ground truth itself, of any set
-    _read: dict[Path, CocoFile] = field(default_factory=dict)
+    measurements: Measurements = field(default_factory=Measurements)
 
     def find(self, recipe: Recipe | None, name: str) -> tuple[Truth | None, str | None]:
         """The ground truth of a set, or why it was not found."""
@@ -39,10 +39,7 @@ class Truths:
             return None, str(error)
 
     def _truth(self, files: SplitFiles) -> Truth:
-        path = files.annotations.resolve()
-        if path not in self._read:
-            self._read[path] = read_coco(files.annotations, use="evaluation")
-        return Truth(self._read[path], files.images)
+        return Truth(self.measurements.truth(files.annotations), files.images)
 
     def image_folders(self, recipe: Recipe | None) -> list[Path]:
         """Where images of any set may lie, the training set's folder first."""

@@ -21,7 +21,7 @@ from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_views
 from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
 from ladcli.detector.levels import DEFAULT_LAYOUT
-from ladcli.engine.metrics_log import read_metrics
+from ladcli.runs.metrics_log import read_metrics
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.datasets import open_training_set

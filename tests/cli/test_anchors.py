@@ -9,7 +9,7 @@ import pytest
 
 from ladcli.detector.checkpoint import load_checkpoint
 from ladcli.detector.levels import AnchorLayout
-from ladcli.engine.metrics_log import read_metrics
+from ladcli.runs.metrics_log import read_metrics
 from tests.cli.invoke import lad
 
 FINE = ("--set", "model.first_level=2", "--set", "model.anchor_scale=4")

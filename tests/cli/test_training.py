@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from ladcli.runs.coco_numbers import CocoMetrics
 
 from ladcli.cli.training import resolve_recipe, show_result, with_hints
-from ladcli.engine.run_directory import RunDirectory
 from ladcli.errors import UserError
-from ladcli.evaluate.coco import CocoMetrics
 from ladcli.recipe import Given, Recipe, load_recipe, save_recipe
+from ladcli.runs.run_directory import RunDirectory
 from ladcli.stages.training import RunOptions, TrainingResult
 
 CLASS = {"AP": 0.25, "AP50": 0.5, "AP75": 0.1, "APs": None, "APm": 0.3, "APl": 0.2, "AR100": 0.4}

@@ -15,12 +15,12 @@ from ladcli.assign import paa_assigner
 from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.engine.device import gradient_scaler
 from ladcli.engine.loop import Training, train
-from ladcli.engine.metrics_log import MetricsLog, read_metrics
 from ladcli.engine.optimizer import base_lr, build_optimizer
 from ladcli.engine.progress import progress
 from ladcli.engine.state import Learner, Position, load_state, save_state
 from ladcli.objective.objectives import MODEL, Objective
 from ladcli.recipe import Recipe, update_recipe
+from ladcli.runs.metrics_log import MetricsLog, read_metrics
 from ladcli.structures import Batch, ObjectiveFunction
 from tests.detector.tiny import tiny_batch, tiny_detector
 

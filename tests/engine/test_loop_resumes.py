@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ladcli.engine import loop
-from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import BadImageError, Interrupted
+from ladcli.runs.metrics_log import read_metrics
 from ladcli.structures import Batch
 from tests.engine.runs import BATCHES, Run, interrupted_before, plan_batches, recipe, require_equal
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.engine.metrics_log import MetricsLog
 from ladcli.engine.tensorboard import open_tensorboard, require_tensorboard
 from ladcli.errors import UserError
+from ladcli.runs.metrics_log import MetricsLog
 
 pytest.importorskip("tensorboard")
 

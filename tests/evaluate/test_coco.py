@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ladcli.runs.coco_numbers import CocoMetrics
 
 from ladcli.data.coco_json import CocoFile, read_coco
-from ladcli.evaluate.coco import CocoMetrics, coco_metrics
+from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.results import load_results
 
 STATS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]

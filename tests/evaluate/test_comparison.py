@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 
-from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.comparison import ComparedMethod
 from ladcli.evaluate.gains import ALL_PRECISIONS
-from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
+from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun
 
 
 def metrics(average: float | None) -> CocoMetrics:
@@ -15,15 +15,19 @@ def metrics(average: float | None) -> CocoMetrics:
     return CocoMetrics(stats, {"cup": {"AP": average}})
 
 
-def errors(cost: float | None) -> TideReport:
-    entry = TideErrors(TideThresholds(), 50.0, {}, {"Loc": cost}, {"Loc": 1})
-    return TideReport("corrected", (entry,))
+def errors(cost: float | None) -> TideErrors:
+    return TideErrors(TideThresholds(), 50.0, {"Loc": cost}, {"Loc": 1})
 
 
-def method(*averages: float | None, costs: tuple[float | None, ...] = ()) -> ComparedMethod:
-    runs = tuple(str(number) for number in range(len(averages)))
-    measured = tuple(metrics(average) for average in averages)
-    return ComparedMethod("PAA", runs, measured, tuple(errors(cost) for cost in costs), None)
+def method(*averages: float | None, costs: tuple[float | None, ...] = ()) -> MeasuredMethod:
+    tides = [*map(errors, costs), *[None] * (len(averages) - len(costs))]
+    return MeasuredMethod(
+        "PAA",
+        tuple(
+            MeasuredRun("model", "val", metrics(average), tide, name=str(number))
+            for number, (average, tide) in enumerate(zip(averages, tides, strict=True))
+        ),
+    )
 
 
 def test_mean_and_sample_deviation_over_runs() -> None:

@@ -7,12 +7,13 @@ import io
 from dataclasses import replace
 
 import pytest
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 from rich.console import Console
 from rich.table import Table
 
 from ladcli.evaluate.bootstrap import Gain
-from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.comparison import ComparedMethod, ComparisonResult
+from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.comparison_table import (
     comparison_csv,
     gains_table,
@@ -21,7 +22,7 @@ from ladcli.evaluate.comparison_table import (
     verdicts,
 )
 from ladcli.evaluate.gains import Gains
-from ladcli.evaluate.tide import TideErrors, TideReport, TideThresholds
+from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun
 from ladcli.evaluate.tide_repairs import ALL_KINDS
 from ladcli.training_cost import TrainingCost
 
@@ -35,16 +36,15 @@ def metrics(ap: float | None) -> CocoMetrics:
     return CocoMetrics(dict(numbers), {"[red] cell": dict(numbers), "cup": dict(numbers)})
 
 
-def tide(cost: float | None) -> TideReport:
-    costs = dict.fromkeys(ALL_KINDS, cost)
-    return TideReport("corrected", (TideErrors(TideThresholds(), cost, {}, costs, {}),))
+def tide(cost: float | None) -> TideErrors:
+    return TideErrors(TideThresholds(), cost, dict.fromkeys(ALL_KINDS, cost), {})
 
 
 def gain(difference: float, low: float, high: float, share: float) -> Gain:
     return Gain(0.5, 0.5 + difference, difference, low, high, share)
 
 
-def method(name: str, *aps: float | None, ap_gain: Gain | None = None) -> ComparedMethod:
+def method(name: str, *aps: float | None, ap_gain: Gain | None = None) -> MeasuredMethod:
     """A method of one run per AP, whose AP gains ``ap_gain``; all else gains nothing."""
     nothing = gain(0.0, 0.0, 0.0, 0.0)
     comparison = None
@@ -53,16 +53,17 @@ def method(name: str, *aps: float | None, ap_gain: Gain | None = None) -> Compar
         of_classes = {"[red] cell": numbers, "cup": {**numbers, "AP": UNDEFINED}}
         comparison = Gains(numbers, of_classes)
     costs = [None if ap is None else 10 * ap for ap in aps]
-    return ComparedMethod(
+    return MeasuredMethod(
         name,
-        tuple(f"runs/{name}{i}" for i in range(len(aps))),
-        tuple(metrics(ap) for ap in aps),
-        tuple(tide(cost) for cost in costs),
-        comparison,
+        tuple(
+            MeasuredRun("model", "test", metrics(ap), tide(cost), name=f"runs/{name}{i}")
+            for i, (ap, cost) in enumerate(zip(aps, costs, strict=True))
+        ),
+        gains=comparison,
     )
 
 
-def result(*methods: ComparedMethod, confidence: float = 0.95) -> ComparisonResult:
+def result(*methods: MeasuredMethod, confidence: float = 0.95) -> ComparisonResult:
     return ComparisonResult(methods, "test", 72, 10_000, confidence)
 
 
@@ -223,8 +224,10 @@ def test_csv_has_a_row_per_method_and_class() -> None:
 
 def test_csv_tells_the_cost_of_a_method_and_of_its_teacher() -> None:
     cost = TrainingCost(12, 2460, 374.25, 2_900_000, 2_800_000)
-    paa = replace(TWO.methods[0], costs=(cost,))
-    lad = replace(TWO.methods[1], costs=(replace(cost, earlier=(cost,)),) * 3)
+    paa, lad = (
+        replace(method, runs=tuple(replace(run, cost=own) for run in method.runs))
+        for method, own in zip(TWO.methods, (cost, replace(cost, earlier=(cost,))), strict=True)
+    )
     _, *body = list(csv.reader(io.StringIO(comparison_csv(result(paa, lad)))))
     own = ["12", "2460", "374.25", "2900000", "2800000"]
     assert body[0][12:] == [*own, "0", "0", "0"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ladcli.runs.metrics_file import images_content
 
 from ladcli.data.coco_json import CocoFile
 from ladcli.errors import UserError
@@ -36,7 +37,7 @@ def test_all_images_change_nothing() -> None:
     images = ImagesSeen.only(truth.image_ids.tolist(), truth)
     assert images == ImagesSeen(12)
     assert images.part_of(truth) is truth
-    assert images.to_json() == {}
+    assert images_content(images.measured, images.skipped) == {}
     assert images.notes(truth) == ()
     assert str(images) == "all images"
 
@@ -63,7 +64,9 @@ def test_note_and_json_tell_how_many() -> None:
     truth, _ = drawn()
     images = ImagesSeen.only(truth.image_ids[2:].tolist(), truth)
     first, second = sorted(truth.image_ids[:2].tolist())
-    assert images.to_json() == {"images": {"measured": 10, "skipped": [first, second]}}
+    assert images_content(images.measured, images.skipped) == {
+        "images": {"measured": 10, "skipped": [first, second]}
+    }
     (note,) = images.notes(truth)
     assert note == (
         "truth.json: 2 image(s) could not be read and left the ground truth with their boxes, so "

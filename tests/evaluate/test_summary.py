@@ -6,18 +6,18 @@ import io
 from dataclasses import replace
 
 import pytest
+from ladcli.runs.coco_numbers import CocoMetrics
 from rich.console import Console
 
-from ladcli.evaluate.coco import CocoMetrics
-from ladcli.evaluate.summary import Measured, costs_by_method, summary_table
+from ladcli.evaluate.summary import StageResult, costs_by_method, summary_table
 from ladcli.training_cost import TrainingCost
 
 
 def measured(
     stage: str, seed: int, split: str, ap: float | None, title: str | None = None
-) -> Measured:
+) -> StageResult:
     stats = {"AP": ap, "AP50": None if ap is None else ap + 0.2, "AP75": ap}
-    return Measured(
+    return StageResult(
         stage, title or stage, f"{stage}-seed{seed}", seed, split, CocoMetrics(stats, {})
     )
 
@@ -32,7 +32,7 @@ BOTH = [
 ]
 
 
-def lines(rows: list[Measured], baseline: str | None, width: int = 80) -> list[list[str]]:
+def lines(rows: list[StageResult], baseline: str | None, width: int = 80) -> list[list[str]]:
     """The table as a terminal of some width shows it: cells of every line."""
     console = Console(width=width, file=io.StringIO(), no_color=True)
     console.print(summary_table(rows, baseline=baseline))

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ladcli.runs.coco_numbers import CocoMetrics
 
 from ladcli.data.coco_json import read_coco
-from ladcli.evaluate.coco import CocoMetrics, coco_metrics
+from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.results import load_results
 from tests.golden.scene import for_each
 

@@ -11,7 +11,8 @@ import torch
 from ladcli.assign import Assigner, fit_mixtures, paa_assigner
 from ladcli.detector.anchors import anchor_grid
 from ladcli.objective.opinion import Opinion
-from ladcli.objective.probe import Record, probe_image, save_probe
+from ladcli.objective.probe import probe_image
+from ladcli.runs.probe_file import Record, save_probe
 from ladcli.structures import Batch
 from tests.cache.caches import look_at, teacher_of
 from tests.objective.opinions import (

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ladcli.errors import UserError
+from ladcli.evaluate import measurements
 from ladcli.evaluate.bootstrap import Gain
 from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.stages import compare as module
@@ -93,7 +94,7 @@ def test_seeds_are_averaged_and_their_spread_is_told(tmp_path: Path, data: Path,
     result = run(paa, *seeds)
     method = result.methods[1]
     of_runs = [(share(cups) + 1) / 2 for cups in (1, 3, 4)]
-    assert method.runs == tuple(map(str, seeds))
+    assert [run.name for run in method.runs] == [*map(str, seeds)]
     assert method.values("AP") == pytest.approx(of_runs)
     assert method.mean("AP") == pytest.approx(statistics.fmean(of_runs)) == gain_of(result).value
     assert method.spread("AP") == pytest.approx(statistics.stdev(of_runs))
@@ -123,23 +124,39 @@ def test_runs_without_detections_have_no_errors_to_weigh(
     assert gain.share_above == 1
 
 
-def test_every_file_is_read_once(
-    tmp_path: Path, paa: Path, lad: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def calls(monkeypatch: pytest.MonkeyPatch) -> tuple[Counter[Path], Counter[str]]:
+    """How often each file is read from now on, and how often detections are looked at anew."""
     read: Counter[Path] = Counter()
+    matched: Counter[str] = Counter()
 
     def counted(name: str) -> None:
-        original = getattr(module, name)
+        original = getattr(measurements, name)
 
-        def reading(path: Path, *args: Any, **options: Any) -> Any:
-            read[path] += 1
-            return original(path, *args, **options)
+        def counting(first: Any, *args: Any, **options: Any) -> Any:
+            if isinstance(first, Path):
+                read[first] += 1
+            else:
+                matched[name] += 1
+            return original(first, *args, **options)
 
-        monkeypatch.setattr(module, name, reading)
+        monkeypatch.setattr(measurements, name, counting)
 
-    counted("read_coco")
-    counted("load_results")
-    run(f"A={paa}", f"B={paa}", lad)
+    for name in ("read_coco", "load_results", "match", "tide_errors"):
+        counted(name)
+    return read, matched
+
+
+@pytest.mark.parametrize("page", ["page.html", None])
+def test_every_file_is_read_once(
+    tmp_path: Path, paa: Path, lad: Path, monkeypatch: pytest.MonkeyPatch, page: str | None
+) -> None:
+    read, matched = calls(monkeypatch)
+    (tmp_path / "data/images").mkdir()  # without them a page shows the recorded numbers
+    target = tmp_path / page if page else None
+    given = [f"A={paa}", f"B={paa}", str(lad)]
+    compare(given, CompareOptions(resamples=20), page=target)
+    # Two results files on one set, and one of them is given under two names.
+    assert matched == {"match": 2, "tide_errors": 2}
     assert read == {
         tmp_path / "data/annotations/val.json": 1,
         paa / "eval/model/val/predictions.json": 1,

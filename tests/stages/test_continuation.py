@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import Interrupted, UserError
 from ladcli.recipe import Recipe, load_recipe
+from ladcli.runs.metrics_log import read_metrics
 from ladcli.stages.colad import colad
 from ladcli.stages.distill import distill
 from ladcli.stages.pretrain import pretrain
@@ -128,7 +128,7 @@ class TestLengthened:
         self, data: Path, run: Path, long: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as patch:
-            power_cut_at_call(patch, "ladcli.engine.run_directory.save_recipe", 1)
+            power_cut_at_call(patch, "ladcli.runs.run_directory.save_recipe", 1)
             with pytest.raises(KeyboardInterrupt):
                 resume(schedule(data, 4, 1, 3), run)
         assert load_recipe(run / "recipe.yaml").schedule.epochs == 2

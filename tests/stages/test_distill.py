@@ -10,10 +10,10 @@ import pytest
 from ladcli.cache.format import Level
 from ladcli.cache.reader import read_cache_info
 from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
-from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import Interrupted, UserError
 from ladcli.recipe import Recipe, load_recipe
 from ladcli.recipe.schema import OptimConfig
+from ladcli.runs.metrics_log import read_metrics
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.distill import distill
 from ladcli.stages.pretrain import pretrain

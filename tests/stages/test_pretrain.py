@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from ladcli.detector.checkpoint import load_checkpoint
-from ladcli.engine.metrics_log import read_metrics
 from ladcli.recipe import load_recipe
+from ladcli.runs.metrics_log import read_metrics
 from ladcli.stages.pretrain import pretrain
 from ladcli.stages.training import RunOptions
 from tests.stages.tiny import CLASSES, assert_same_weights, contents, tiny_recipe, weights

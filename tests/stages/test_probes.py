@@ -20,11 +20,12 @@ from ladcli.detector.checkpoint import load_checkpoint
 from ladcli.detector.levels import DEFAULT_LAYOUT
 from ladcli.detector.model import Detector
 from ladcli.engine.device import autocast
-from ladcli.engine.metrics_log import read_metrics
 from ladcli.engine.state import Learner, Position
 from ladcli.objective.objectives import CoObjective, Objective
 from ladcli.objective.teacher import OnlineTeacher
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.metrics_log import read_metrics
+from ladcli.runs.run_directory import RunDirectory
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.colad import colad
 from ladcli.stages.distill import distill
@@ -76,7 +77,7 @@ def prober(
         objective or Objective(paa_assigner(), recipe.loss, DEFAULT_LAYOUT),
         STATISTICS,
         CPU,
-        folder / "probes",
+        RunDirectory(folder),
     )
 
 

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ladcli.runs.coco_numbers import CocoMetrics
 
 from ladcli import recognize
 from ladcli.data.synth import set_layout
-from ladcli.engine.run_directory import LAYOUT
-from ladcli.evaluate.coco import CocoMetrics
 from ladcli.evaluate.table import metrics_csv
 from ladcli.formats.manifest import exported_layout
 from ladcli.formats.split import Shares
 from ladcli.formats.writing import imported_layout
+from ladcli.runs.run_directory import LAYOUT
 from ladcli.stages.export_data import ExportSource, export_data
 from ladcli.stages.import_data import Source, import_data
 from ladcli.stages.report import report

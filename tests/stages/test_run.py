@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,9 +9,12 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
+from ladcli.data.coco_json import CocoFile
 from ladcli.detector.checkpoint import load_checkpoint
 from ladcli.errors import BadImageError, Interrupted, UserError
-from ladcli.evaluate.summary import Measured, summary_table
+from ladcli.evaluate import measurements
+from ladcli.evaluate.results import Results
+from ladcli.evaluate.summary import StageResult, summary_table
 from ladcli.recipe.pipeline import Pipeline, load_pipeline
 from ladcli.stages.pipeline_plan import PipelineOptions
 from ladcli.stages.pipeline_results import PipelineResult
@@ -52,7 +56,7 @@ def run_to_its_end(what: Pipeline, out: Path, **options: Any) -> PipelineResult:
     return run_pipeline(what, "p.yaml", PipelineOptions(out, quiet=True, **options))
 
 
-def run(what: Pipeline, out: Path, **options: Any) -> list[Measured]:
+def run(what: Pipeline, out: Path, **options: Any) -> list[StageResult]:
     return run_to_its_end(what, out, **options).measured
 
 
@@ -66,7 +70,7 @@ def seed_of(folder: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Path, list[Measured]]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Path, list[StageResult]]:
     """A pipeline from images to students, run to its end."""
     folder = tmp_path_factory.mktemp("pipeline")
     what = pipeline(folder, [IMAGES, *STAGES], baseline="teacher")
@@ -74,7 +78,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Path, 
 
 
 def test_every_network_is_measured_in_the_order_of_the_stages(
-    finished: tuple[Pipeline, Path, list[Measured]],
+    finished: tuple[Pipeline, Path, list[StageResult]],
 ) -> None:
     _, out, measured = finished
     assert [(m.stage, m.title, m.run, m.seed, m.split) for m in measured] == [
@@ -95,8 +99,31 @@ def test_every_network_is_measured_in_the_order_of_the_stages(
         assert stored == m.metrics.to_json()
 
 
+def test_every_network_is_matched_once(
+    finished: tuple[Pipeline, Path, list[StageResult]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measuring, comparing and drawing the page take the same matching."""
+    what, out, before = finished
+    matched: Counter[str] = Counter()
+    for name in ("match", "tide_errors"):
+        original = getattr(measurements, name)
+
+        def counting(
+            truth: CocoFile, results: Results, name: str = name, original: Any = original
+        ) -> Any:
+            matched[name] += 1
+            return original(truth, results)
+
+        monkeypatch.setattr(measurements, name, counting)
+    page = (out / "comparison-val.html").read_bytes()
+    again = run(what, out)
+    assert [m.metrics for m in again] == [m.metrics for m in before]
+    assert matched == {"match": len(before), "tide_errors": len(before)}
+    assert (out / "comparison-val.html").read_bytes() == page
+
+
 def test_every_run_has_a_folder_of_its_own(
-    finished: tuple[Pipeline, Path, list[Measured]],
+    finished: tuple[Pipeline, Path, list[StageResult]],
 ) -> None:
     _, out, _ = finished
     assert {path.name for path in out.iterdir()} == {
@@ -108,7 +135,7 @@ def test_every_run_has_a_folder_of_its_own(
 
 
 def test_every_run_trains_with_its_own_seed(
-    finished: tuple[Pipeline, Path, list[Measured]],
+    finished: tuple[Pipeline, Path, list[StageResult]],
 ) -> None:
     _, out, _ = finished
     assert [seed_of(out / name) for name in ("student-seed0", "student-seed1")] == [0, 1]
@@ -120,7 +147,7 @@ def test_every_run_trains_with_its_own_seed(
 
 
 def test_cache_is_compared_with_the_teacher_that_was_trained(
-    finished: tuple[Pipeline, Path, list[Measured]],
+    finished: tuple[Pipeline, Path, list[StageResult]],
 ) -> None:
     _, out, _ = finished
     recipe = yaml.safe_load((out / "student-seed0/recipe.yaml").read_text())
@@ -134,7 +161,7 @@ def test_cache_is_compared_with_the_teacher_that_was_trained(
 
 
 def test_second_call_runs_nothing_again(
-    finished: tuple[Pipeline, Path, list[Measured]], monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Pipeline, Path, list[StageResult]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     what, out, measured = finished
     before = contents(out)
@@ -156,7 +183,7 @@ def test_second_call_runs_nothing_again(
     ids=["lr", "seed", "precision", "assignment"],
 )
 def test_finished_runs_of_other_options_are_refused_not_replaced(
-    finished: tuple[Pipeline, Path, list[Measured]], options: dict[str, Any]
+    finished: tuple[Pipeline, Path, list[StageResult]], options: dict[str, Any]
 ) -> None:
     what, out, _ = finished
     before = contents(out)
@@ -176,7 +203,7 @@ def test_finished_runs_of_other_options_are_refused_not_replaced(
     ids=["workers", "logging", "skip", "defaults"],
 )
 def test_options_that_do_not_change_the_result_may_differ(
-    finished: tuple[Pipeline, Path, list[Measured]],
+    finished: tuple[Pipeline, Path, list[StageResult]],
     options: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -216,7 +243,7 @@ def test_seed_of_the_command_line_is_added_to_every_seed(tmp_path: Path) -> None
     ],
 )
 def test_stopped_pipeline_goes_on_and_ends_as_if_it_had_not_been(
-    finished: tuple[Pipeline, Path, list[Measured]],
+    finished: tuple[Pipeline, Path, list[StageResult]],
     data: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -11,9 +11,9 @@ import pytest
 
 from ladcli.cache.reader import read_cache_info
 from ladcli.detector.checkpoint import load_training
-from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import Interrupted
 from ladcli.recipe import load_recipe, save_recipe
+from ladcli.runs.metrics_log import read_metrics
 from ladcli.stages.colad import colad
 from ladcli.stages.distill import distill
 from ladcli.stages.pretrain import pretrain

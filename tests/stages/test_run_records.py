@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.evaluate.report.content import RunRecord
-from ladcli.stages.run_records import evaluated_folders, read_runs
+from ladcli.evaluate.report.reading.content import RunRecord
+from ladcli.runs.run_directory import RunDirectory
+from ladcli.stages.run_records import read_runs
 from ladcli.stages.truths import Truths
 from tests.evaluate.report.runs import write_probe, write_run
 
@@ -18,7 +19,7 @@ def run(data: Path, tmp_path: Path) -> Path:
 
 
 def read(*folders: Path, only: str | None = None) -> list[RunRecord]:
-    return read_runs(folders, Truths(None), lambda found: only in (None, found.name))
+    return read_runs(folders, Truths(None), lambda found: only in (None, found.set_name))
 
 
 def test_a_whole_run(run: Path) -> None:
@@ -47,7 +48,7 @@ def test_evaluated_folders_put_val_and_test_first(run: Path) -> None:
         (run / "eval/a" / name).mkdir()
     for name in ("train", "holdout"):
         (run / "eval/a" / name / "metrics.json").write_text("{}")
-    found = [str(path.relative_to(run / "eval")) for path in evaluated_folders(run)]
+    found = [str(one.path.relative_to(run / "eval")) for one in RunDirectory(run).evaluations()]
     assert found == ["a/val", "b/val", "a/test", "b/test", "a/train", "a/holdout"]
 
 

@@ -19,11 +19,12 @@ from ladcli.evaluate.matching import match
 from ladcli.evaluate.results import load_results
 from ladcli.evaluate.thresholds import score_thresholds
 from ladcli.recipe.schema import DataConfig, InferenceConfig
+from ladcli.runs.run_directory import RunDirectory
 from ladcli.stages.datasets import choose_evaluation_set
 from ladcli.stages.evaluate import evaluate_checkpoint
 from ladcli.stages.evaluate_results import Evaluation
 from ladcli.stages.pretrain import pretrain
-from ladcli.stages.thresholds import run_of, same_scoring, shown_from
+from ladcli.stages.thresholds import same_scoring, shown_from
 from ladcli.stages.training import RunOptions
 from tests.stages.tiny import assert_same_weights, contents, copy_of, tiny_recipe
 
@@ -284,7 +285,7 @@ def test_scoring_is_the_same_where_only_the_batch_differs() -> None:
 
 
 def test_a_run_is_known_by_the_place_of_its_checkpoints(tmp_path: Path) -> None:
-    found = run_of(tmp_path / "checkpoints/a/best.pt")
+    found = RunDirectory.around(tmp_path / "checkpoints/a/best.pt")
     assert found is not None
     assert found.root == tmp_path
-    assert run_of(tmp_path / "a/best.pt") is None
+    assert RunDirectory.around(tmp_path / "a/best.pt") is None

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from ladcli.detector.model import Detector
-from ladcli.engine.metrics_log import read_metrics
 from ladcli.errors import BadImageError, Interrupted, RunError, UserError
 from ladcli.recipe.schema import Recipe
+from ladcli.runs.metrics_log import read_metrics
 from ladcli.stages.distill import distill
 from ladcli.stages.pretrain import pretrain
 from ladcli.stages.training import (

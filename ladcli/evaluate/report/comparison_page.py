@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ladcli.evaluate.report.assignment import assignment_comparison
-from ladcli.evaluate.report.changed import changed_section
-from ladcli.evaluate.report.content import RunRecord
-from ladcli.evaluate.report.costs import cost_section
-from ladcli.evaluate.report.differences import differences_section
-from ladcli.evaluate.report.entry import Entry
-from ladcli.evaluate.report.heading import method_of
+from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.html import Child, Html, paragraph, remarks, section, table, tag
-from ladcli.evaluate.report.learning_compared import learning_comparison
-from ladcli.evaluate.report.method import Method, runs_of
 from ladcli.evaluate.report.page import document
-from ladcli.evaluate.report.scores import scores_section
+from ladcli.evaluate.report.parts.assignment import assignment_comparison
+from ladcli.evaluate.report.parts.changed import changed_section
+from ladcli.evaluate.report.parts.costs import cost_section
+from ladcli.evaluate.report.parts.differences import differences_section
+from ladcli.evaluate.report.parts.heading import method_of
+from ladcli.evaluate.report.parts.learning_compared import learning_comparison
+from ladcli.evaluate.report.parts.scores import scores_section
+from ladcli.evaluate.report.reading.content import RunRecord
+from ladcli.evaluate.report.reading.method import MethodRecord, runs_of
 from ladcli.evaluate.same_truth import truth_difference
 
 #: Bytes of all pictures of changed images.
 _PHOTO_BYTES = 2_400_000
 
 
-def comparison_page(methods: Sequence[Method], *, extra: Sequence[tuple[str, Html]] = ()) -> str:
+def comparison_page(
+    methods: Sequence[MethodRecord], *, extra: Sequence[tuple[str, Html]] = ()
+) -> str:
     """Methods side by side, as one HTML file.
 
     Args:
@@ -47,7 +49,7 @@ def comparison_page(methods: Sequence[Method], *, extra: Sequence[tuple[str, Htm
     return document(f"Comparison of {names}", parts)
 
 
-def _overview(methods: Sequence[Method]) -> Html:
+def _overview(methods: Sequence[MethodRecord]) -> Html:
     rows: list[list[Child]] = [
         [
             method.name,
@@ -62,12 +64,12 @@ def _overview(methods: Sequence[Method]) -> Html:
     return tag("div", grid, class_="words")
 
 
-def _each(method: Method, told: Callable[[RunRecord], str]) -> str:
+def _each(method: MethodRecord, told: Callable[[RunRecord], str]) -> str:
     """What is told of the runs of a method, each thing once."""
     return ", ".join(dict.fromkeys(told(part.run) for part in method.parts))
 
 
-def _set_part(split: str, methods: Sequence[Method], max_bytes: int) -> Html:
+def _set_part(split: str, methods: Sequence[MethodRecord], max_bytes: int) -> Html:
     """Everything about one set; without results of the first method there are no differences."""
     entries = [method.entry(split, place) for place, method in enumerate(methods)]
     known = [entry for entry in entries if entry is not None]
@@ -87,21 +89,21 @@ def _set_part(split: str, methods: Sequence[Method], max_bytes: int) -> Html:
     )
 
 
-def _remarks_of(entries: Sequence[Entry]) -> Iterator[str]:
+def _remarks_of(entries: Sequence[MeasuredMethod]) -> Iterator[str]:
     """Remarks about results, with the names of those concerned unless these are all."""
     concerned: dict[str, dict[str, None]] = {}
     for entry in entries:
-        for line in (line for result in entry.results for line in result.remarks):
+        for line in (line for result in entry.runs for line in result.remarks):
             concerned.setdefault(line, {})[entry.name] = None
     for line, names in concerned.items():
         yield line if len(names) == len(entries) else f"{', '.join(names)}: {line}"
 
 
-def _no_differences(first: Method) -> str:
+def _no_differences(first: MethodRecord) -> str:
     return f"Differences would be to {first.name}, so none are shown."
 
 
-def _other_truths(entries: Sequence[Entry]) -> Iterator[str]:
+def _other_truths(entries: Sequence[MeasuredMethod]) -> Iterator[str]:
     """A sentence for each entry that was measured on other ground truth than the first."""
     first = entries[0].truth()
     for entry in entries[1:]:

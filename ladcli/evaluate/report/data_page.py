@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from ladcli.data.statistics import DataStatistics, MeasuredSet
 from ladcli.evaluate.drawing import class_colors
-from ladcli.evaluate.report.class_counts import class_counts
-from ladcli.evaluate.report.data_charts import data_charts
-from ladcli.evaluate.report.data_pictures import pictures_section
 from ladcli.evaluate.report.html import Child, Html, join, paragraph, remarks, section, table, tag
 from ladcli.evaluate.report.page import document
+from ladcli.evaluate.report.parts.class_counts import class_counts
+from ladcli.evaluate.report.parts.data_charts import data_charts
+from ladcli.evaluate.report.parts.data_pictures import pictures_section
 from ladcli.evaluate.statistics_table import overview_rows
 from ladcli.evaluate.statistics_table import remarks as findings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources import files
 
+from ladcli.evaluate.report.charts.svg import hatching
 from ladcli.evaluate.report.html import Html, join, tag
-from ladcli.evaluate.report.svg import hatching
 
 #: The page needs nothing but itself, and no text in it can make it fetch or run anything.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ladcli.runs.coco_numbers import STATS, CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 
 from ladcli.data.coco_json import CocoFile, read_coco
-from ladcli.evaluate.coco import IOU_50, IOU_75, CocoMetrics, coco_metrics, metrics_of
+from ladcli.evaluate.coco import IOU_50, IOU_75, coco_metrics, metrics_of
 from ladcli.evaluate.matching import match
-from ladcli.evaluate.report.content import RunRecord, SetResult, Truth
-from ladcli.evaluate.report.entry import Entry
-from ladcli.evaluate.report.measure import STATS
-from ladcli.evaluate.report.method import Method, Part
-from ladcli.evaluate.report.precision_recall import precision_curves
+from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun, Truth
+from ladcli.evaluate.report.reading.content import RunRecord
+from ladcli.evaluate.report.reading.method import MethodRecord, Part
+from ladcli.evaluate.report.reading.precision_recall import precision_curves
 from ladcli.evaluate.results import Results, load_results
-from ladcli.evaluate.tide import TideErrors, TideThresholds, tide_errors
+from ladcli.evaluate.tide import tide_errors
 from ladcli.evaluate.tide_repairs import ALL_KINDS, MAIN_KINDS
 from ladcli.files import write_json
 from ladcli.recipe import Recipe, load_recipe, save_recipe
@@ -163,22 +164,22 @@ def plain_result(
     network: str = "model",
     split: str = "val",
     truth: Truth | None = None,
-) -> SetResult:
+) -> MeasuredRun:
     """As metrics.json alone tells it: ``ap`` for every number of all classes together, that of
     ``classes``, and the same ``cost`` and ``count`` of every kind of error where there is one."""
     per_class = {name: {"AP": value} for name, value in (classes or {}).items()}
     tide = None
     if cost is not None:
         costs, counts = dict.fromkeys(ALL_KINDS, cost), dict.fromkeys(MAIN_KINDS, count)
-        tide = TideErrors(TideThresholds(), 50.0, {}, dict(costs), counts)
+        tide = TideErrors(TideThresholds(), 50.0, dict(costs), counts)
     metrics = CocoMetrics(dict.fromkeys(STATS, ap), per_class)
-    return SetResult(network, split, metrics, tide, truth=truth)
+    return MeasuredRun(network, split, metrics, tide, truth=truth)
 
 
-def measured_result(truth: CocoFile, results: Results, images: Path = Path()) -> SetResult:
+def measured_result(truth: CocoFile, results: Results, images: Path = Path()) -> MeasuredRun:
     """As it is measured where the ground truth is known."""
     matching = match(truth, results)
-    return SetResult(
+    return MeasuredRun(
         "model",
         "val",
         metrics_of(matching),
@@ -189,17 +190,19 @@ def measured_result(truth: CocoFile, results: Results, images: Path = Path()) ->
     )
 
 
-def random_entry(name: str, *, seed: int = 0, classes: int = 3, place: int = 0) -> Entry:
+def random_entry(name: str, *, seed: int = 0, classes: int = 3, place: int = 0) -> MeasuredMethod:
     """Something measured on a random set, whose last class has no objects."""
     drawn = RandomSet(classes=classes, boxes=30 * classes).draw(seed)
-    return Entry(name, (measured_result(*drawn),), place)
+    return MeasuredMethod(name, (measured_result(*drawn),), place)
 
 
-def record(name: str, *results: SetResult, recipe: Recipe | None = None, **notes: Any) -> RunRecord:
+def record(
+    name: str, *results: MeasuredRun, recipe: Recipe | None = None, **notes: Any
+) -> RunRecord:
     """A run with results, on a random set by default, and nothing else."""
-    shown = results or random_entry(name).results
+    shown = results or random_entry(name).runs
     return RunRecord(name, {**NOTES, **notes}, recipe, [], results=shown)
 
 
-def method(name: str, *runs: RunRecord, network: str = "model") -> Method:
-    return Method(name, tuple(Part(run, network) for run in runs))
+def method(name: str, *runs: RunRecord, network: str = "model") -> MethodRecord:
+    return MethodRecord(name, tuple(Part(run, network) for run in runs))

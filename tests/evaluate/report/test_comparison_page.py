@@ -3,10 +3,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from ladcli.evaluate.measured import MeasuredRun
 from ladcli.evaluate.report.comparison_page import comparison_page
-from ladcli.evaluate.report.content import RunRecord, SetResult
 from ladcli.evaluate.report.html import Html
-from ladcli.evaluate.report.method import Method
+from ladcli.evaluate.report.reading.content import RunRecord
+from ladcli.evaluate.report.reading.method import MethodRecord
 from tests.evaluate.report.markup import Node, drawing_of, parse, rows_of, table_of
 from tests.evaluate.report.runs import NOTES, method, plain_result, random_entry, record
 
@@ -41,7 +42,7 @@ def test_everything_from_outside_is_text() -> None:
     assert page.count("&lt;script&gt;") > 5
 
 
-def shown(*methods: Method) -> Node:
+def shown(*methods: MethodRecord) -> Node:
     return parse(comparison_page(methods).removeprefix("<!doctype html>"))
 
 
@@ -49,7 +50,7 @@ def remarks_of(page: Node) -> list[str]:
     return [p.text for p in page.all("p", "remark")]
 
 
-def on(split: str, ap: float) -> SetResult:
+def on(split: str, ap: float) -> MeasuredRun:
     return plain_result(ap, classes={"cup": ap}, split=split)
 
 
@@ -86,7 +87,7 @@ def test_set_that_the_first_method_lacks_has_no_differences() -> None:
 
 
 def test_other_ground_truth_is_told() -> None:
-    one, two = (random_entry("", seed=seed).results for seed in (0, 1))
+    one, two = (random_entry("", seed=seed).runs for seed in (0, 1))
     page = shown(method("A", record("a", *one)), method("B", record("b", *two)))
     assert remarks_of(page) == [
         "B: was measured on other ground truth than A (12 images against 12 with other ids), so "

@@ -1,0 +1,1 @@
+"""The sections of pages, and the tables, panels and photos in them."""

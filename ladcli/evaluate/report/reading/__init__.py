@@ -1,0 +1,1 @@
+"""What pages are made of: runs read from the disk, measured and judged; nothing here draws."""

@@ -1,0 +1,171 @@
+"""Which methods a comparison names, and where their results lie.
+
+A comparison is given runs (folders that training made) or COCO results files.  Runs that differ in
+nothing but their seed are one method.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ladcli.errors import UserError
+from ladcli.files import expand_user
+from ladcli.fingerprint import fingerprint_plain
+from ladcli.recipe import load_recipe
+from ladcli.recipe.schema import Recipe
+from ladcli.runs.evaluation_folder import EvaluationFolder
+from ladcli.runs.names import LAST, ONLY_NETWORK, PREDICTIONS
+from ladcli.runs.run_directory import RunDirectory
+
+#: Options in which runs of one method may differ.
+_NOT_THE_METHOD = {
+    "train": {"seed", "device", "log_every", "save_every_minutes", "tensorboard", "probe_images"},
+    "data": {
+        "workers", "dir", "train_json", "val_json", "test_json", "images", "val_images",
+        "test_images", "max_bad_share",
+    },
+}  # fmt: skip
+#: Options that name the work of another run, which may have had the same seed.
+_OTHER_RUNS = (("distill", "teacher"), ("distill", "cache"), ("net_a", "init"), ("net_b", "init"))
+
+
+@dataclass(frozen=True)
+class ResultsOf:
+    """One set of results that takes part in a comparison."""
+
+    given: str  # as the user wrote it
+    predictions: Path
+    recipe: Recipe | None  # of the run; None for a bare results file
+    name: str  # of the method
+    method: str  # equal for runs that differ in their seed alone
+    run: tuple[Path, str] | None = None  # folder and network; None for a bare results file
+
+
+@dataclass(frozen=True)
+class MethodResults:
+    """A method with the results of all its seeds."""
+
+    name: str
+    results: tuple[ResultsOf, ...]
+
+    def runs(self) -> list[tuple[Path, str]]:
+        """Folder and network of each; bare results files have none."""
+        return [one.run for one in self.results if one.run is not None]
+
+
+def find_results(given: Sequence[str], *, split: str, network: str | None) -> list[MethodResults]:
+    """The methods that the command line names, in its order.
+
+    Args:
+        given: run folders or results files, each optionally as NAME=PATH; equal names make one
+            method, and without names equal recipes do.
+        split: the set whose results are wanted.
+        network: ``a`` or ``b`` of runs that trained two.
+
+    Raises:
+        UserError: a path that does not exist, a run without results on that set, results that are
+            given twice for one method, or one method alone.
+    """
+    methods: dict[str, list[ResultsOf]] = {}
+    for text in given:
+        found = _find(text, split=split, network=network)
+        runs = methods.setdefault(found.method, [])
+        if any(run.predictions.samefile(found.predictions) for run in runs):
+            raise UserError(
+                f"{text}: is given twice; leave one out, or give each a NAME= of its own"
+            )
+        runs.append(found)
+    if len(methods) < 2:
+        raise UserError(
+            "a comparison needs two methods, and this is one (its runs differ in nothing but "
+            "their seed, or carry one name); add another run, or tell them apart with NAME=PATH"
+        )
+    return [MethodResults(_unique_name(runs, methods), tuple(runs)) for runs in methods.values()]
+
+
+def _find(text: str, *, split: str, network: str | None) -> ResultsOf:
+    name, path = _split_name(text)
+    if EvaluationFolder(path).predictions.is_file():  # what `lad eval --out` wrote
+        path = EvaluationFolder(path).predictions
+    if path.is_file():
+        return ResultsOf(text, path, None, name or _file_name(path), name or str(path.resolve()))
+    if not path.is_dir():
+        raise UserError(f"{path}: no such run folder or results file")
+    run = RunDirectory(path)
+    net = _network_of(run, network)
+    predictions = run.evaluation(split, net).predictions
+    if not predictions.exists():
+        known = [one.set_name for one in run.detected(net)]
+        raise UserError(
+            f"{path}: has no results on the set {split} (there are {', '.join(known) or 'none'}); "
+            "choose another --split, or make them with "
+            f"lad eval --checkpoint {run.checkpoint(LAST, net)} and --split SET or "
+            "--annotations FILE"
+        )
+    recipe = load_recipe(run.recipe) if run.recipe.exists() else None
+    title = name or _short_name(path) + ("" if net == ONLY_NETWORK else f"/{net}")
+    method = str(path.resolve()) if recipe is None else f"{_recipe_digest(recipe)}/{net}"
+    return ResultsOf(text, predictions, recipe, title, name or method, (path, net))
+
+
+def _file_name(path: Path) -> str:
+    """How tables call a results file: by its name, or by its folder's where all have that name."""
+    return path.stem if path.name != PREDICTIONS else path.resolve().parent.name
+
+
+def _split_name(text: str) -> tuple[str | None, Path]:
+    """NAME and PATH of NAME=PATH, or the path alone."""
+    name, equals, path = text.partition("=")
+    # A path may hold "=" itself; then it exists as a whole.
+    named = equals and name and path and not Path(text).exists()
+    return (name, Path(expand_user(path))) if named else (None, Path(expand_user(text)))
+
+
+def _network_of(run: RunDirectory, wanted: str | None) -> str:
+    """The network of a run that is meant.
+
+    A run that trained one network has no other; of two, one must be chosen.
+    """
+    known = run.evaluated_networks()
+    if not known:
+        raise UserError(f"{run.root}: holds no evaluation; make one with lad eval")
+    if known == [ONLY_NETWORK]:
+        wanted = ONLY_NETWORK
+    elif wanted is None and len(known) == 1:
+        wanted = known[0]
+    if wanted in known:
+        return wanted
+    networks = " and ".join(f"network {name}" for name in known)
+    raise UserError(f"{run.root}: has results of {networks}; choose one with --network")
+
+
+def _recipe_digest(recipe: Recipe) -> str:
+    """Equal for runs of one method.
+
+    A teacher, a cache or an initial network of another seed lies in another place; such places
+    count as equal where nothing but the number of a seed tells them apart.
+    """
+    plain = recipe.model_dump(exclude_defaults=True)
+    for section, names in _NOT_THE_METHOD.items():
+        for name in names:
+            plain.get(section, {}).pop(name, None)
+    for section, name in _OTHER_RUNS:
+        if name in plain.get(section, {}):
+            plain[section][name] = re.sub(r"(seed[-_]?)\d+", r"\1", plain[section][name])
+    # A section that holds nothing else is there for one seed and not for the default one.
+    return fingerprint_plain({section: body for section, body in plain.items() if body})
+
+
+def _short_name(path: Path) -> str:
+    """The folder's name without what tells its seed."""
+    return re.sub(r"[-_]?seed[-_]?\d+$", "", path.resolve().name) or path.resolve().name
+
+
+def _unique_name(runs: list[ResultsOf], methods: dict[str, list[ResultsOf]]) -> str:
+    """The method's name; with the path where another method has the same."""
+    name = runs[0].name
+    same = [others for others in methods.values() if others[0].name == name]
+    return name if len(same) == 1 else f"{name} ({runs[0].given})"
