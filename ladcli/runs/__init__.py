@@ -1,0 +1,1 @@
+"""What a run leaves on disk: each file's reader beside its writer, free of torch."""
