@@ -34,7 +34,8 @@ def doubts(
     """
     best = np.argsort(-scores, kind="stable")[:_LOOKED_AT]
     image_row, category_ids, boxes = image_row[best], category_ids[best], boxes[best]
-    if len(boxes) and (boxes <= 1).all():
+    # Boxes of no size at all are no fractions either.
+    if (boxes <= 1).all() and (boxes[:, 2:] > 0).any():
         return [
             "every box is smaller than one pixel; they look like fractions of the image size, "
             "multiply them by width and height"
