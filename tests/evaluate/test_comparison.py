@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from ladcli.runs.coco_numbers import CocoMetrics
-from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 
 from ladcli.evaluate.gains import ALL_PRECISIONS
 from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 
 
 def metrics(average: float | None) -> CocoMetrics:

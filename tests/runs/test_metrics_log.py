@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ladcli.runs.metrics_log import MetricsLog, read_metrics, scan_metrics
 from ladcli.errors import UserError
+from ladcli.runs.metrics_log import MetricsLog, read_metrics, scan_metrics
 from tests.refusals import refusal_of
 
 

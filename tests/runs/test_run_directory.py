@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.runs.run_directory import FREE_KEYS, RunDirectory
 from ladcli.errors import UserError
 from ladcli.recipe import Recipe, flat, load_recipe, update_recipe
+from ladcli.runs.run_directory import FREE_KEYS, RunDirectory
 from tests.refusals import refusal_of
 
 RECIPE = Recipe()
