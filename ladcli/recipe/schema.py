@@ -44,7 +44,7 @@ def _list_of_one(value: Any) -> Any:
     return [value] if isinstance(value, int | float) else value
 
 
-def _no_switch(value: Any) -> Any:
+def _no_boolean(value: Any) -> Any:
     """Refuse true and false, which a list of allowed numbers would take for 1 and 0."""
     if isinstance(value, bool):
         raise PydanticKnownError("int_type")
@@ -68,7 +68,7 @@ NonNegative = Annotated[float, Field(ge=0, strict=True), BeforeValidator(_number
 Positive = Annotated[float, Field(gt=0, strict=True), BeforeValidator(_number_of_text)]
 Share = Annotated[float, Field(ge=0, le=1, strict=True), BeforeValidator(_number_of_text)]
 Probability = Annotated[float, Field(gt=0, lt=1, strict=True), BeforeValidator(_number_of_text)]
-Switch = Annotated[bool, Field(strict=True)]
+Boolean = Annotated[bool, Field(strict=True)]
 IntList = Annotated[list[PositiveInt], BeforeValidator(_list_of_one)]
 
 
@@ -137,14 +137,14 @@ class DataConfig(Section):
     brightness: Share = Field(default=0.0, description="photometric jitter, relative; 0 is off")
     contrast: Share = Field(default=0.0, description="photometric jitter, relative; 0 is off")
     saturation: Share = Field(default=0.0, description="photometric jitter, relative; 0 is off")
-    skip_empty: Switch = Field(
+    skip_empty: Boolean = Field(
         default=False,
         description="leave images without boxes out of training (they count as background)",
     )
     workers: NonNegativeInt = Field(
         default=2, description="loader processes; 0 loads in the training process"
     )
-    skip_bad_images: Switch = Field(
+    skip_bad_images: Boolean = Field(
         default=False,
         description="leave out images that cannot be decoded, and count them, not stop",
     )
@@ -212,23 +212,23 @@ class ModelConfig(Section):
     cop_kernel: PositiveInt = Field(
         default=3, description="cells along a side of COP's neighborhood; odd, 3 or more"
     )
-    iou_branch: Switch = Field(
+    iou_branch: Boolean = Field(
         default=True,
         description="predict the IoU of each box; inference.use_iou says whether scores use it",
     )
     prior: Probability = Field(
         default=0.01, description="class probability that the initial bias gives every anchor"
     )
-    freeze_stride: Annotated[Literal[0, 2, 4, 8, 16, 32], BeforeValidator(_no_switch)] = Field(
+    freeze_stride: Annotated[Literal[0, 2, 4, 8, 16, 32], BeforeValidator(_no_boolean)] = Field(
         default=4,
         description="freeze the backbone up to and including the stage of this stride; 0 freezes "
         "nothing; without weights nothing is frozen",
     )
-    freeze_bn: Switch = Field(
+    freeze_bn: Boolean = Field(
         default=True,
         description="keep the backbone's batch-norm statistics fixed; without weights they learn",
     )
-    checkpoint_gradients: Switch = Field(
+    checkpoint_gradients: Boolean = Field(
         default=False,
         description="recompute backbone activations in the backward pass to save memory",
     )
@@ -273,7 +273,7 @@ class AssignConfig(Section):
     mixture: Literal["batched", "sklearn"] = Field(
         default="batched", description="our batched fit, or scikit-learn's as a slow reference"
     )
-    ignore_crowd: Switch = Field(
+    ignore_crowd: Boolean = Field(
         default=False,
         description="anchors that lie over crowd regions by more than half are ignored instead "
         "of background",
@@ -305,7 +305,7 @@ class OptimConfig(Section):
     )
     momentum: Share = Field(default=0.9, description="SGD momentum")
     weight_decay: NonNegative = Field(default=1e-4, description="weight decay")
-    decay_norm_and_bias: Switch = Field(
+    decay_norm_and_bias: Boolean = Field(
         default=True, description="apply weight decay to norm layers and biases too"
     )
     clip_norm: NonNegative = Field(
@@ -351,7 +351,7 @@ class TrainConfig(Section):
     )
     seed: NonNegativeInt = Field(default=0, description="seed of every random draw")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
-    channels_last: Switch = Field(default=True, description="channels-last memory layout")
+    channels_last: Boolean = Field(default=True, description="channels-last memory layout")
     log_every: PositiveInt = Field(default=10, description="steps between logged lines")
     eval_every: NonNegativeInt = Field(
         default=1, description="epochs between evaluations on the validation set; 0 evaluates never"
@@ -361,7 +361,7 @@ class TrainConfig(Section):
         description="training images whose costs and positives are written to probes/ after every "
         "epoch, for the report",
     )
-    tensorboard: Switch = Field(
+    tensorboard: Boolean = Field(
         default=False, description="write the log for TensorBoard too, to tensorboard/"
     )
     save_every_minutes: NonNegative = Field(
@@ -381,10 +381,10 @@ class InferenceConfig(Section):
     )
     nms_iou: Share = Field(default=0.6, description="IoU above which a box suppresses another")
     max_detections: PositiveInt = Field(default=100, description="detections per image")
-    voting: Switch = Field(
+    voting: Boolean = Field(
         default=True, description="score voting: average the boxes that NMS merges"
     )
-    use_iou: Switch = Field(
+    use_iou: Boolean = Field(
         default=True,
         description="scores are √(class × IoU) where the network has an IoU branch; false takes "
         "the class probability alone",
@@ -503,7 +503,7 @@ class NetworkConfig(Section):
     head: Literal["paa", "iop", "cop"] | None = Field(
         default=None, description="head; by default model.head"
     )
-    iou_branch: Switch | None = Field(
+    iou_branch: Boolean | None = Field(
         default=None, description="predict IoUs; by default model.iou_branch"
     )
     init: FileName = Field(
@@ -528,7 +528,7 @@ class ColadConfig(Section):
         description="who is the teacher where the two are equal; auto: the pretrained one, of two "
         "such the better one, else the one with more parameters",
     )
-    soft: Switch = Field(
+    soft: Boolean = Field(
         default=False, description="each network also learns the other's outputs (see soft.*)"
     )
 

@@ -22,10 +22,10 @@ from ladcli.stages.datasets import require_same_classes
 from ladcli.stages.same_anchors import require_same_anchors
 from ladcli.stages.teachers import checkpoint_cost
 from ladcli.stages.training import (
-    Method,
     NewNetwork,
     Prepared,
     RunOptions,
+    TrainingMethod,
     TrainingResult,
     evaluate_network,
     run_training,
@@ -47,7 +47,7 @@ def colad(recipe: Recipe, options: RunOptions) -> TrainingResult:
             f"{first}: both networks start from this checkpoint and would stay equal for ever; "
             "give --init-a and --init-b different files, or leave one out"
         )
-    return run_training(Method("colad", _networks, _objective, (A, B)), recipe, options)
+    return run_training(TrainingMethod("colad", _networks, _objective, (A, B)), recipe, options)
 
 
 def _networks(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:

@@ -24,9 +24,9 @@ from ladcli.stages.teachers import (
     make_online_teacher,
 )
 from ladcli.stages.training import (
-    Method,
     Prepared,
     RunOptions,
+    TrainingMethod,
     TrainingResult,
     run_training,
     single_network,
@@ -49,7 +49,7 @@ def distill(recipe: Recipe, options: RunOptions) -> TrainingResult:
             "--cache FILE"
         )
     recipe, options = _with_views_of_cache(recipe, options)
-    return run_training(Method("distill", single_network, _objective), recipe, options)
+    return run_training(TrainingMethod("distill", single_network, _objective), recipe, options)
 
 
 def _with_views_of_cache(recipe: Recipe, options: RunOptions) -> tuple[Recipe, RunOptions]:

@@ -8,9 +8,9 @@ from ladcli.objective.objectives import Objective
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.training import (
-    Method,
     Prepared,
     RunOptions,
+    TrainingMethod,
     TrainingResult,
     run_training,
     single_network,
@@ -19,7 +19,7 @@ from ladcli.stages.training import (
 
 def pretrain(recipe: Recipe, options: RunOptions) -> TrainingResult:
     """Train a detector that assigns its own labels.  Raises as `run_training`."""
-    return run_training(Method("pretrain", single_network, _objective), recipe, options)
+    return run_training(TrainingMethod("pretrain", single_network, _objective), recipe, options)
 
 
 def _objective(prepared: Prepared) -> tuple[Objective, dict[str, Any]]:

@@ -151,7 +151,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Method:
+class TrainingMethod:
     """What tells one kind of training from another."""
 
     stage: str  # the command
@@ -162,7 +162,7 @@ class Method:
     names: tuple[str, ...] = (MODEL,)  # of the networks
 
 
-def run_training(method: Method, recipe: Recipe, options: RunOptions) -> TrainingResult:
+def run_training(method: TrainingMethod, recipe: Recipe, options: RunOptions) -> TrainingResult:
     """Train from the start or from where a run stopped.
 
     Raises:
@@ -259,7 +259,7 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
 
 
 def _finished_before(
-    method: Method, run: RunDirectory, position: Position, options: RunOptions
+    method: TrainingMethod, run: RunDirectory, position: Position, options: RunOptions
 ) -> TrainingResult:
     """The result of a run that has ended; nothing is written."""
     announce(
@@ -273,7 +273,7 @@ def _finished_before(
 
 
 def prepare(
-    method: Method, recipe: Recipe, *, saved_notes: dict[str, Any] | None = None
+    method: TrainingMethod, recipe: Recipe, *, saved_notes: dict[str, Any] | None = None
 ) -> tuple[Prepared, list[str]]:
     """Open the data and build the networks; nothing is written.
 
@@ -327,7 +327,7 @@ def prepare(
 
 
 def _say_what_will_happen(
-    method: Method,
+    method: TrainingMethod,
     prepared: Prepared,
     hints: list[str],
     options: RunOptions,
@@ -362,7 +362,7 @@ def _say_what_will_happen(
             options.said.add(note)
 
 
-def _possible_levels(method: Method, prepared: Prepared) -> tuple[int, ...]:
+def _possible_levels(method: TrainingMethod, prepared: Prepared) -> tuple[int, ...]:
     """Finest levels that the run's networks could have instead of the one they have.
 
     None where a teacher, or a network that the run starts from, binds its anchors.

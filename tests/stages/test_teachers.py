@@ -19,13 +19,15 @@ from ladcli.stages.teachers import (
     make_online_teacher,
     open_teacher_network,
 )
-from ladcli.stages.training import Method, Prepared, prepare, single_network
+from ladcli.stages.training import Prepared, TrainingMethod, prepare, single_network
 from tests.stages.tiny import draw, tiny_recipe
 
 
 def student_run(recipe: Recipe) -> Prepared:
     """What a run of `lad distill` has before it opens its teacher."""
-    method = Method("distill", single_network, lambda prepared: pytest.fail("nobody trains here"))
+    method = TrainingMethod(
+        "distill", single_network, lambda prepared: pytest.fail("nobody trains here")
+    )
     return prepare(method, recipe)[0]
 
 

@@ -19,9 +19,9 @@ from ladcli.runs.metrics_log import read_metrics
 from ladcli.stages.distill import distill
 from ladcli.stages.pretrain import pretrain
 from ladcli.stages.training import (
-    Method,
     Prepared,
     RunOptions,
+    TrainingMethod,
     input_rule,
     prepare,
     single_network,
@@ -40,7 +40,7 @@ from tests.stages.tiny import (
 
 LAST = "checkpoints/model/last.pt"
 BEST = "checkpoints/model/best.pt"
-PAA = Method("pretrain", single_network, lambda prepared: pytest.fail("nobody trains here"))
+PAA = TrainingMethod("pretrain", single_network, lambda prepared: pytest.fail("nobody trains here"))
 
 
 @pytest.fixture(scope="module")
