@@ -8,6 +8,7 @@ read them.
 from __future__ import annotations
 
 import math
+from enum import Enum
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
@@ -56,9 +57,31 @@ def _expanded(path: str | None) -> str | None:
     return None if path is None else expand_user(path)
 
 
+class Affects(Enum):
+    """What another value of an option changes.  Without a mark, that is the result.
+
+    Whatever asks whether two recipes mean the same reads these marks: going on with a run,
+    recognizing a finished stage of a pipeline, and finding the seeds of one method.
+    """
+
+    #: Where something lies that is known by its content: data, a teacher, a cache.
+    PLACE = "place"
+    #: How the work is done and told, and what may be left out of it to get on.
+    NOTHING = "nothing"
+
+
+class Names(Enum):
+    """What an option names, beside its kind of file."""
+
+    #: What another run made; with another seed, the same of another seed.
+    RUN = "run"
+
+
 #: Marks options that name a file or folder.  A recipe holds the path with its ``~`` expanded.
 NAMES_FILE = AfterValidator(_expanded)
 FileName = Annotated[str | None, NAMES_FILE]
+DataPlace = Annotated[FileName, Affects.PLACE]
+TeacherPlace = Annotated[FileName, Affects.PLACE, Names.RUN]
 
 # Strict types: true is no number, 0 is no "false", and text is no whole number.
 PositiveInt = Annotated[int, Field(ge=1, le=MAX_INT, strict=True)]
@@ -101,22 +124,22 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Where the images are and how they are prepared."""
 
-    dir: FileName = Field(
+    dir: DataPlace = Field(
         default=None, description="folder in one of the layouts of docs/data.md; see --data"
     )
-    train_json: FileName = Field(
+    train_json: DataPlace = Field(
         default=None, description="training annotations, instead of dir's own"
     )
-    val_json: FileName = Field(
+    val_json: DataPlace = Field(
         default=None, description="validation annotations, instead of dir's own"
     )
-    test_json: FileName = Field(default=None, description="test annotations, instead of dir's own")
-    images: FileName = Field(
+    test_json: DataPlace = Field(default=None, description="test annotations, instead of dir's own")
+    images: DataPlace = Field(
         default=None,
         description="image folder, instead of dir's own, of every split that names none",
     )
-    val_images: FileName = Field(default=None, description="image folder of the validation set")
-    test_images: FileName = Field(default=None, description="image folder of the test set")
+    val_images: DataPlace = Field(default=None, description="image folder of the validation set")
+    test_images: DataPlace = Field(default=None, description="image folder of the test set")
     short: IntList = Field(
         default=[800],
         description="short side in pixels after resizing: one number, or [low, high] for "
@@ -141,14 +164,14 @@ class DataConfig(Section):
         default=False,
         description="leave images without boxes out of training (they count as background)",
     )
-    workers: NonNegativeInt = Field(
+    workers: Annotated[NonNegativeInt, Affects.NOTHING] = Field(
         default=2, description="loader processes; 0 loads in the training process"
     )
-    skip_bad_images: Boolean = Field(
+    skip_bad_images: Annotated[Boolean, Affects.NOTHING] = Field(
         default=False,
         description="leave out images that cannot be decoded, and count them, not stop",
     )
-    max_bad_share: Share = Field(
+    max_bad_share: Annotated[Share, Affects.NOTHING] = Field(
         default=0.05,
         description="with skip_bad_images: share of a set's images up to which they may be bad; "
         "with more, the work stops and can be resumed; one is always allowed",
@@ -350,21 +373,25 @@ class TrainConfig(Section):
         default="fp32", description="precision of the network; costs, boxes and losses stay in fp32"
     )
     seed: NonNegativeInt = Field(default=0, description="seed of every random draw")
-    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
+    device: Annotated[str, Affects.NOTHING] = Field(
+        default="auto", description="auto, cpu, cuda or cuda:N"
+    )
     channels_last: Boolean = Field(default=True, description="channels-last memory layout")
-    log_every: PositiveInt = Field(default=10, description="steps between logged lines")
+    log_every: Annotated[PositiveInt, Affects.NOTHING] = Field(
+        default=10, description="steps between logged lines"
+    )
     eval_every: NonNegativeInt = Field(
         default=1, description="epochs between evaluations on the validation set; 0 evaluates never"
     )
-    probe_images: NonNegativeInt = Field(
+    probe_images: Annotated[NonNegativeInt, Affects.NOTHING] = Field(
         default=4,
         description="training images whose costs and positives are written to probes/ after every "
         "epoch, for the report",
     )
-    tensorboard: Boolean = Field(
+    tensorboard: Annotated[Boolean, Affects.NOTHING] = Field(
         default=False, description="write the log for TensorBoard too, to tensorboard/"
     )
-    save_every_minutes: NonNegative = Field(
+    save_every_minutes: Annotated[NonNegative, Affects.NOTHING] = Field(
         default=5.0,
         description="minutes between saved states inside an epoch; 0 saves at epoch ends only",
     )
@@ -400,8 +427,10 @@ class DistillConfig(Section):
         description="lad: the teacher assigns the labels; soft: its outputs are targets beside "
         "the student's own labels; solad: both",
     )
-    teacher: FileName = Field(default=None, description="teacher checkpoint, run on every step")
-    cache: FileName = Field(default=None, description="teacher cache (HDF5), instead of a teacher")
+    teacher: TeacherPlace = Field(default=None, description="teacher checkpoint, run on every step")
+    cache: TeacherPlace = Field(
+        default=None, description="teacher cache (HDF5), instead of a teacher"
+    )
     switch: Literal["off", "std-mean", "fisher"] = Field(
         default="off",
         description="let the network whose costs tell good from bad candidates more clearly "
@@ -506,7 +535,7 @@ class NetworkConfig(Section):
     iou_branch: Boolean | None = Field(
         default=None, description="predict IoUs; by default model.iou_branch"
     )
-    init: FileName = Field(
+    init: Annotated[FileName, Names.RUN] = Field(
         default=None,
         description="trained checkpoint of the same architecture to start from, instead of "
         "backbone weights",

@@ -15,21 +15,15 @@ from ladcli.errors import UserError
 from ladcli.files import expand_user
 from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe import load_recipe
+from ladcli.recipe.options import FREE_KEYS, PLACE_KEYS, RUN_KEYS, without
 from ladcli.recipe.schema import Recipe
 from ladcli.runs.evaluation_folder import EvaluationFolder
 from ladcli.runs.names import LAST, ONLY_NETWORK, PREDICTIONS
 from ladcli.runs.run_directory import RunDirectory
 
-#: Options in which runs of one method may differ.
-_NOT_THE_METHOD = {
-    "train": {"seed", "device", "log_every", "save_every_minutes", "tensorboard", "probe_images"},
-    "data": {
-        "workers", "dir", "train_json", "val_json", "test_json", "images", "val_images",
-        "test_images", "max_bad_share",
-    },
-}  # fmt: skip
-#: Options that name the work of another run, which may have had the same seed.
-_OTHER_RUNS = (("distill", "teacher"), ("distill", "cache"), ("net_a", "init"), ("net_b", "init"))
+#: Options in which runs of one method may differ: their data may lie elsewhere, while a teacher
+#: that lies elsewhere is another one.
+_NOT_THE_METHOD = {"train.seed", *FREE_KEYS, *(set(PLACE_KEYS) - set(RUN_KEYS))}
 
 
 @dataclass(frozen=True)
@@ -148,15 +142,12 @@ def _recipe_digest(recipe: Recipe) -> str:
     A teacher, a cache or an initial network of another seed lies in another place; such places
     count as equal where nothing but the number of a seed tells them apart.
     """
-    plain = recipe.model_dump(exclude_defaults=True)
-    for section, names in _NOT_THE_METHOD.items():
-        for name in names:
-            plain.get(section, {}).pop(name, None)
-    for section, name in _OTHER_RUNS:
+    plain = without(recipe.model_dump(exclude_defaults=True), _NOT_THE_METHOD)
+    for key in RUN_KEYS:
+        section, name = key.split(".")
         if name in plain.get(section, {}):
             plain[section][name] = re.sub(r"(seed[-_]?)\d+", r"\1", plain[section][name])
-    # A section that holds nothing else is there for one seed and not for the default one.
-    return fingerprint_plain({section: body for section, body in plain.items() if body})
+    return fingerprint_plain(plain)
 
 
 def _short_name(path: Path) -> str:

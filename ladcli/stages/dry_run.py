@@ -17,6 +17,7 @@ from ladcli.errors import UserError
 from ladcli.files import require_writable
 from ladcli.recipe import flat, load_recipe
 from ladcli.recipe.flags import FLAGS, option_name
+from ladcli.recipe.options import PLACE_KEYS, RUN_KEYS
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import DataConfig, Recipe
 from ladcli.runs.run_directory import RunDirectory
@@ -32,8 +33,8 @@ from ladcli.stages.pipeline_plan import (
 from ladcli.stages.pipeline_results import PipelineRun
 from ladcli.stages.resolve import keep_resolved, resolve, resolve_preset
 
-#: What a run shows in other words than as an option.
-_SHOWN_ELSEWHERE = ("data.dir", "train.seed", "distill.teacher", "distill.cache")
+#: What a forecast has a field of its own for: the seed, the data folder, teacher and cache.
+_SHOWN_ELSEWHERE = {"train.seed", "data.dir", *(set(PLACE_KEYS) & set(RUN_KEYS))}
 
 
 @dataclass(frozen=True)
