@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -92,6 +92,8 @@ Positive = Annotated[float, Field(gt=0, strict=True), BeforeValidator(_number_of
 Share = Annotated[float, Field(ge=0, le=1, strict=True), BeforeValidator(_number_of_text)]
 Probability = Annotated[float, Field(gt=0, lt=1, strict=True), BeforeValidator(_number_of_text)]
 Boolean = Annotated[bool, Field(strict=True)]
+#: Of the network: costs, boxes and losses stay in fp32.
+Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 IntList = Annotated[list[PositiveInt], BeforeValidator(_list_of_one)]
 
 
@@ -369,7 +371,7 @@ class TrainConfig(Section):
         "learning rate and epochs for 50 to 2,000 images (see --help)",
     )
     batch_size: PositiveInt = Field(default=16, description="images per optimizer step")
-    precision: Literal["fp32", "bf16", "fp16"] = Field(
+    precision: Precision = Field(
         default="fp32", description="precision of the network; costs, boxes and losses stay in fp32"
     )
     seed: NonNegativeInt = Field(default=0, description="seed of every random draw")

@@ -7,14 +7,8 @@ from typing import Any
 from ladcli.objective.objectives import Objective
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
-from ladcli.stages.training import (
-    Prepared,
-    RunOptions,
-    TrainingMethod,
-    TrainingResult,
-    run_training,
-    single_network,
-)
+from ladcli.stages.prepare import Prepared, TrainingMethod, single_network
+from ladcli.stages.training import RunOptions, TrainingResult, run_training
 
 
 def pretrain(recipe: Recipe, options: RunOptions) -> TrainingResult:

@@ -14,6 +14,7 @@ from ladcli.stages import summary
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.colad import _networks, _objective, colad
 from ladcli.stages.input_boxes import input_boxes, reach_warning
+from ladcli.stages.prepare import Prepared, TrainingMethod, prepare, single_network
 from ladcli.stages.pretrain import pretrain
 from ladcli.stages.summary import (
     brief_summary,
@@ -23,7 +24,7 @@ from ladcli.stages.summary import (
     slow_warning,
     summary_rows,
 )
-from ladcli.stages.training import Prepared, RunOptions, TrainingMethod, prepare, single_network
+from ladcli.stages.training import RunOptions
 from tests.stages.tiny import duo_recipe, tiny_recipe
 
 PAA = TrainingMethod("pretrain", single_network, lambda _: NotImplemented)

@@ -12,6 +12,7 @@ from ladcli.errors import UserError
 from ladcli.recipe import Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import open_training_set
+from ladcli.stages.prepare import Prepared, TrainingMethod, prepare, single_network
 from ladcli.stages.teachers import (
     cache_fingerprints,
     input_fingerprint,
@@ -19,7 +20,6 @@ from ladcli.stages.teachers import (
     make_online_teacher,
     open_teacher_network,
 )
-from ladcli.stages.training import Prepared, TrainingMethod, prepare, single_network
 from tests.stages.tiny import draw, tiny_recipe
 
 

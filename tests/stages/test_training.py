@@ -17,15 +17,15 @@ from ladcli.errors import BadImageError, Interrupted, RunError, UserError
 from ladcli.recipe.schema import Recipe
 from ladcli.runs.metrics_log import read_metrics
 from ladcli.stages.distill import distill
-from ladcli.stages.pretrain import pretrain
-from ladcli.stages.training import (
+from ladcli.stages.prepare import (
     Prepared,
-    RunOptions,
     TrainingMethod,
     input_rule,
     prepare,
     single_network,
 )
+from ladcli.stages.pretrain import pretrain
+from ladcli.stages.training import RunOptions
 from tests.stages.tiny import (
     STEP,
     assert_same_weights,
