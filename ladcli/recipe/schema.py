@@ -277,6 +277,10 @@ class ModelConfig(Section):
         return self
 
 
+#: Of the focal and GIoU losses, be they trained with or what a candidate costs.
+_FOCAL_ALPHA, _FOCAL_GAMMA, _BOX_WEIGHT = 0.25, 2.0, 1.3
+
+
 class AssignConfig(Section):
     """Label assignment: candidates, cost, mixture and selection."""
 
@@ -285,10 +289,14 @@ class AssignConfig(Section):
         default=9,
         description="cheapest candidates per ground truth and level that enter the mixture",
     )
-    box_weight: NonNegative = Field(default=1.3, description="weight of the GIoU loss in the cost")
-    alpha: Share = Field(default=0.25, description="focal loss: weight of positives, in the cost")
+    box_weight: NonNegative = Field(
+        default=_BOX_WEIGHT, description="weight of the GIoU loss in the cost"
+    )
+    alpha: Share = Field(
+        default=_FOCAL_ALPHA, description="focal loss: weight of positives, in the cost"
+    )
     gamma: NonNegative = Field(
-        default=2.0, description="focal loss: focusing exponent, in the cost"
+        default=_FOCAL_GAMMA, description="focal loss: focusing exponent, in the cost"
     )
     selection: Literal["density-peak", "mean"] = Field(
         default="density-peak",
@@ -308,10 +316,10 @@ class AssignConfig(Section):
 class LossConfig(Section):
     """The detection loss."""
 
-    alpha: Share = Field(default=0.25, description="focal loss: weight of positives")
-    gamma: NonNegative = Field(default=2.0, description="focal loss: focusing exponent")
+    alpha: Share = Field(default=_FOCAL_ALPHA, description="focal loss: weight of positives")
+    gamma: NonNegative = Field(default=_FOCAL_GAMMA, description="focal loss: focusing exponent")
     cls_weight: NonNegative = Field(default=1.0, description="weight of the classification loss")
-    box_weight: NonNegative = Field(default=1.3, description="weight of the GIoU loss")
+    box_weight: NonNegative = Field(default=_BOX_WEIGHT, description="weight of the GIoU loss")
     iou_weight: NonNegative = Field(default=0.5, description="weight of the IoU branch's loss")
 
 
@@ -489,7 +497,7 @@ class SoftConfig(Section):
         description="weight of the class loss, over all anchors and classes; by default 10, and 2 "
         "where labels come from a teacher too (SoLAD, CoLAD)",
     )
-    box_weight: NonNegative = Field(default=1.3, description="weight of the GIoU loss")
+    box_weight: NonNegative = Field(default=_BOX_WEIGHT, description="weight of the GIoU loss")
     iou_weight: NonNegative = Field(default=10.0, description="weight of the IoU branch's loss")
     min_iou: Share = Field(
         default=0.5,
