@@ -118,14 +118,7 @@ def prepare(
         left_out=known.get("left_out_images"),
         classes=ClassTable.from_plain(known["classes"]) if "classes" in known else None,
     )
-    validation = None
-    if recipe.train.eval_every:
-        validation = open_evaluation_set(recipe.data, "val", required=False)
-    if validation is not None:
-        validation = validation.suited_to(index.classes)
-        truth = validation.truth
-        require_same_classes(index.classes, "the training set", truth.classes, truth.path)
-        validation = with_shared_files_note(index, validation)
+    validation = _open_validation(recipe, index)
     resolved = resolve(
         recipe,
         index,
@@ -150,6 +143,19 @@ def prepare(
         saved_notes or {},
     )
     return prepared, list(resolved.hints)
+
+
+def _open_validation(recipe: Recipe, index: CocoIndex) -> EvaluationSet | None:
+    """The set to measure networks on, where there is one and it is asked for."""
+    if not recipe.train.eval_every:
+        return None
+    validation = open_evaluation_set(recipe.data, "val", required=False)
+    if validation is None:
+        return None
+    validation = validation.suited_to(index.classes)
+    truth = validation.truth
+    require_same_classes(index.classes, "the training set", truth.classes, truth.path)
+    return with_shared_files_note(index, validation)
 
 
 def single_network(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:
