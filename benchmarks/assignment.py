@@ -28,6 +28,7 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from benchmarks.box_coding import encode_boxes
 from ladcli.assign import Assigner, MixtureSelection, fit_mixtures, paa_assigner
 from ladcli.assign.mixture import MixtureEngine, MixtureFit
 from ladcli.detector.anchors import anchor_grid, predicted_boxes
@@ -41,7 +42,7 @@ from ladcli.structures import (
     Scene,
     Targets,
 )
-from ladcli.structures.boxes import encode_boxes, matrix_iou, pair_giou
+from ladcli.structures.boxes import matrix_iou, pair_giou
 
 CANVAS_HW = (800, 1344)
 NUM_CLASSES = 80

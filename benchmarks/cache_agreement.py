@@ -28,8 +28,8 @@ from ladcli.objective.teacher import OnlineTeacher, Teacher
 from ladcli.recipe import Recipe, load_recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.cache_teacher import cache_teacher
+from ladcli.stages.prepare import Prepared, TrainingMethod, prepare, single_network
 from ladcli.stages.teachers import make_cached_teacher, make_online_teacher
-from ladcli.stages.training import Method, Prepared, prepare, single_network
 from ladcli.structures import Batch
 from ladcli.structures.losses import normalize
 
@@ -53,7 +53,7 @@ def prepare_student(recipe: Recipe) -> Prepared:
     def no_objective(prepared: Prepared) -> NoReturn:
         raise AssertionError("the steps are made here")
 
-    prepared, _ = prepare(Method("distill", single_network, no_objective), recipe)
+    prepared, _ = prepare(TrainingMethod("distill", single_network, no_objective), recipe)
     return prepared
 
 

@@ -28,8 +28,8 @@ from ladcli.objective.soft_loss import soft_label_loss
 from ladcli.recipe import Recipe, load_recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.cache_teacher import cache_teacher
+from ladcli.stages.prepare import Prepared, TrainingMethod, prepare, single_network
 from ladcli.stages.teachers import make_cached_teacher, make_online_teacher
-from ladcli.stages.training import Method, Prepared, prepare, single_network
 from ladcli.structures import Batch, Predictions, Scene
 from ladcli.structures.losses import normalize
 
@@ -146,7 +146,7 @@ def main() -> None:
         path = options.cache or Path(folder) / "teacher.h5"
         if options.cache is None:
             cache_teacher(recipe, options.teacher, path)
-        prepared, _ = prepare(Method("distill", single_network, _no_objective), recipe)
+        prepared, _ = prepare(TrainingMethod("distill", single_network, _no_objective), recipe)
         stored = path.stat().st_size / len(plan_views(prepared.index, recipe.data, batch_size=1))
         dense = dense_bytes(prepared)
         print(f"{stored:.0f} bytes per image view, dense {dense:.0f}: 1/{dense / stored:.0f}")

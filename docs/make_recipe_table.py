@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
 from ladcli.recipe import describe_options
+from ladcli.recipe.options import FREE_KEYS, PLACE_KEYS
 
 HEAD = """# Options of a recipe
 
@@ -26,7 +28,7 @@ by the rules of YAML 1.2: only `true` and `false` are switches, `off` is a word,
 
 def recipe_page() -> str:
     """The whole page as Markdown."""
-    lines, section = [HEAD], ""
+    lines, section = [HEAD, meaning()], ""
     for option in describe_options():
         here = option.key.split(".")[0]
         if here != section:
@@ -39,6 +41,21 @@ def recipe_page() -> str:
     for name in dict.fromkeys(option.key.split(".")[0] for option in describe_options()):
         text = text.replace(f"|\n## {name}", f"|\n\n## {name}")
     return text + "\n"
+
+
+def meaning() -> str:
+    """What another value of an option changes, where that is not the result."""
+    free, places = (", ".join(f"`{key}`" for key in keys) for keys in (FREE_KEYS, PLACE_KEYS))
+    return (
+        fill(
+            f"These options make no other method of a run, and may change with `--resume`: {free}. "
+            f"These say where something lies, and it may lie elsewhere as long as it is the same: "
+            f"{places}.",
+            width=100,
+            break_on_hyphens=False,
+        )
+        + "\n"
+    )
 
 
 def as_code(default: object) -> str:

@@ -8,9 +8,12 @@ from torch import Tensor
 from ladcli.structures import BACKGROUND, OwnedCandidates, Priors, Scene
 from ladcli.structures.boxes import EPS, box_area, matrix_iou
 
+#: IoU from which a prior is a candidate.
+MIN_IOU = 0.1
+
 
 @torch.no_grad()
-def iou_candidates(scene: Scene, *, min_iou: float = 0.1) -> OwnedCandidates:
+def iou_candidates(scene: Scene, *, min_iou: float = MIN_IOU) -> OwnedCandidates:
     """Every prior goes to the ground truth it overlaps best, and no ground truth goes empty.
 
     1. A prior whose best IoU is at least ``min_iou`` goes to that ground truth, the first of

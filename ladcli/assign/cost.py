@@ -11,6 +11,8 @@ from ladcli.structures import Candidates, ClassOutput, Costs, Scene, Targets
 from ladcli.structures.boxes import pair_giou
 from ladcli.structures.focal import focal_loss
 
+#: Of equation 2, by default: the weight of the GIoU loss, and the focal loss.
+BOX_WEIGHT, ALPHA, GAMMA = 1.3, 0.25, 2.0
 #: Pairs that are priced at once: with 80 classes a temporary tensor of some 40 MB.
 PAIRS_AT_ONCE = 1 << 17
 

@@ -9,7 +9,7 @@ import torch
 
 from ladcli.assign.assigner import Assigner
 from ladcli.assign.candidates import prior_iou
-from ladcli.assign.cost import detection_cost
+from ladcli.assign.cost import ALPHA, BOX_WEIGHT, GAMMA, detection_cost
 from ladcli.assign.owners import to_best_owner
 from ladcli.assign.places import possible
 from ladcli.structures import Assignment, Candidates, Costs, Scene, SharedCandidates
@@ -19,9 +19,9 @@ def mal_assigner(
     *,
     min_iou: float = 0.5,
     topk: int = 50,
-    box_weight: float = 1.3,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
+    box_weight: float = BOX_WEIGHT,
+    alpha: float = ALPHA,
+    gamma: float = GAMMA,
     ignore_crowd: bool = False,
 ) -> Assigner:
     """MAL with bags of up to 50 priors of IoU above 0.5, which shrink evenly over the training.

@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from ladcli.assign.assigner import Assigner
+from ladcli.assign.cost import ALPHA, BOX_WEIGHT, GAMMA
 from ladcli.assign.dense_costs import focal_class_cost, giou_cost
 from ladcli.assign.places import possible
+from ladcli.assign.selection import TOPK
 from ladcli.structures import (
     BACKGROUND,
     IGNORE,
@@ -32,9 +34,9 @@ from ladcli.structures import (
 
 def one_to_one_assigner(
     *,
-    box_weight: float = 1.3,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
+    box_weight: float = BOX_WEIGHT,
+    alpha: float = ALPHA,
+    gamma: float = GAMMA,
     ignore_crowd: bool = False,
 ) -> Assigner:
     """All priors are candidates, priced by equation 2; one positive per object.
@@ -82,7 +84,7 @@ def dense_detection_cost(
 class CheapestMatching:
     """One prior per ground truth, at the least sum of costs."""
 
-    topk: int = 9  # cheapest candidates per level that caches and probes keep
+    topk: int = TOPK  # cheapest candidates per level that caches and probes keep
 
     @torch.no_grad()
     def __call__(self, candidates: Candidates, costs: Costs, scene: Scene) -> Assignment:

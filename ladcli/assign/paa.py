@@ -6,20 +6,20 @@ from functools import partial
 from typing import Literal
 
 from ladcli.assign.assigner import Assigner
-from ladcli.assign.candidates import iou_candidates
-from ladcli.assign.cost import detection_cost
+from ladcli.assign.candidates import MIN_IOU, iou_candidates
+from ladcli.assign.cost import ALPHA, BOX_WEIGHT, GAMMA, detection_cost
 from ladcli.assign.mixture import MixtureEngine, fit_mixtures
-from ladcli.assign.selection import MixtureSelection, Rule
+from ladcli.assign.selection import TOPK, MixtureSelection, Rule
 from ladcli.assign.sklearn_mixture import fit_mixtures_sklearn
 
 
 def paa_assigner(
     *,
-    min_iou: float = 0.1,
-    topk: int = 9,
-    box_weight: float = 1.3,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
+    min_iou: float = MIN_IOU,
+    topk: int = TOPK,
+    box_weight: float = BOX_WEIGHT,
+    alpha: float = ALPHA,
+    gamma: float = GAMMA,
     selection: Rule = "density-peak",
     mixture: Literal["batched", "sklearn"] = "batched",
     ignore_crowd: bool = False,

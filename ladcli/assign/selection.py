@@ -30,6 +30,9 @@ from ladcli.structures import (
 
 Rule = Literal["density-peak", "mean"]
 
+#: Cheapest candidates per ground truth and level that enter the mixture.
+TOPK = 9
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -99,7 +102,7 @@ class MixtureSelection:
     A ground truth with fewer than two samples gets no positives.
     """
 
-    topk: int = 9  # cheapest candidates per ground truth and level that enter the mixture
+    topk: int = TOPK
     rule: Rule = "density-peak"  # see `select_samples`
     engine: MixtureEngine = fit_mixtures
 

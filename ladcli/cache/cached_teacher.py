@@ -20,13 +20,13 @@ from ladcli.cache.format import (
 )
 from ladcli.cache.reader import CacheInfo
 from ladcli.cache.records import (
-    decode_boxes,
     decode_classes,
     decode_dense,
     decode_moments,
     decode_objects,
     decode_positives,
     decode_samples,
+    decode_soft_boxes,
 )
 from ladcli.objective.opinion import Opinion, PredictedOpinion
 from ladcli.objective.soft_targets import Select, SoftTargets, selection_weight
@@ -100,7 +100,7 @@ class CachedOpinion:
         """Sparse outputs; the choice of boxes was made when the cache was built."""
         tables, scene = self.stored.tables, self.scene
         prob = decode_classes(tables[CLASSES], tables[REST], scene)
-        boxes, iou, is_stored = decode_boxes(tables[BOXES], scene)
+        boxes, iou, is_stored = decode_soft_boxes(tables[BOXES], scene)
         judged = boxes if select == "pred" else scene.priors.boxes.expand_as(boxes)
         # Stored boxes are rounded: the weight is measured again, the choice is not.
         weight = selection_weight(judged, scene.targets, min_iou=0.0)

@@ -16,13 +16,13 @@ from ladcli.cache.format import (
 )
 from ladcli.cache.records import (
     Rows,
-    encode_boxes,
     encode_classes,
     encode_dense,
     encode_moments,
     encode_objects,
     encode_positives,
     encode_samples,
+    encode_soft_boxes,
 )
 from ladcli.objective.opinion import PredictedOpinion
 from ladcli.recipe.schema import SoftConfig
@@ -69,5 +69,5 @@ def _encode_outputs(opinion: PredictedOpinion, soft: SoftConfig) -> dict[str, li
     return {
         CLASSES: listed,
         REST: rest,
-        BOXES: encode_boxes(targets),
+        BOXES: encode_soft_boxes(targets),
     }

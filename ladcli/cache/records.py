@@ -209,7 +209,7 @@ def decode_classes(listed: Columns, rest: Columns, scene: Scene) -> Tensor:
     return prob.index_put_(place, listed["prob"])
 
 
-def encode_boxes(soft: SoftTargets) -> list[Rows]:
+def encode_soft_boxes(soft: SoftTargets) -> list[Rows]:
     """Rows of the boxes and IoUs that are targets."""
     selected = (soft.weight > 0).cpu().numpy()
     boxes = np.rint(soft.boxes.cpu().numpy() / PIXEL_STEP).clip(0, _MAX_16)
@@ -225,7 +225,7 @@ def check_boxes(rows: Mapping[str, np.ndarray], *, num_priors: int) -> None:
     check_range(rows["anchor"], num_priors)
 
 
-def decode_boxes(rows: Columns, scene: Scene) -> tuple[Tensor, Tensor, Tensor]:
+def decode_soft_boxes(rows: Columns, scene: Scene) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes [B, A, 4], IoUs [B, A] and which are stored [B, A] bool."""
     place = _image(rows), _index(rows["anchor"])
     size, device = scene.valid.shape, scene.valid.device

@@ -153,6 +153,7 @@ def evaluate(
         return
     assert checkpoint is not None
 
+    from ladcli.engine.runner import Runner
     from ladcli.recipe import load_recipe
     from ladcli.stages.evaluate import evaluate_on
 
@@ -163,13 +164,10 @@ def evaluate(
         resolved.data,
         split.value,
         annotations,
+        Runner.of(resolved, quiet=quiet),
         overrides=sets or [],
         out=out,
-        device=resolved.train.device,
-        precision=resolved.train.precision,
-        workers=resolved.data.workers,
         views=views,
-        quiet=quiet,
         tide=tide_options,
         engine=engines,
     )

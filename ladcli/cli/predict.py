@@ -100,24 +100,22 @@ def predict(
     o.check_inference_only(sets, "lad predict")
     views = o.inference_views(flip=flip, scales=scales)
 
+    from ladcli.engine.runner import Runner
     from ladcli.recipe import load_recipe
     from ladcli.stages.predict import PictureOptions
     from ladcli.stages.predict import predict as predict_stage
 
-    resolved = load_recipe(None, flags=recipe.flags, overrides=sets or [])
+    flags = {**recipe.flags, "data.skip_bad_images": skip_bad_images or None}
+    resolved = load_recipe(None, flags=flags, overrides=sets or [])
     prediction = predict_stage(
         inputs,
         checkpoint,
         out,
+        Runner.of(resolved, quiet=quiet),
         pictures=None if no_pictures else PictureOptions(threshold, limit),
         views=views,
         overrides=sets or [],
-        device=resolved.train.device,
-        precision=resolved.train.precision,
-        workers=resolved.data.workers,
-        skip_bad_images=skip_bad_images,
         overwrite=overwrite,
-        quiet=quiet,
     )
     _show(prediction, as_json=as_json)
 

@@ -9,7 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ladcli.detector.objectness import conditional_objectness
+from ladcli.recipe.schema import ModelConfig
 from ladcli.structures import ClassLogits, ClassOutput, ClassProbs, Predictions
+
+#: What a recipe asks for by default.
+_USUAL = ModelConfig()
 
 
 class PaaHead(nn.Module):
@@ -33,9 +37,9 @@ class PaaHead(nn.Module):
         num_classes: int,
         channels: int,
         *,
-        num_convs: int = 4,
-        norm_groups: int = 32,
-        prior: float = 0.01,
+        num_convs: int = _USUAL.head_convs,
+        norm_groups: int = _USUAL.norm_groups,
+        prior: float = _USUAL.prior,
         num_levels: int = 5,
         objectness_kernel: int = 0,
         iou_branch: bool = True,

@@ -18,7 +18,7 @@ from ladcli.detector.backbone import (
 )
 from ladcli.detector.fpn import FeaturePyramid
 from ladcli.detector.head import PaaHead
-from ladcli.detector.levels import AnchorLayout
+from ladcli.detector.levels import DEFAULT_LAYOUT, AnchorLayout
 from ladcli.detector.narrow_convolutions import is_narrow
 from ladcli.detector.pretrained import load_backbone_weights
 from ladcli.errors import UserError
@@ -39,8 +39,8 @@ class Architecture:
     pixel_std: tuple[float, ...]  # [3]
     objectness_kernel: int = 0  # 0: class logits; 1: IOP; 3 or more: COP
     iou_branch: bool = True
-    anchor_scale: float = 8.0  # side of an anchor in strides
-    first_level: int = 3  # of the pyramid
+    anchor_scale: float = DEFAULT_LAYOUT.scale  # side of an anchor in strides
+    first_level: int = DEFAULT_LAYOUT.first_level  # of the pyramid
 
     @property
     def anchors(self) -> AnchorLayout:
@@ -109,7 +109,7 @@ class Detector(nn.Module):
         architecture: Architecture,
         classes: ClassTable,
         *,
-        prior: float = 0.01,
+        prior: float = ModelConfig().prior,
         checkpoint_gradients: bool = False,
     ) -> None:
         super().__init__()

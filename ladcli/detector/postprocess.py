@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
+from ladcli.recipe.schema import InferenceConfig
 from ladcli.structures import AnchorGrid, Detections, Predictions
 from ladcli.structures.boxes import decode_boxes, matrix_iou
 
 #: Smallest IoU with which a box votes, and the width of the vote's bell curve.
 VOTE_MIN_IOU = 0.01
 VOTE_SIGMA = 0.025
+#: What a recipe asks for by default.
+_USUAL = InferenceConfig()
 #: First number of best-scored boxes that suppression looks at; doubled until enough survive.
 FIRST_CHUNK = 2048
 
@@ -26,12 +29,12 @@ def postprocess(
     content_hw: Tensor,
     *,
     scale_wh: Tensor | None = None,
-    score_threshold: float = 0.05,
-    per_level: int = 1000,
-    nms_iou: float = 0.6,
-    max_detections: int = 100,
-    voting: bool = True,
-    use_iou: bool = True,
+    score_threshold: float = _USUAL.score_threshold,
+    per_level: int = _USUAL.per_level,
+    nms_iou: float = _USUAL.nms_iou,
+    max_detections: int = _USUAL.max_detections,
+    voting: bool = _USUAL.voting,
+    use_iou: bool = _USUAL.use_iou,
 ) -> list[Detections]:
     """Detections of every image of a batch.
 
@@ -93,8 +96,8 @@ def score_boxes(
     *,
     scale_wh: Tensor | None = None,
     flipped: bool = False,
-    per_level: int = 1000,
-    use_iou: bool = True,
+    per_level: int = _USUAL.per_level,
+    use_iou: bool = _USUAL.use_iou,
 ) -> list[ScoredBoxes]:
     """The first half of `postprocess`: scores and boxes of every image, nothing suppressed.
 
@@ -118,10 +121,10 @@ def score_boxes(
 def suppress(
     image: ScoredBoxes,
     *,
-    score_threshold: float = 0.05,
-    nms_iou: float = 0.6,
-    max_detections: int = 100,
-    voting: bool = True,
+    score_threshold: float = _USUAL.score_threshold,
+    nms_iou: float = _USUAL.nms_iou,
+    max_detections: int = _USUAL.max_detections,
+    voting: bool = _USUAL.voting,
 ) -> Detections:
     """The second half of `postprocess`: suppression and score voting of one image.
 

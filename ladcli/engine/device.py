@@ -5,8 +5,13 @@ from __future__ import annotations
 import torch
 
 from ladcli.errors import UserError
+from ladcli.recipe.schema import Precision
 
-_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 
 
 def choose_device(name: str) -> torch.device:
@@ -33,15 +38,30 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """A context in which the network computes in ``precision`` (fp32, bf16 or fp16)."""
-    dtype = _DTYPES.get(precision)
-    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    """A context in which the network computes in ``precision``.
+
+    Raises:
+        ValueError: another word than those of `Precision`.
+    """
+    if _dtype(precision) is torch.float32:
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=False)
+    return torch.autocast(device.type, dtype=_dtype(precision))
 
 
-def gradient_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
-    """Keeps fp16 gradients above underflow; does nothing for the other precisions."""
-    return torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+def gradient_scaler(precision: Precision, device: torch.device) -> torch.amp.GradScaler:
+    """Keeps fp16 gradients above underflow; does nothing for the other precisions.
+
+    Raises:
+        ValueError: as `autocast`.
+    """
+    return torch.amp.GradScaler(device.type, enabled=_dtype(precision) is torch.float16)
+
+
+def _dtype(precision: Precision) -> torch.dtype:
+    if precision not in _DTYPES:
+        raise ValueError(f"precision must be one of {', '.join(_DTYPES)}, got {precision!r}")
+    return _DTYPES[precision]
 
 
 def peak_memory_mib(device: torch.device) -> float:

@@ -7,16 +7,15 @@ from collections.abc import Iterable, Iterator
 import torch
 
 from ladcli.data.index import CocoIndex
-from ladcli.data.loader import load_batches
 from ladcli.data.plan import plan_inference
 from ladcli.data.views import InferenceViews
 from ladcli.detector.checkpoint import InputRule
 from ladcli.detector.levels import AnchorLayout
 from ladcli.detector.model import Detector
 from ladcli.detector.postprocess import ScoredBoxes, postprocess, score_boxes, suppress
-from ladcli.engine.device import autocast
 from ladcli.engine.interrupt import stop_on_signal
 from ladcli.engine.progress import progress
+from ladcli.engine.runner import Runner
 from ladcli.errors import Interrupted
 from ladcli.recipe.schema import InferenceConfig
 from ladcli.structures import Batch, Detections, Predictions
@@ -25,24 +24,18 @@ from ladcli.structures import Batch, Detections, Predictions
 def detect_all(
     detector: Detector,
     index: CocoIndex,
+    runner: Runner,
     *,
     input_rule: InputRule,
     inference: InferenceConfig,
-    device: torch.device,
-    precision: str = "fp32",
-    workers: int = 0,
-    skip_bad_images: bool = False,
-    max_bad_share: float | None = None,
     views: InferenceViews = InferenceViews(),
     title: str = "evaluate",
-    quiet: bool = False,
 ) -> tuple[list[int], list[Detections]]:
     """Detections of every image of ``index``, boxes in pixels of the stored images.
 
     Args:
-        detector: on ``device``; it is left in evaluation mode.
+        detector: on the device of ``runner``; it is left in evaluation mode.
         input_rule: how images are resized.
-        max_bad_share: of the images, that may be skipped; None sets no limit.
         views: see every image so, and merge the boxes of all views before suppression.
 
     Returns:
@@ -59,22 +52,14 @@ def detect_all(
     close = _Closing(
         inference, detector.architecture.anchors, num_views=sum(grid.num_views for grid in grids)
     )
-    loader = load_batches(
-        index,
-        plan,
-        mean=detector.architecture.pixel_mean,
-        std=detector.architecture.pixel_std,
-        workers=workers,
-        skip_bad_images=skip_bad_images,
-        max_bad_share=max_bad_share,
-        pin_memory=device.type == "cuda",
-    )
+    own = detector.architecture
+    loader = runner.batches(index, plan, mean=own.pixel_mean, std=own.pixel_std)
     image_ids: list[int] = []
     found: list[Detections] = []
     total, unit = sum(map(len, plan)), "images" if close.num_views == 1 else "image views"
     done = 0
     with (
-        progress(title, total, unit=unit, step="batch", quiet=quiet) as reporter,
+        progress(title, total, unit=unit, step="batch", quiet=runner.quiet) as reporter,
         stop_on_signal("this batch") as stop,
     ):
         reporter.update(done)
@@ -84,8 +69,8 @@ def detect_all(
             done += len(batch) + len(batch.skipped)
             if len(batch) == 0:
                 continue
-            batch = batch.to(device)
-            with torch.no_grad(), autocast(precision, device):
+            batch = batch.to(runner.device)
+            with torch.no_grad(), runner.autocast():
                 predictions = detector(batch.images)
             for row, detections in close(predictions, batch):
                 image_ids.append(int(index.image_ids[row]))

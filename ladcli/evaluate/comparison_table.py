@@ -15,9 +15,10 @@ from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.gains import Gains
 from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.method_cost import Figures, MethodCost
-from ladcli.evaluate.table import PRECISIONS, UNDEFINED, csv_number, fitted, points, signed
+from ladcli.evaluate.table import UNDEFINED, csv_number, fitted, points, signed
 from ladcli.evaluate.tide_repairs import ALL_KINDS
 from ladcli.plain_text import to_csv
+from ladcli.runs.coco_numbers import ALL_AP_KEYS
 
 #: Verdicts in more words, where they need them.
 _WORDS = {
@@ -45,7 +46,7 @@ def methods_table(result: ComparisonResult, *, width: int | None = None) -> Tabl
     def build(columns: Sequence[str]) -> Table:
         table = _table(title, "method", columns)
         for method in result.methods:
-            numbers = {key: points(method.mean(key)) for key in PRECISIONS}
+            numbers = {key: points(method.mean(key)) for key in ALL_AP_KEYS}
             spread = method.spread("AP")
             if spread is not None:
                 numbers["AP"] += f" ±{100 * spread:.1f}"
@@ -53,7 +54,7 @@ def methods_table(result: ComparisonResult, *, width: int | None = None) -> Tabl
             table.add_row(Text(method.name), *(cells[column] for column in columns))
         return table
 
-    return fitted(build, ("runs", *PRECISIONS), (*PRECISIONS[:2:-1], "runs", "AP75"), width)
+    return fitted(build, ("runs", *ALL_AP_KEYS), (*ALL_AP_KEYS[:2:-1], "runs", "AP75"), width)
 
 
 def gains_table(result: ComparisonResult, *, per_class: bool, width: int | None = None) -> Table:
@@ -116,12 +117,12 @@ def verdicts(result: ComparisonResult) -> list[str]:
 def comparison_csv(result: ComparisonResult) -> str:
     """A row per method and class (``all`` first): AP numbers, and AP's difference and interval."""
     gained = ("AP_difference", "AP_low", "AP_high", "share_above_0")
-    rows = [["method", "class", *PRECISIONS, *gained, *_COST_COLUMNS]]
+    rows = [["method", "class", *ALL_AP_KEYS, *gained, *_COST_COLUMNS]]
     names = [None, *dict.fromkeys(result.methods[0].class_names())]
     for method in result.methods:
         cost = _cost_cells(method.cost)
         for name in names:
-            values = [method.mean(key, name) for key in PRECISIONS]
+            values = [method.mean(key, name) for key in ALL_AP_KEYS]
             gain = _ap_gain(method, name)
             rest = [gain.difference, gain.low, gain.high, gain.share_above] if gain else [None] * 4
             cells = [csv_number(value) for value in (*values, *rest)]

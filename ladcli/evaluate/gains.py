@@ -13,13 +13,11 @@ from ladcli.evaluate.bootstrap import Draws, Gain, paired_bootstrap
 from ladcli.evaluate.coco import IOU_50, IOU_75
 from ladcli.evaluate.matching import SIZES, Matching
 from ladcli.evaluate.tide_repairs import ALL_KINDS, Repairs
+from ladcli.runs.coco_numbers import ALL_AP_KEYS, AP_KEYS
 
 #: Right detections of a class times resamples in one go: arrays that stay in the processor's cache
 #: are three times faster than large ones, but rows of few resamples cost as much as longer ones.
 _BLOCK, _ROW = 1 << 15, 32
-PRECISIONS = ("AP", "AP50", "AP75")
-#: With object sizes, beside `SIZES` after the first.
-ALL_PRECISIONS = (*PRECISIONS, "APs", "APm", "APl")
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +125,7 @@ def _in_blocks(of_class: _OfClass, weights: np.ndarray) -> np.ndarray:
 
 def _named(gains: Sequence[Gain], classes: Sequence[str], with_everything: bool) -> Gains:
     """Gains by their names, of rows as `_Numbers` gives them."""
-    names = ALL_PRECISIONS if with_everything else PRECISIONS
+    names = ALL_AP_KEYS if with_everything else AP_KEYS
     per_row = 1 + len(classes)
     by_name = {name: gains[n * per_row : (n + 1) * per_row] for n, name in enumerate(names)}
     return Gains(

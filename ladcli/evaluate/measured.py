@@ -12,10 +12,10 @@ from typing import Any, Literal
 import numpy as np
 
 from ladcli.data.coco_json import CocoFile
-from ladcli.evaluate.gains import ALL_PRECISIONS, Gains
+from ladcli.evaluate.gains import Gains
 from ladcli.evaluate.method_cost import MethodCost
 from ladcli.evaluate.results import Results
-from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.coco_numbers import ALL_AP_KEYS, CocoMetrics
 from ladcli.runs.score_thresholds import ScoreThresholds
 from ladcli.runs.tide_numbers import TideErrors, TideReport
 from ladcli.training_cost import UNKNOWN, TrainingCost
@@ -170,8 +170,8 @@ class MeasuredMethod:
             "runs": [run.to_json() for run in self.runs],
             "cost": self.cost.to_json(),
             "gains": gains,
-            "mean": {key: self.mean(key) for key in ALL_PRECISIONS},
-            "spread": {key: self.spread(key) for key in ALL_PRECISIONS},
+            "mean": {key: self.mean(key) for key in ALL_AP_KEYS},
+            "spread": {key: self.spread(key) for key in ALL_AP_KEYS},
             "seed_error": None if gains is None else self.seed_error(baseline),
             "verdict": None if gains is None else self.verdict(baseline),
         }

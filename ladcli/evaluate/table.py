@@ -11,15 +11,14 @@ from rich.text import Text
 
 from ladcli.evaluate.tide_repairs import ALL_KINDS
 from ladcli.plain_text import to_csv
-from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.coco_numbers import ALL_AP_KEYS, CocoMetrics
 from ladcli.runs.tide_numbers import TideReport
 
 #: What stands where a number is undefined (no ground truth of that kind).
 UNDEFINED = "–"
 #: Columns of the terminal between two of a table; longer words than that are broken.
 _GAP, _LONG_WORD = 2, 16
-PRECISIONS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
-NUMBERS = (*PRECISIONS, "AR100")
+NUMBERS = (*ALL_AP_KEYS, "AR100")
 
 
 def metrics_table(metrics: CocoMetrics, *, per_class: bool) -> Table:

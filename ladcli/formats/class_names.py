@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ladcli.errors import UserError
-from ladcli.formats.findings import Findings
+from ladcli.formats.tally import Tally
 from ladcli.formats.text import read_lines, read_text, table_rows
 from ladcli.recipe.yaml_text import as_text, parse_yaml
 
@@ -163,11 +163,11 @@ def _nameless(path: Path) -> str:
     raise UserError(f"{path}: 'names' holds an empty name; name every class")
 
 
-def without_repeats(names: tuple[str, ...], findings: Findings) -> tuple[str, ...]:
+def without_repeats(names: tuple[str, ...], tally: Tally) -> tuple[str, ...]:
     """``names``, each once: two numbers with one name are one class."""
     for name, count in Counter(names).items():
         if count > 1:
-            findings.note("class name", "listed more than once; they become one class", name)
+            tally.note("class name", "listed more than once; they become one class", name)
     return tuple(dict.fromkeys(names))
 
 

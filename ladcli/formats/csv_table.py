@@ -21,9 +21,9 @@ from typing import Literal
 from ladcli.data.layouts import Split
 from ladcli.errors import UserError
 from ladcli.formats.class_names import GivenClasses, class_descriptions
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box, Corners, ForeignImage, ForeignSet, split_called
 from ladcli.formats.found_images import ImageFiles, files_below, folded, shared_folders
+from ladcli.formats.tally import Tally
 from ladcli.formats.text import as_number, read_text, table_rows
 from ladcli.plain_text import one_line
 
@@ -82,7 +82,7 @@ class _Row:
 
 def read_csv(
     src: Path,
-    findings: Findings,
+    tally: Tally,
     *,
     images: Path | None = None,
     classes: GivenClasses | None = None,
@@ -108,10 +108,10 @@ def read_csv(
     used: set[Path] = set()
     for path in tables:
         split = _split_of(path, src) if src.is_dir() and len(tables) > 1 else None
-        found += _table_images(path, files, split, meanings, coordinates, used, findings)
+        found += _table_images(path, files, split, meanings, coordinates, used, tally)
     for path in files.paths:
         if path not in used:
-            findings.leave_out("image", "named by no row", str(path))
+            tally.leave_out("image", "named by no row", str(path))
     return ForeignSet(found, None)
 
 
@@ -145,12 +145,12 @@ def _table_images(
     meanings: Mapping[str, str],
     coordinates: Literal["pixels", "shares"] | None,
     used: set[Path],
-    findings: Findings,
+    tally: Tally,
 ) -> list[ForeignImage]:
     text = read_text(path)
     columns, delimiter = _columns(path, text)
     in_shares = columns.in_shares if coordinates is None else coordinates == "shares"
-    rows = list(_rows(path, text, columns, delimiter, findings))
+    rows = list(_rows(path, text, columns, delimiter, tally))
     _refuse_other_kind(path, rows, in_shares)
     boxes: dict[Path, list[Box]] = defaultdict(list)
     sizes: dict[Path, tuple[int, int] | None] = {}
@@ -159,13 +159,13 @@ def _table_images(
     for row in rows:
         image = names.setdefault(row.image, files.find(row.image, near=path.parent))
         if isinstance(image, str):
-            findings.leave_out("row", f"image not found: {image}", f"{row.where}: {row.image}")
+            tally.leave_out("row", f"image not found: {image}", f"{row.where}: {row.image}")
             continue
         first = called.setdefault(image, row.image)
         if not _one_image(first, row.image):
             better = shared_folders(image, row.image) > shared_folders(image, first)
             loser = first if better else row.image
-            findings.leave_out("image name", "it leads to the image of another one",
+            tally.leave_out("image name", "it leads to the image of another one",
                                f"{row.where}: {loser}")  # fmt: skip
             if not better:
                 continue
@@ -244,9 +244,7 @@ def _known_columns(header: list[str]) -> _Columns | None:
     )  # fmt: skip
 
 
-def _rows(
-    path: Path, text: str, columns: _Columns, delimiter: str, findings: Findings
-) -> Iterator[_Row]:
+def _rows(path: Path, text: str, columns: _Columns, delimiter: str, tally: Tally) -> Iterator[_Row]:
     has_header = False
     for number, cells in table_rows(path, text, delimiter):
         where = f"{path} line {number}"
@@ -256,29 +254,29 @@ def _rows(
             has_header = True
             continue
         if len(cells) != len(columns.names):
-            findings.leave_out("row", "another number of columns than the first line", where)
+            tally.leave_out("row", "another number of columns than the first line", where)
             continue
         cells = [cell.strip() for cell in cells]
         if not cells[columns.image]:
-            findings.leave_out("row", "no image named", where)
+            tally.leave_out("row", "no image named", where)
             continue
         size = _size(cells, columns)
         if not any(cells[number] for number in columns.box):
             yield _Row(where, cells[columns.image], None, size)
             continue
-        box = _box(cells, columns, where, findings)
+        box = _box(cells, columns, where, tally)
         if box is not None:
             yield _Row(where, cells[columns.image], box, size)
 
 
-def _box(cells: list[str], columns: _Columns, where: str, findings: Findings) -> Box | None:
+def _box(cells: list[str], columns: _Columns, where: str, tally: Tally) -> Box | None:
     numbers = [as_number(cells[number]) for number in columns.box]
     values = [number for number in numbers if number is not None]
     if len(values) < 4:
-        findings.leave_out("row", "a coordinate missing or no number", where)
+        tally.leave_out("row", "a coordinate missing or no number", where)
         return None
     if not cells[columns.class_name]:
-        findings.leave_out("row", "no class named", where)
+        tally.leave_out("row", "no class named", where)
         return None
     x1, y1, x2, y2 = values
     corners: Corners = (x1, y1, x1 + x2, y1 + y2) if columns.is_sized else (x1, y1, x2, y2)

@@ -16,9 +16,9 @@ from xml.etree.ElementTree import Element
 
 from ladcli.data.layouts import Split
 from ladcli.errors import UserError
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box, Corners, ForeignImage, ForeignSet, split_called
 from ladcli.formats.found_images import ImageFiles, files_below, folder_called
+from ladcli.formats.tally import Tally
 from ladcli.formats.text import as_number, child_text, read_xml
 
 _SHAPES = ("box", "polygon", "ellipse", "mask", "cuboid")
@@ -28,7 +28,7 @@ _CROWD = ("iscrowd", "is_crowd", "crowd")
 _NUMBER = re.compile(r"(\d+)$")
 
 
-def read_cvat(src: Path, findings: Findings, *, images: Path | None = None) -> ForeignSet:
+def read_cvat(src: Path, tally: Tally, *, images: Path | None = None) -> ForeignSet:
     """Read one file, or all in a folder.
 
     Raises:
@@ -45,7 +45,7 @@ def read_cvat(src: Path, findings: Findings, *, images: Path | None = None) -> F
         except UserError as error:
             if len(paths) == 1:
                 raise
-            findings.leave_out("XML file", "cannot be used", str(error))
+            tally.leave_out("XML file", "cannot be used", str(error))
             continue
         folder = images or folder_called(path.parent, "images") or path.parent
         files = ImageFiles(folder)
@@ -56,8 +56,8 @@ def read_cvat(src: Path, findings: Findings, *, images: Path | None = None) -> F
             )
         names |= dict.fromkeys(_label_names(root))
         split = split_called(path.stem) if len(paths) > 1 else None
-        found += _images(root, path, files, split, findings)
-        found += _frames(root, path, files, split, findings)
+        found += _images(root, path, files, split, tally)
+        found += _frames(root, path, files, split, tally)
     used = {box.class_name for image in found for box in image.boxes}
     # Old files may lack their list, or have renamed a label since.
     listed = tuple(names) + tuple(sorted(used - names.keys())) if names else None
@@ -88,7 +88,7 @@ def _label_names(root: Element) -> list[str]:
 
 
 def _images(
-    root: Element, path: Path, files: ImageFiles, split: Split | None, findings: Findings
+    root: Element, path: Path, files: ImageFiles, split: Split | None, tally: Tally
 ) -> list[ForeignImage]:
     found = []
     for number, element in enumerate(root.iterfind("image"), start=1):
@@ -96,9 +96,9 @@ def _images(
         where = f"{path} image {name or number}"
         image = files.find(name, near=path.parent)
         if isinstance(image, str):
-            findings.leave_out("image", f"file not found: {image}", where)
+            tally.leave_out("image", f"file not found: {image}", where)
             continue
-        boxes = _boxes(element, where, None, findings)
+        boxes = _boxes(element, where, None, tally)
         own = split_called(element.get("subset", "")) or split
         found.append(
             ForeignImage(image, tuple(boxes), where, _size(element), split=own, called=name)
@@ -113,7 +113,7 @@ def _size(element: Element) -> tuple[int, int] | None:
     return int(width), int(height)
 
 
-def _boxes(parent: Element, where: str, label: str | None, findings: Findings) -> Iterable[Box]:
+def _boxes(parent: Element, where: str, label: str | None, tally: Tally) -> Iterable[Box]:
     """Boxes around the shapes in an image.
 
     Args:
@@ -123,28 +123,28 @@ def _boxes(parent: Element, where: str, label: str | None, findings: Findings) -
     for number, shape in enumerate(parent, start=1):
         place = f"{where} shape {number}"
         if shape.tag in _LINES:
-            findings.leave_out("shape", f"a {shape.tag} encloses nothing", place)
+            tally.leave_out("shape", f"a {shape.tag} encloses nothing", place)
         elif shape.tag == "tag":
-            findings.leave_out("tag", "of the whole image, no box", place)
+            tally.leave_out("tag", "of the whole image, no box", place)
         elif shape.tag in _SHAPES:
-            box = _box(shape, place, label, findings)
+            box = _box(shape, place, label, tally)
             if box is not None:
                 boxes.append(box)
     return boxes
 
 
-def _box(shape: Element, where: str, label: str | None, findings: Findings) -> Box | None:
+def _box(shape: Element, where: str, label: str | None, tally: Tally) -> Box | None:
     name = (label or shape.get("label") or "").strip()
     if not name:
-        findings.leave_out("shape", "no label", where)
+        tally.leave_out("shape", "no label", where)
         return None
     corners = _corners(shape)
     if corners is None:
-        findings.leave_out("shape", "a coordinate missing or no number", where)
+        tally.leave_out("shape", "a coordinate missing or no number", where)
         return None
     degrees = as_number(shape.get("rotation")) or 0.0
     if degrees and shape.tag == "box":
-        findings.note("turned box", "replaced by the box around it", where)
+        tally.note("turned box", "replaced by the box around it", where)
         corners = _around_turned(corners, degrees)
     attributes = {
         (a.get("name") or "").casefold(): (a.text or "").strip().casefold()
@@ -218,13 +218,13 @@ def _around_ellipse(ellipse: Corners, degrees: float) -> Corners:
 
 
 def _frames(
-    root: Element, path: Path, files: ImageFiles, split: Split | None, findings: Findings
+    root: Element, path: Path, files: ImageFiles, split: Split | None, tally: Tally
 ) -> list[ForeignImage]:
     """Frames of the video that there are images of, negatives too."""
     tracks = root.findall("track")
     if not tracks:
         return []
-    boxes = _track_boxes(tracks, path, findings)
+    boxes = _track_boxes(tracks, path, tally)
     numbered = _numbered(files)
     original = root.find("meta//original_size")
     size = None
@@ -233,7 +233,7 @@ def _frames(
         if all(side is not None and 1 <= side < 1e7 for side in sides):
             size = (int(sides[0] or 0), int(sides[1] or 0))
     for frame in sorted(boxes.keys() - numbered.keys()):
-        findings.leave_out("frame", "no image has its number", f"{path} frame {frame}")
+        tally.leave_out("frame", "no image has its number", f"{path} frame {frame}")
     last = max(boxes, default=0)
     stop = as_number(child_text(root.find("meta/task") or Element("task"), "stop_frame"))
     if stop is not None and math.isfinite(stop):
@@ -245,7 +245,7 @@ def _frames(
     ]
 
 
-def _track_boxes(tracks: list[Element], path: Path, findings: Findings) -> dict[int, list[Box]]:
+def _track_boxes(tracks: list[Element], path: Path, tally: Tally) -> dict[int, list[Box]]:
     boxes: dict[int, list[Box]] = defaultdict(list)
     for track in tracks:
         label = track.get("label")
@@ -253,13 +253,13 @@ def _track_boxes(tracks: list[Element], path: Path, findings: Findings) -> dict[
             where = f"{path} track {track.get('id', '?')} frame {shape.get('frame', '?')}"
             frame = as_number(shape.get("frame"))
             if shape.tag in _LINES:
-                findings.leave_out("shape", f"a {shape.tag} encloses nothing", where)
+                tally.leave_out("shape", f"a {shape.tag} encloses nothing", where)
             elif shape.tag not in _SHAPES or shape.get("outside") == "1":
                 continue
             elif frame is None or not math.isfinite(frame):
-                findings.leave_out("shape", "no frame named", where)
+                tally.leave_out("shape", "no frame named", where)
             else:
-                box = _box(shape, where, label, findings)
+                box = _box(shape, where, label, tally)
                 if box is not None:
                     boxes[int(frame)].append(box)
     return boxes

@@ -15,10 +15,10 @@ from pathlib import Path
 from ladcli.data.file_names import unsafe_reason
 from ladcli.data.layouts import Split
 from ladcli.errors import UserError
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box
 from ladcli.formats.found_images import folded
 from ladcli.formats.sound import box_problem
+from ladcli.formats.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ExportedImage:
         return posixpath.splitext(self.name)[0]
 
 
-def without_unsound(images: Sequence[ExportedImage], findings: Findings) -> list[ExportedImage]:
+def without_unsound(images: Sequence[ExportedImage], tally: Tally) -> list[ExportedImage]:
     """The images without the boxes that no format can hold."""
     kept = []
     for image in images:
@@ -47,14 +47,14 @@ def without_unsound(images: Sequence[ExportedImage], findings: Findings) -> list
             if problem is None:
                 boxes.append(box)
             else:
-                findings.leave_out("box", problem, box.where)
+                tally.leave_out("box", problem, box.where)
         kept.append(replace(image, boxes=tuple(boxes)))
     return kept
 
 
 def without_flagged(
     images: Sequence[ExportedImage],
-    findings: Findings,
+    tally: Tally,
     *,
     format_name: str,
     crowd: bool = False,
@@ -72,7 +72,7 @@ def without_flagged(
         for box in image.boxes:
             if (crowd and box.crowd) or (difficult and box.difficult):
                 what = "crowd region" if box.crowd else "difficult box"
-                findings.leave_out(what, f"{format_name} cannot mark them", box.where)
+                tally.leave_out(what, f"{format_name} cannot mark them", box.where)
             else:
                 boxes.append(box)
         kept.append(replace(image, boxes=tuple(boxes)))
@@ -80,7 +80,7 @@ def without_flagged(
 
 
 def with_names_apart(
-    images: Sequence[ExportedImage], findings: Findings, *, one_folder: bool
+    images: Sequence[ExportedImage], tally: Tally, *, one_folder: bool
 ) -> list[ExportedImage]:
     """The images under names that are unique without their ending.
 
@@ -113,7 +113,7 @@ def with_names_apart(
                 number += 1
         taken.add((scope, _key(candidates[0])))
         if candidates[0] != image.name:
-            findings.note("image", "exported under another name",
+            tally.note("image", "exported under another name",
                           f"{image.name} as {candidates[0]}")  # fmt: skip
         named.append(replace(image, name=candidates[0]))
     return named

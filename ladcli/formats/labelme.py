@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from ladcli.errors import UserError
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box, Corners, ForeignImage, ForeignSet, split_called
 from ladcli.formats.found_images import ImageFiles, files_below
+from ladcli.formats.tally import Tally
 from ladcli.json_text import read_json
 
 _ENCLOSING = ("rectangle", "polygon", "rotation", "mask", "quadrilateral")
 _LEAST_POINTS = {"rectangle": 2, "mask": 2, "polygon": 3, "rotation": 3, "quadrilateral": 3}
 
 
-def read_labelme(src: Path, findings: Findings, *, images: Path | None = None) -> ForeignSet:
+def read_labelme(src: Path, tally: Tally, *, images: Path | None = None) -> ForeignSet:
     """Read the JSON files in a folder, and below it.
 
     Raises:
@@ -34,35 +34,33 @@ def read_labelme(src: Path, findings: Findings, *, images: Path | None = None) -
     files = ImageFiles(images if images is not None else folder)
     if not files.paths:
         raise UserError(f"{files.folders[0]}: holds no image; name the folder with --images")
-    read = [_read_file(path, folder, files, findings) for path in paths]
+    read = [_read_file(path, folder, files, tally) for path in paths]
     found = [image for image in read if image is not None]
     taken = {image.path for image in found}
     for left in files.paths:
         if left not in taken and src.is_dir():
-            findings.leave_out("image", "no JSON file that can be used", str(left))
+            tally.leave_out("image", "no JSON file that can be used", str(left))
     return ForeignSet(found, None)
 
 
-def _read_file(
-    path: Path, folder: Path, files: ImageFiles, findings: Findings
-) -> ForeignImage | None:
+def _read_file(path: Path, folder: Path, files: ImageFiles, tally: Tally) -> ForeignImage | None:
     try:
         content = read_json(path)
     except UserError as error:
-        findings.leave_out("JSON file", "cannot be read", str(error))
+        tally.leave_out("JSON file", "cannot be read", str(error))
         return None
     shapes = content.get("shapes") if isinstance(content, dict) else None
     if not isinstance(shapes, list):
         is_coco = isinstance(content, dict) and "annotations" in content
         why = "COCO, which needs no import" if is_coco else "no shapes in them"
-        findings.leave_out("JSON file", why, str(path))
+        tally.leave_out("JSON file", why, str(path))
         return None
     image = _image(path, content.get("imagePath"), files)
     if isinstance(image, str):
         named = content.get("imagePath")
-        findings.leave_out("JSON file", f"image not found: {image}", f"{path}: {named}")
+        tally.leave_out("JSON file", f"image not found: {image}", f"{path}: {named}")
         return None
-    boxes = _boxes(shapes, path, findings)
+    boxes = _boxes(shapes, path, tally)
     splits = [split_called(part) for part in path.parent.relative_to(folder).parts]
     split = next((split for split in reversed(splits) if split), None)
     called = path.relative_to(folder).as_posix()
@@ -88,41 +86,41 @@ def _size(content: dict[str, Any]) -> tuple[int, int] | None:
     return int(width or 0), int(height or 0)
 
 
-def _boxes(shapes: list[Any], path: Path, findings: Findings) -> tuple[Box, ...]:
+def _boxes(shapes: list[Any], path: Path, tally: Tally) -> tuple[Box, ...]:
     grouped: dict[object, Box] = {}
     for number, shape in enumerate(shapes, start=1):
         where = f"{path} shape {number}"
-        box = _box(shape, where, findings)
+        box = _box(shape, where, tally)
         if box is None:
             continue
         group = shape.get("group_id")
         key = number if group is None else ("group", str(group), box.class_name)
         if key in grouped:
-            findings.note("shape", "joined with others of its label and group", where)
+            tally.note("shape", "joined with others of its label and group", where)
             box = _joined(grouped[key], box)
         grouped[key] = box
     return tuple(grouped.values())
 
 
-def _box(shape: Any, where: str, findings: Findings) -> Box | None:
+def _box(shape: Any, where: str, tally: Tally) -> Box | None:
     label = shape.get("label") if isinstance(shape, dict) else None
     if isinstance(label, bool) or not isinstance(label, (str, int)) or not str(label).strip():
-        findings.leave_out("shape", "no label", where)
+        tally.leave_out("shape", "no label", where)
         return None
     kind = shape.get("shape_type") or "polygon"
     points = _points(shape.get("points"))
     if points is None:
-        findings.leave_out("shape", "points that are no pairs of numbers", where)
+        tally.leave_out("shape", "points that are no pairs of numbers", where)
         return None
     if kind == "circle" and len(points) == 2:
         corners = _around_circle(points)
     elif kind in _ENCLOSING and len(points) >= _LEAST_POINTS[kind]:
         corners = _around(points)
     elif kind in _ENCLOSING or kind == "circle":
-        findings.leave_out("shape", f"{len(points)} points are no {kind}", where)
+        tally.leave_out("shape", f"{len(points)} points are no {kind}", where)
         return None
     else:
-        findings.leave_out("shape", f"a {kind} encloses nothing", where)
+        tally.leave_out("shape", f"a {kind} encloses nothing", where)
         return None
     flags = shape.get("flags") if isinstance(shape.get("flags"), dict) else {}
     difficult = shape.get("difficult") is True or flags.get("difficult") is True

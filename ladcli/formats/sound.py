@@ -23,8 +23,8 @@ from ladcli.data.decode import opened
 from ladcli.data.headers import look_at_all
 from ladcli.data.layouts import Split
 from ladcli.errors import BadImageError
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box, Corners, ForeignImage
+from ladcli.formats.tally import Tally
 
 #: Larger numbers are no pixel coordinates.
 _MAX_COORDINATE = 1e7
@@ -52,24 +52,24 @@ class _Header:
     orientation: int  # 1 to 8, as EXIF numbers them; 1 is upright
 
 
-def sound_images(images: Sequence[ForeignImage], findings: Findings) -> list[AnnotatedImage]:
+def sound_images(images: Sequence[ForeignImage], tally: Tally) -> list[AnnotatedImage]:
     """The images that can be read, with the boxes that can be used, in the given order."""
     sound = []
     headers = look_at_all(_header, [image.path for image in images])
     for image, header in zip(images, headers, strict=True):
         if isinstance(header, str):
-            findings.leave_out("image", "file cannot be used", header)
+            tally.leave_out("image", "file cannot be used", header)
             continue
-        boxes = tuple(_sound_boxes(image, header, findings))
+        boxes = tuple(_sound_boxes(image, header, tally))
         if image.boxes and not boxes:
-            say_emptied(findings, image.path)
+            say_emptied(tally, image.path)
         sound.append(AnnotatedImage(image.path, header.width, header.height, boxes, image.split))
     return sound
 
 
-def say_emptied(findings: Findings, image: Path) -> None:
+def say_emptied(tally: Tally, image: Path) -> None:
     """Note an image that is a negative only because none of its records can be used."""
-    findings.note(
+    tally.note(
         "image",
         "without a usable record, kept as a negative (training takes all of it for background)",
         str(image),
@@ -93,9 +93,9 @@ def _orientation(image: Image.Image) -> int:
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
-def _sound_boxes(image: ForeignImage, header: _Header, findings: Findings) -> list[Box]:
+def _sound_boxes(image: ForeignImage, header: _Header, tally: Tally) -> list[Box]:
     width, height = header.width, header.height
-    turned_back = _is_drawn_on_turned(image, header, findings)
+    turned_back = _is_drawn_on_turned(image, header, tally)
     boxes = []
     for box in image.boxes:
         corners = box.corners
@@ -106,11 +106,11 @@ def _sound_boxes(image: ForeignImage, header: _Header, findings: Findings) -> li
             corners = stored_corners(corners, header.orientation, width, height)
         problem = box_problem(corners, width, height)
         if problem is not None:
-            findings.leave_out("box", problem, box.where or image.where)
+            tally.leave_out("box", problem, box.where or image.where)
             continue
         x1, y1, x2, y2 = corners
         if min(x1, y1) < -0.5 or x2 > width + 0.5 or y2 > height + 0.5:
-            findings.note("box", "kept, sticking out of the image", f"{box.where or image.where}")
+            tally.note("box", "kept, sticking out of the image", f"{box.where or image.where}")
         boxes.append(replace(box, corners=corners))
     return boxes
 
@@ -131,21 +131,21 @@ def box_problem(corners: Corners, width: int, height: int) -> str | None:
     return None
 
 
-def _is_drawn_on_turned(image: ForeignImage, header: _Header, findings: Findings) -> bool:
+def _is_drawn_on_turned(image: ForeignImage, header: _Header, tally: Tally) -> bool:
     """Whether boxes were drawn on the image as EXIF turns it; says what is odd about the size."""
     stored, shown = (header.width, header.height), (header.height, header.width)
     stated = image.stated_size
     turns = header.orientation in _TURNED
     if stated is not None and stated != stored:
         if turns and stated == shown:
-            findings.note(
+            tally.note(
                 "image",
                 "with boxes drawn on the turned image (by its EXIF orientation), turned back to "
                 "stored pixels",
                 image.where,
             )
             return True
-        findings.note(
+        tally.note(
             "image",
             "of another size than the annotations say; boxes are kept as pixels of the file",
             f"{image.where} says {stated[0]}x{stated[1]}, the file is {stored[0]}x{stored[1]}",
@@ -153,7 +153,7 @@ def _is_drawn_on_turned(image: ForeignImage, header: _Header, findings: Findings
         return False
     sizes_tell = stated is not None and turns and stored != shown
     if header.orientation != 1 and image.boxes and not sizes_tell:
-        findings.note(
+        tally.note(
             "image",
             "with an EXIF orientation, which is not applied; if boxes were drawn on the turned "
             "image, they sit in the wrong place",

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from ladcli.data.layouts import SPLITS, Split
 from ladcli.errors import UserError
-from ladcli.formats.findings import Findings
 from ladcli.formats.sound import AnnotatedImage
+from ladcli.formats.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def divided(
     digests: Sequence[str],
     names: Sequence[str],
     shares: Shares,
-    findings: Findings,
+    tally: Tally,
 ) -> dict[Split, list[int]]:
     """Positions of the images of each split that has any.
 
@@ -70,7 +70,7 @@ def divided(
         _refuse_again(shares, {split for split in own if split})
         for image, split in zip(images, own, strict=True):
             if split is None:
-                findings.note("image", "in none of the data set's own splits, used for training",
+                tally.note("image", "in none of the data set's own splits, used for training",
                               str(image.path))  # fmt: skip
     keys = [*digests]
     if shares.group_by is not None:
@@ -78,13 +78,13 @@ def divided(
             _group(shares.group_by, name) or digest
             for name, digest in zip(names, digests, strict=True)
         ]
-        _say_groups(keys, digests, names, shares.group_by, findings)
+        _say_groups(keys, digests, names, shares.group_by, tally)
     rows: dict[Split, list[int]] = defaultdict(list)
     for row, split in enumerate(own):
         rows["train" if split is None else split].append(row)
     total = len(rows["train"])
     rows["train"], rows["val"], rows["test"] = _drawn(rows, keys, shares)
-    _say_far_off(rows, total, shares, findings)
+    _say_far_off(rows, total, shares, tally)
     return {split: rows[split] for split in SPLITS if rows[split]}
 
 
@@ -107,7 +107,7 @@ def _drawn(
 
 
 def _say_far_off(
-    rows: Mapping[Split, Sequence[int]], total: int, shares: Shares, findings: Findings
+    rows: Mapping[Split, Sequence[int]], total: int, shares: Shares, tally: Tally
 ) -> None:
     """Few images, or few groups, may be shared out far from what was asked for."""
     asked: tuple[tuple[Split, float | None], ...] = (("val", shares.val), ("test", shares.test))
@@ -116,7 +116,7 @@ def _say_far_off(
             continue
         wanted = share * total
         if abs(len(rows[split]) - wanted) > wanted / 2:
-            findings.note(
+            tally.note(
                 "share",
                 "far from what was asked for: where an image goes depends on its content alone, "
                 "and evens out with more images",
@@ -145,7 +145,7 @@ def _say_groups(
     digests: Sequence[str],
     names: Sequence[str],
     pattern: str,
-    findings: Findings,
+    tally: Tally,
 ) -> None:
     alone = [name for key, digest, name in zip(keys, digests, names, strict=True) if key == digest]
     if len(alone) == len(names):
@@ -153,14 +153,14 @@ def _say_groups(
             f"--group-by {pattern!r}: matches no name (the first is {names[0]!r}); correct it"
         )
     for name in alone:
-        findings.note("image", "that --group-by does not match, divided by content", name)
+        tally.note("image", "that --group-by does not match, divided by content", name)
 
 
 def say_shared_content(
     rows: Mapping[Split, Sequence[int]],
     digests: Sequence[str],
     names: Sequence[str],
-    findings: Findings,
+    tally: Tally,
 ) -> None:
     """Name images of equal content, and above all those in two splits."""
     place = {row: split for split, members in rows.items() for row in members}
@@ -172,24 +172,24 @@ def say_shared_content(
             first = twins[0]
             where = f"{names[row]} is {names[first]}"
             if place[row] != place[first]:
-                findings.note(
+                tally.note(
                     "image",
                     "with the content of an image in another split",
                     f"{where}; {place[row]} and {place[first]}",
                 )
             else:
-                findings.note("image", "with the content of another image", where)
+                tally.note("image", "with the content of another image", where)
 
 
 def say_lacking(
     rows: Mapping[Split, Sequence[int]],
     images: Sequence[AnnotatedImage],
     classes: Sequence[str],
-    findings: Findings,
+    tally: Tally,
 ) -> None:
     """Name the classes that a split lacks."""
     for split, members in rows.items():
         counts = Counter(box.class_name for row in members for box in images[row].boxes)
         for name in classes:
             if not counts[name]:
-                findings.note("class", f"without a box in {split}", name)
+                tally.note("class", f"without a box in {split}", name)

@@ -16,8 +16,8 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ladcli.errors import UserError
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box, Corners
+from ladcli.formats.tally import Tally
 from ladcli.formats.text import as_number, child_text, read_xml
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -37,7 +37,7 @@ class VocAnnotation:
     boxes: tuple[Box, ...]
 
 
-def read_voc_file(path: Path, findings: Findings, *, zero_based: bool = False) -> VocAnnotation:
+def read_voc_file(path: Path, tally: Tally, *, zero_based: bool = False) -> VocAnnotation:
     """Read one XML file.
 
     Args:
@@ -54,7 +54,7 @@ def read_voc_file(path: Path, findings: Findings, *, zero_based: bool = False) -
     # Direct children only: an object may hold parts with boxes of their own.
     objects = [child for child in root if child.tag == "object"]
     for number, element in enumerate(objects, start=1):
-        box = _box(element, f"{path} object {number}", findings, zero_based=zero_based)
+        box = _box(element, f"{path} object {number}", tally, zero_based=zero_based)
         if box is not None:
             boxes.append(box)
     return VocAnnotation(path, child_text(root, "filename"), _size(root), tuple(boxes))
@@ -72,27 +72,27 @@ def _size(root: Element) -> tuple[int, int] | None:
     return width, height
 
 
-def _box(element: Element, where: str, findings: Findings, *, zero_based: bool) -> Box | None:
+def _box(element: Element, where: str, tally: Tally, *, zero_based: bool) -> Box | None:
     name = child_text(element, "name")
     if not name:
-        findings.leave_out("box", "no class name", where)
+        tally.leave_out("box", "no class name", where)
         return None
     frame = element.find("bndbox")
     if frame is None:
-        findings.leave_out("object", "no bndbox", where)
+        tally.leave_out("object", "no bndbox", where)
         return None
     numbers = [as_number(child_text(frame, key)) for key in _CORNERS]
     if None in numbers:
         missing = _CORNERS[numbers.index(None)]
-        findings.leave_out("box", "a coordinate missing or no number", f"{where}, {missing}")
+        tally.leave_out("box", "a coordinate missing or no number", f"{where}, {missing}")
         return None
     x1, y1, x2, y2 = (number or 0.0 for number in numbers)
     if not zero_based:
         if x1 == x2 and y1 == y2:
-            findings.leave_out("box", "corners of one pixel, as a click leaves them", where)
+            tally.leave_out("box", "corners of one pixel, as a click leaves them", where)
             return None
         if min(x1, y1) < 0.5:
-            findings.note(
+            tally.note(
                 "box",
                 "with a coordinate of 0, which VOC does not have; if the exporter counts from "
                 "0, import with --zero-based",

@@ -13,7 +13,7 @@ from ladcli.formats.exported import (
     without_flagged,
     without_unsound,
 )
-from ladcli.formats.findings import Findings
+from ladcli.formats.tally import Tally
 from ladcli.formats.voc import inclusive, voc_xml
 from ladcli.formats.writing import place_file
 
@@ -21,7 +21,7 @@ from ladcli.formats.writing import place_file
 def write_voc(
     folder: Path,
     images: Sequence[ExportedImage],
-    findings: Findings,
+    tally: Tally,
     *,
     copy: bool,
 ) -> int:
@@ -30,15 +30,15 @@ def write_voc(
     Returns:
         How many images were copied because they could not be linked.
     """
-    images = without_unsound(images, findings)
-    images = without_flagged(images, findings, format_name="VOC", crowd=True)
-    images = with_names_apart(images, findings, one_folder=True)
+    images = without_unsound(images, tally)
+    images = without_flagged(images, tally, format_name="VOC", crowd=True)
+    images = with_names_apart(images, tally, one_folder=True)
     num_copied = 0
     for image in images:
         for box in image.boxes:
             x1, y1, x2, y2 = inclusive(box.corners)
             if x1 == x2 and y1 == y2:
-                findings.note("box", "of one pixel, which VOC cannot tell from a click", box.where)
+                tally.note("box", "of one pixel, which VOC cannot tell from a click", box.where)
         target = folder / "Annotations" / f"{image.stem}.xml"
         target.parent.mkdir(parents=True, exist_ok=True)
         below, name = posixpath.split(image.name)

@@ -14,9 +14,9 @@ from pathlib import Path
 from ladcli.data.image_suffixes import SUFFIXES
 from ladcli.data.layouts import Split
 from ladcli.errors import UserError
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import ForeignImage, ForeignSet, split_called
 from ladcli.formats.found_images import ImageFiles, children, files_below, folded, folder_called
+from ladcli.formats.tally import Tally
 from ladcli.formats.text import read_lines
 from ladcli.formats.voc import VocAnnotation, read_voc_file
 
@@ -39,7 +39,7 @@ class _Root:
 
 
 def read_voc(
-    src: Path, findings: Findings, *, images: Path | None = None, zero_based: bool = False
+    src: Path, tally: Tally, *, images: Path | None = None, zero_based: bool = False
 ) -> ForeignSet:
     """Read a data set.
 
@@ -54,7 +54,7 @@ def read_voc(
     roots = _roots(src)
     given = ImageFiles(images) if images is not None else None
     for root in roots:
-        found += _read_root(root, given or ImageFiles(_image_folder(root)), findings, zero_based)
+        found += _read_root(root, given or ImageFiles(_image_folder(root)), tally, zero_based)
     return ForeignSet(found, None)
 
 
@@ -98,7 +98,7 @@ def _image_folder(root: _Root) -> Path:
 
 
 def _read_root(
-    root: _Root, images: ImageFiles, findings: Findings, zero_based: bool
+    root: _Root, images: ImageFiles, tally: Tally, zero_based: bool
 ) -> list[ForeignImage]:
     if not images.paths:
         raise UserError(
@@ -107,11 +107,11 @@ def _read_root(
     annotations = []
     for path in files_below(root.xml, (".xml",)):
         try:
-            annotations.append(read_voc_file(path, findings, zero_based=zero_based))
+            annotations.append(read_voc_file(path, tally, zero_based=zero_based))
         except UserError as error:
-            findings.leave_out("XML file", "cannot be used", str(error))
-    lists = _Lists.read(root, [a.path.relative_to(root.xml) for a in annotations], findings)
-    paths = _image_paths(annotations, root, images, findings)
+            tally.leave_out("XML file", "cannot be used", str(error))
+    lists = _Lists.read(root, [a.path.relative_to(root.xml) for a in annotations], tally)
+    paths = _image_paths(annotations, root, images, tally)
     found: list[ForeignImage] = []
     for annotation in annotations:
         if annotation.path not in paths:
@@ -119,7 +119,7 @@ def _read_root(
         relative = annotation.path.relative_to(root.xml)
         split = lists.split_of(relative) if lists.splits else root.split
         if lists.splits and split is None:
-            findings.leave_out("XML file", "in no list of ImageSets", str(annotation.path))
+            tally.leave_out("XML file", "in no list of ImageSets", str(annotation.path))
             continue
         found.append(
             ForeignImage(
@@ -127,13 +127,13 @@ def _read_root(
                 split=split, called=relative.as_posix(),
             )
         )  # fmt: skip
-    lists.say_unused(findings)
-    _say_without_annotations(images, {image.path for image in found}, findings)
+    lists.say_unused(tally)
+    _say_without_annotations(images, {image.path for image in found}, tally)
     return found
 
 
 def _image_paths(
-    annotations: list[VocAnnotation], root: _Root, images: ImageFiles, findings: Findings
+    annotations: list[VocAnnotation], root: _Root, images: ImageFiles, tally: Tally
 ) -> dict[Path, Path]:
     """The image of each XML file that has one.
 
@@ -156,11 +156,11 @@ def _image_paths(
         elif own is not None:
             taken = own
         else:
-            findings.leave_out("XML file", str(named), f"{annotation.path}: {annotation.file_name}")
+            tally.leave_out("XML file", str(named), f"{annotation.path}: {annotation.file_name}")
             continue
         paths[annotation.path] = taken
         if isinstance(named, Path) and own is not None and own != named:
-            findings.note(
+            tally.note(
                 "XML file",
                 "with the file name of another image than its own name says",
                 f"{annotation.path}: {annotation.file_name}; taken is {taken.name}",
@@ -177,12 +177,10 @@ def _named_image(annotation: VocAnnotation, root: _Root, images: ImageFiles) -> 
     return found if isinstance(found, Path) else f"image not found: {found}"
 
 
-def _say_without_annotations(
-    images: ImageFiles, taken: Container[Path], findings: Findings
-) -> None:
+def _say_without_annotations(images: ImageFiles, taken: Container[Path], tally: Tally) -> None:
     for path in images.paths:
         if path not in taken:
-            findings.leave_out("image", "no XML file that can be used", str(path))
+            tally.leave_out("image", "no XML file that can be used", str(path))
 
 
 class _Lists:
@@ -194,7 +192,7 @@ class _Lists:
         self._used: Counter[str] = Counter()
 
     @staticmethod
-    def read(root: _Root, xml: Sequence[Path], findings: Findings) -> _Lists:
+    def read(root: _Root, xml: Sequence[Path], tally: Tally) -> _Lists:
         folder = folder_called(root.folder, "ImageSets")
         if folder is None:
             return _Lists({}, {})
@@ -212,7 +210,7 @@ class _Lists:
                     splits[key] = split
                     sources[key] = f"{files[name]}: {line}"
                 elif splits[key] != split and name != "trainval":
-                    findings.note(
+                    tally.note(
                         "image", f"in the lists of {splits[key]} and {split}; kept in the first",
                         f"{files[name]}: {line}",
                     )  # fmt: skip
@@ -226,10 +224,10 @@ class _Lists:
                 return self.splits[key]
         return None
 
-    def say_unused(self, findings: Findings) -> None:
+    def say_unused(self, tally: Tally) -> None:
         for key in self.splits:
             if not self._used[key]:
-                findings.leave_out(
+                tally.leave_out(
                     "line of ImageSets",
                     "no XML file with an image of that name",
                     self._sources[key],

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box, Corners
+from ladcli.formats.tally import Tally
 from ladcli.formats.text import as_number, read_lines
 
 #: Classes beyond this are taken for a slip where no list says how many there are.
@@ -33,7 +33,7 @@ class LabelRow:
 
 
 def read_label_file(
-    path: Path, findings: Findings, *, num_classes: int | None, has_keypoints: bool = False
+    path: Path, tally: Tally, *, num_classes: int | None, has_keypoints: bool = False
 ) -> list[LabelRow]:
     """The usable lines of a label file.
 
@@ -48,12 +48,12 @@ def read_label_file(
     for number, line in enumerate(read_lines(path), start=1):
         if not line:
             continue
-        row = _row(line.split(), f"{path} line {number}", findings, has_keypoints)
+        row = _row(line.split(), f"{path} line {number}", tally, has_keypoints)
         if row is None:
             continue
         limit = MAX_CLASSES if num_classes is None else num_classes
         if not 0 <= row.class_number < limit:
-            findings.leave_out(
+            tally.leave_out(
                 "row", f"class not one of the {limit:,}",
                 f"{row.where}: class {row.class_number}",
             )  # fmt: skip
@@ -62,37 +62,35 @@ def read_label_file(
     return rows
 
 
-def _row(words: list[str], where: str, findings: Findings, has_keypoints: bool) -> LabelRow | None:
+def _row(words: list[str], where: str, tally: Tally, has_keypoints: bool) -> LabelRow | None:
     numbers = [as_number(word) for word in words]
     if None in numbers:
-        findings.leave_out("row", "not only numbers", where)
+        tally.leave_out("row", "not only numbers", where)
         return None
     values = [number for number in numbers if number is not None]
     if not all(map(math.isfinite, values)):
-        findings.leave_out("row", "a number that is not finite", where)
+        tally.leave_out("row", "a number that is not finite", where)
         return None
     if not values[0].is_integer():
-        findings.leave_out("row", "class no whole number", f"{where}: {words[0]}")
+        tally.leave_out("row", "class no whole number", f"{where}: {words[0]}")
         return None
     is_polygon = len(values) >= 7 and len(values) % 2 == 1 and not has_keypoints
     if len(values) == 6:
-        findings.note("row", "with a sixth number (a confidence?), which is not kept", where)
+        tally.note("row", "with a sixth number (a confidence?), which is not kept", where)
     elif len(values) > 5 and has_keypoints:
         pass  # the box comes first
     elif len(values) != 5 and not is_polygon:
-        findings.leave_out("row", "neither 5 numbers nor those of a polygon",
+        tally.leave_out("row", "neither 5 numbers nor those of a polygon",
                            f"{where}: {len(values)}")  # fmt: skip
         return None
     shares = values[1:] if is_polygon else values[1:5]
     outside = [share for share in shares if not -_SLACK <= share <= 1 + _SLACK]
     if outside:
-        findings.leave_out(
-            "row", "a number outside of 0 to 1 (pixels?)", f"{where}: {outside[0]:g}"
-        )
+        tally.leave_out("row", "a number outside of 0 to 1 (pixels?)", f"{where}: {outside[0]:g}")
         return None
     corners = _around(shares) if is_polygon else _around_center(shares)
     if is_polygon:
-        findings.note("polygon", "replaced by the box around it", where)
+        tally.note("polygon", "replaced by the box around it", where)
     return LabelRow(int(values[0]), corners, where)
 
 

@@ -13,7 +13,7 @@ from ladcli.formats.exported import (
     without_flagged,
     without_unsound,
 )
-from ladcli.formats.findings import Findings
+from ladcli.formats.tally import Tally
 from ladcli.formats.writing import place_file
 from ladcli.formats.yolo import holds, label_line
 from ladcli.recipe.yaml_text import write_yaml
@@ -23,7 +23,7 @@ def write_yolo(
     folder: Path,
     images: Sequence[ExportedImage],
     classes: Sequence[str],
-    findings: Findings,
+    tally: Tally,
     *,
     copy: bool,
 ) -> int:
@@ -34,27 +34,27 @@ def write_yolo(
     Returns:
         How many images were copied because they could not be linked.
     """
-    images = without_unsound(images, findings)
-    images = without_flagged(images, findings, format_name="YOLO", crowd=True, difficult=True)
-    images = with_names_apart(images, findings, one_folder=False)
+    images = without_unsound(images, tally)
+    images = without_flagged(images, tally, format_name="YOLO", crowd=True, difficult=True)
+    images = with_names_apart(images, tally, one_folder=False)
     number_of = {name: number for number, name in enumerate(classes)}
     num_copied = 0
     for image in images:
         below = image.split or "."
         target = folder / "labels" / below / f"{image.stem}.txt"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text("".join(_lines(image, number_of, findings)), encoding="utf-8")
+        target.write_text("".join(_lines(image, number_of, tally)), encoding="utf-8")
         if image.path is not None:
             num_copied += place_file(image.path, folder / "images" / below / image.name, copy=copy)
     (folder / "data.yaml").write_text(_data_yaml(images, classes), encoding="utf-8")
     return num_copied
 
 
-def _lines(image: ExportedImage, number_of: dict[str, int], findings: Findings) -> list[str]:
+def _lines(image: ExportedImage, number_of: dict[str, int], tally: Tally) -> list[str]:
     lines = []
     for box in image.boxes:
         if not holds(box.corners, image.size):
-            findings.note("box", "clipped to the image, as YOLO has it", box.where)
+            tally.note("box", "clipped to the image, as YOLO has it", box.where)
         lines.append(label_line(box, number_of[box.class_name], image.size) + "\n")
     return lines
 

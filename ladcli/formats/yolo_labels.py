@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ladcli.data.image_suffixes import SUFFIXES
 from ladcli.errors import UserError
-from ladcli.formats.findings import Findings
 from ladcli.formats.found_images import files_below, folded
+from ladcli.formats.tally import Tally
 from ladcli.formats.text import read_lines
 
 #: Files that list class names, in order of their claim.
@@ -79,7 +79,7 @@ class LabelFiles:
                 places.append(Path(*parts[:position], "labels", *parts[position + 1 :], name))
         return [*places, image.with_suffix(".txt")]
 
-    def say_unused(self, findings: Findings) -> None:
+    def say_unused(self, tally: Tally) -> None:
         """Name label files that belong to no image."""
         folders = {path.parent for path in self.used}
         there = {path: None for folder in folders for path in sorted(folder.glob("*.txt"))}
@@ -90,7 +90,7 @@ class LabelFiles:
                 continue
             used.add(_key(path))
             if not lists_images(path):
-                findings.leave_out("label file", "no image belongs to them", str(path))
+                tally.leave_out("label file", "no image belongs to them", str(path))
 
 
 def _key(path: Path) -> str:

@@ -23,10 +23,10 @@ from ladcli.formats.class_names import (
     without_repeats,
     yaml_names,
 )
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box, ForeignImage, ForeignSet, split_called
 from ladcli.formats.found_images import ImageFiles, children, files_below
 from ladcli.formats.sound import say_emptied
+from ladcli.formats.tally import Tally
 from ladcli.formats.text import read_lines
 from ladcli.formats.yolo import LabelRow, read_label_file
 from ladcli.formats.yolo_labels import NAME_FILES, LabelFiles, lists_images
@@ -52,7 +52,7 @@ class _Plan:
 
 def read_yolo(
     src: Path,
-    findings: Findings,
+    tally: Tally,
     *,
     images: Path | None = None,
     labels: Path | None = None,
@@ -69,10 +69,10 @@ def read_yolo(
     Raises:
         UserError: there are no images, or no label file belongs to one.
     """
-    plan = _plan(src, images, findings)
+    plan = _plan(src, images, tally)
     if classes is not None:
         if plan.names is not None and plan.names != classes.names:
-            findings.note(
+            tally.note(
                 "list of class names", f"replaced by {classes.source}", ", ".join(plan.names)
             )
         plan.names = classes.names
@@ -81,35 +81,33 @@ def read_yolo(
     if not paths:
         raise UserError(f"{image_root}: holds no image; name their folder with --images")
     label_files = LabelFiles(plan.root, image_root, labels)
-    rows = {path: _rows(path, label_files.of(path), plan, findings) for path in paths}
+    rows = {path: _rows(path, label_files.of(path), plan, tally) for path in paths}
     _refuse_without_labels(rows, label_files, plan.root, labels)
-    label_files.say_unused(findings)
-    names = _class_names(plan, rows, findings)
+    label_files.say_unused(tally)
+    names = _class_names(plan, rows, tally)
     sets = plan.splits or _folder_splits(paths, image_root)
     found = [
         ForeignImage(path, _boxes(lines, names), str(path), None, True, sets.get(path))
         for path, lines in rows.items()
         if lines is not None
     ]
-    return ForeignSet(found, without_repeats(names, findings))
+    return ForeignSet(found, without_repeats(names, tally))
 
 
-def _rows(
-    image: Path, label_file: Path | None, plan: _Plan, findings: Findings
-) -> list[LabelRow] | None:
+def _rows(image: Path, label_file: Path | None, plan: _Plan, tally: Tally) -> list[LabelRow] | None:
     """What a label file says; nothing is a negative, and None is a file that cannot be read."""
     if label_file is None:
         return []
     num_classes = len(plan.names) if plan.names is not None else None
     try:
         rows = read_label_file(
-            label_file, findings, num_classes=num_classes, has_keypoints=plan.has_keypoints
+            label_file, tally, num_classes=num_classes, has_keypoints=plan.has_keypoints
         )
         if not rows and any(read_lines(label_file)):
-            say_emptied(findings, image)
+            say_emptied(tally, image)
         return rows
     except UserError as error:
-        findings.leave_out("image", "label file cannot be read", str(error))
+        tally.leave_out("image", "label file cannot be read", str(error))
         return None
 
 
@@ -118,13 +116,13 @@ def _boxes(rows: Sequence[LabelRow], names: Sequence[str]) -> tuple[Box, ...]:
 
 
 def _class_names(
-    plan: _Plan, rows: dict[Path, list[LabelRow] | None], findings: Findings
+    plan: _Plan, rows: dict[Path, list[LabelRow] | None], tally: Tally
 ) -> tuple[str, ...]:
     if plan.names is not None:
         return plan.names
     highest = max((row.class_number for lines in rows.values() for row in lines or ()), default=0)
     names = tuple(f"class_{number}" for number in range(highest + 1))
-    findings.note(
+    tally.note(
         "class name",
         "made up, because nothing names the classes; give them with --classes FILE",
         f"class_0 to class_{highest}" if highest else "class_0",
@@ -152,13 +150,13 @@ def _refuse_without_labels(
 # --- what the data set says
 
 
-def _plan(src: Path, images: Path | None, findings: Findings) -> _Plan:
+def _plan(src: Path, images: Path | None, tally: Tally) -> _Plan:
     if src.is_file():
         if src.suffix.lower() == _DARKNET:
-            return _plan_of_darknet(src, src.parent, images, findings)
+            return _plan_of_darknet(src, src.parent, images, tally)
         if src.suffix.lower() not in _YAML:
             raise UserError(f"{src}: is a file; name the folder, or its data.yaml or obj.data")
-        return _plan_of_yaml(src, src.parent, images, findings)
+        return _plan_of_yaml(src, src.parent, images, tally)
     found = [path for path in children(src) if path.suffix.lower() in _YAML]
     usual = [path for path in found if path.name.lower() in ("data.yaml", "data.yml")]
     found = usual or [path for path in found if "names" in read_data_yaml(path)]
@@ -166,20 +164,20 @@ def _plan(src: Path, images: Path | None, findings: Findings) -> _Plan:
         names = ", ".join(path.name for path in found)
         raise UserError(f"{src}: holds {len(found)} descriptions ({names}); name one as SRC")
     if found:
-        return _plan_of_yaml(found[0], src, images, findings)
+        return _plan_of_yaml(found[0], src, images, tally)
     described = [path for path in files_below(src, (_DARKNET,)) if _darknet_keys(path)]
     if len(described) == 1:
-        return _plan_of_darknet(described[0], src, images, findings)
+        return _plan_of_darknet(described[0], src, images, tally)
     plan = _Plan(src)
     by_name = {path.name.lower(): path for path in files_below(src, (".txt", ".names", ".labels"))}
     listed = next((by_name[name] for name in NAME_FILES if name in by_name), None)
     if listed is not None:
         plan.names = listed_names(listed)
-    _take_lists(plan, images, findings)
+    _take_lists(plan, images, tally)
     return plan
 
 
-def _plan_of_darknet(path: Path, root: Path, images: Path | None, findings: Findings) -> _Plan:
+def _plan_of_darknet(path: Path, root: Path, images: Path | None, tally: Tally) -> _Plan:
     """What an ``obj.data`` says: lists of images, and of class names."""
     keys = _darknet_keys(path)
     bases = [path.parent, root, Path(os.path.normpath(root / ".."))]
@@ -193,8 +191,8 @@ def _plan_of_darknet(path: Path, root: Path, images: Path | None, findings: Find
         if place is not None and place.is_file():
             lists.append((place, split))
         elif key in keys:
-            findings.note(f"{key} list", f"of {path.name} not found", keys[key])
-    _take_listed(plan, lists, images, findings)
+            tally.note(f"{key} list", f"of {path.name} not found", keys[key])
+    _take_listed(plan, lists, images, tally)
     return plan
 
 
@@ -208,7 +206,7 @@ def _darknet_keys(path: Path) -> dict[str, str]:
     return keys if {"train", "valid", "names"} & keys.keys() else {}
 
 
-def _take_lists(plan: _Plan, images: Path | None, findings: Findings) -> None:
+def _take_lists(plan: _Plan, images: Path | None, tally: Tally) -> None:
     """``train.txt``, ``valid.txt``, ``test.txt`` as darknet has them: a line per image.
 
     They may lie in a folder, such as ``data/``; those nearest to the root count.
@@ -218,27 +216,27 @@ def _take_lists(plan: _Plan, images: Path | None, findings: Findings) -> None:
         if path.stem.lower() in dict(_PARTS) and lists_images(path):
             there.setdefault(path.stem.lower(), path)
     lists = [(there[key], split) for key, split in _PARTS if key in there]
-    _take_listed(plan, lists, images, findings)
+    _take_listed(plan, lists, images, tally)
 
 
 def _take_listed(
-    plan: _Plan, lists: list[tuple[Path, Split]], images: Path | None, findings: Findings
+    plan: _Plan, lists: list[tuple[Path, Split]], images: Path | None, tally: Tally
 ) -> None:
     """The splits that lists of images make."""
     if lists:
         index = ImageFiles(images or plan.root)
         parts: dict[Split, list[Path]] = {}
         for path, split in lists:
-            parts.setdefault(split, []).extend(_listed_images(path, index, plan.root, findings))
-        _add(plan, parts, findings)
+            parts.setdefault(split, []).extend(_listed_images(path, index, plan.root, tally))
+        _add(plan, parts, tally)
 
 
-def _plan_of_yaml(path: Path, root: Path, images: Path | None, findings: Findings) -> _Plan:
+def _plan_of_yaml(path: Path, root: Path, images: Path | None, tally: Tally) -> _Plan:
     content = read_data_yaml(path)
     plan = _Plan(root, yaml_names(content, path), "kpt_shape" in content)
     count = content.get("nc")
     if plan.names is not None and isinstance(count, int) and count != len(plan.names):
-        findings.note("number of classes", "unlike the list of names, which is taken",
+        tally.note("number of classes", "unlike the list of names, which is taken",
                       f"{path}: nc is {count}, names has {len(plan.names)}")  # fmt: skip
     parts = [(key, split) for key, split in _PARTS if content.get(key) not in (None, "", [])]
     if images is not None or not parts:
@@ -254,14 +252,14 @@ def _plan_of_yaml(path: Path, root: Path, images: Path | None, findings: Finding
                 raise UserError(f"{path}: {key!r} must name a folder or a list; got {entry!r}")
             place = _place(text, bases)
             if place is None:
-                findings.note(f"{key} folder", "of data.yaml not found", text)
+                tally.note(f"{key} folder", "of data.yaml not found", text)
             elif place.is_dir():
                 found.setdefault(split, []).extend(files_below(place, SUFFIXES))
             else:
                 found.setdefault(split, []).extend(
-                    _listed_images(place, index, place.parent, findings)
+                    _listed_images(place, index, place.parent, tally)
                 )
-    _add(plan, found, findings)
+    _add(plan, found, tally)
     if not plan.splits:
         raise UserError(
             f"{path}: none of its folders holds images here (looked in {bases[0]}); correct "
@@ -298,7 +296,7 @@ def _place(text: str, bases: Sequence[Path]) -> Path | None:
     return None
 
 
-def _listed_images(listing: Path, index: ImageFiles, base: Path, findings: Findings) -> list[Path]:
+def _listed_images(listing: Path, index: ImageFiles, base: Path, tally: Tally) -> list[Path]:
     """The images that a text file lists, a line each."""
     found = []
     for number, line in enumerate(read_lines(listing), start=1):
@@ -309,11 +307,11 @@ def _listed_images(listing: Path, index: ImageFiles, base: Path, findings: Findi
         if isinstance(image, Path):
             found.append(image)
         else:
-            findings.leave_out("listed image", image, f"{listing} line {number}: {line}")
+            tally.leave_out("listed image", image, f"{listing} line {number}: {line}")
     return found
 
 
-def _add(plan: _Plan, parts: dict[Split, list[Path]], findings: Findings) -> None:
+def _add(plan: _Plan, parts: dict[Split, list[Path]], tally: Tally) -> None:
     """Every image once: for evaluation where it is in a part for that, too.
 
     A part that is no other than the training images (as in coco128.yaml) is none.
@@ -321,12 +319,12 @@ def _add(plan: _Plan, parts: dict[Split, list[Path]], findings: Findings) -> Non
     train = set(parts.get("train", ()))
     for split, images in parts.items():
         if split != "train" and train and train.issubset(images):
-            findings.note("split", "of the training images themselves, used for training", split)
+            tally.note("split", "of the training images themselves, used for training", split)
             images = [path for path in images if path not in train]
         for path in images:
             before = plan.splits.setdefault(path, split)
             if before != split:
-                findings.note("image", f"in {before} and {split}; kept in the first", str(path))
+                tally.note("image", f"in {before} and {split}; kept in the first", str(path))
 
 
 def _folder_splits(images: Sequence[Path], root: Path) -> dict[Path, Split]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ladcli.recipe.schema import MAX_INT, NAMES_FILE, Recipe, Section
+from ladcli.recipe.schema import MAX_INT, NAMES_FILE, Affects, Names, Recipe, Section
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,33 @@ def describe_keys(model: type[Section], *, prefix: str = "") -> list[Option]:
 def option_keys() -> tuple[str, ...]:
     """The dotted names of all options, in the order of the schema."""
     return tuple(option.key for option in _all_options())
+
+
+def _marked(mark: Affects | Names) -> tuple[str, ...]:
+    """The options that the schema marks so, in its order."""
+    return tuple(
+        f"{section}.{name}"
+        for section, model in sections().items()
+        for name, field in model.model_fields.items()
+        if mark in field.metadata
+    )
+
+
+#: Options that change no result, and those that say where something lies (see `Affects`).
+FREE_KEYS, PLACE_KEYS = _marked(Affects.NOTHING), _marked(Affects.PLACE)
+#: Options that name what another run made: a teacher, a cache, a network to start from.
+RUN_KEYS = _marked(Names.RUN)
+
+
+def without(
+    content: Mapping[str, Mapping[str, Any]], keys: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """The sections of a recipe without some options, and without those that then hold nothing."""
+    left = {
+        section: {name: value for name, value in body.items() if f"{section}.{name}" not in keys}
+        for section, body in content.items()
+    }
+    return {section: body for section, body in left.items() if body}
 
 
 def flat(recipe: Recipe) -> dict[str, Any]:

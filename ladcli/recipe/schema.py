@@ -8,7 +8,8 @@ read them.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, NamedTuple
+from enum import Enum
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -44,7 +45,7 @@ def _list_of_one(value: Any) -> Any:
     return [value] if isinstance(value, int | float) else value
 
 
-def _no_switch(value: Any) -> Any:
+def _no_boolean(value: Any) -> Any:
     """Refuse true and false, which a list of allowed numbers would take for 1 and 0."""
     if isinstance(value, bool):
         raise PydanticKnownError("int_type")
@@ -56,9 +57,31 @@ def _expanded(path: str | None) -> str | None:
     return None if path is None else expand_user(path)
 
 
+class Affects(Enum):
+    """What another value of an option changes.  Without a mark, that is the result.
+
+    Whatever asks whether two recipes mean the same reads these marks: going on with a run,
+    recognizing a finished stage of a pipeline, and finding the seeds of one method.
+    """
+
+    #: Where something lies that is known by its content: data, a teacher, a cache.
+    PLACE = "place"
+    #: How the work is done and told, and what may be left out of it to get on.
+    NOTHING = "nothing"
+
+
+class Names(Enum):
+    """What an option names, beside its kind of file."""
+
+    #: What another run made; with another seed, the same of another seed.
+    RUN = "run"
+
+
 #: Marks options that name a file or folder.  A recipe holds the path with its ``~`` expanded.
 NAMES_FILE = AfterValidator(_expanded)
 FileName = Annotated[str | None, NAMES_FILE]
+DataPlace = Annotated[FileName, Affects.PLACE]
+TeacherPlace = Annotated[FileName, Affects.PLACE, Names.RUN]
 
 # Strict types: true is no number, 0 is no "false", and text is no whole number.
 PositiveInt = Annotated[int, Field(ge=1, le=MAX_INT, strict=True)]
@@ -68,7 +91,9 @@ NonNegative = Annotated[float, Field(ge=0, strict=True), BeforeValidator(_number
 Positive = Annotated[float, Field(gt=0, strict=True), BeforeValidator(_number_of_text)]
 Share = Annotated[float, Field(ge=0, le=1, strict=True), BeforeValidator(_number_of_text)]
 Probability = Annotated[float, Field(gt=0, lt=1, strict=True), BeforeValidator(_number_of_text)]
-Switch = Annotated[bool, Field(strict=True)]
+Boolean = Annotated[bool, Field(strict=True)]
+#: Of the network: costs, boxes and losses stay in fp32.
+Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 IntList = Annotated[list[PositiveInt], BeforeValidator(_list_of_one)]
 
 
@@ -101,22 +126,22 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Where the images are and how they are prepared."""
 
-    dir: FileName = Field(
+    dir: DataPlace = Field(
         default=None, description="folder in one of the layouts of docs/data.md; see --data"
     )
-    train_json: FileName = Field(
+    train_json: DataPlace = Field(
         default=None, description="training annotations, instead of dir's own"
     )
-    val_json: FileName = Field(
+    val_json: DataPlace = Field(
         default=None, description="validation annotations, instead of dir's own"
     )
-    test_json: FileName = Field(default=None, description="test annotations, instead of dir's own")
-    images: FileName = Field(
+    test_json: DataPlace = Field(default=None, description="test annotations, instead of dir's own")
+    images: DataPlace = Field(
         default=None,
         description="image folder, instead of dir's own, of every split that names none",
     )
-    val_images: FileName = Field(default=None, description="image folder of the validation set")
-    test_images: FileName = Field(default=None, description="image folder of the test set")
+    val_images: DataPlace = Field(default=None, description="image folder of the validation set")
+    test_images: DataPlace = Field(default=None, description="image folder of the test set")
     short: IntList = Field(
         default=[800],
         description="short side in pixels after resizing: one number, or [low, high] for "
@@ -137,18 +162,18 @@ class DataConfig(Section):
     brightness: Share = Field(default=0.0, description="photometric jitter, relative; 0 is off")
     contrast: Share = Field(default=0.0, description="photometric jitter, relative; 0 is off")
     saturation: Share = Field(default=0.0, description="photometric jitter, relative; 0 is off")
-    skip_empty: Switch = Field(
+    skip_empty: Boolean = Field(
         default=False,
         description="leave images without boxes out of training (they count as background)",
     )
-    workers: NonNegativeInt = Field(
+    workers: Annotated[NonNegativeInt, Affects.NOTHING] = Field(
         default=2, description="loader processes; 0 loads in the training process"
     )
-    skip_bad_images: Switch = Field(
+    skip_bad_images: Annotated[Boolean, Affects.NOTHING] = Field(
         default=False,
         description="leave out images that cannot be decoded, and count them, not stop",
     )
-    max_bad_share: Share = Field(
+    max_bad_share: Annotated[Share, Affects.NOTHING] = Field(
         default=0.05,
         description="with skip_bad_images: share of a set's images up to which they may be bad; "
         "with more, the work stops and can be resumed; one is always allowed",
@@ -212,23 +237,23 @@ class ModelConfig(Section):
     cop_kernel: PositiveInt = Field(
         default=3, description="cells along a side of COP's neighborhood; odd, 3 or more"
     )
-    iou_branch: Switch = Field(
+    iou_branch: Boolean = Field(
         default=True,
         description="predict the IoU of each box; inference.use_iou says whether scores use it",
     )
     prior: Probability = Field(
         default=0.01, description="class probability that the initial bias gives every anchor"
     )
-    freeze_stride: Annotated[Literal[0, 2, 4, 8, 16, 32], BeforeValidator(_no_switch)] = Field(
+    freeze_stride: Annotated[Literal[0, 2, 4, 8, 16, 32], BeforeValidator(_no_boolean)] = Field(
         default=4,
         description="freeze the backbone up to and including the stage of this stride; 0 freezes "
         "nothing; without weights nothing is frozen",
     )
-    freeze_bn: Switch = Field(
+    freeze_bn: Boolean = Field(
         default=True,
         description="keep the backbone's batch-norm statistics fixed; without weights they learn",
     )
-    checkpoint_gradients: Switch = Field(
+    checkpoint_gradients: Boolean = Field(
         default=False,
         description="recompute backbone activations in the backward pass to save memory",
     )
@@ -252,6 +277,10 @@ class ModelConfig(Section):
         return self
 
 
+#: Of the focal and GIoU losses, be they trained with or what a candidate costs.
+_FOCAL_ALPHA, _FOCAL_GAMMA, _BOX_WEIGHT = 0.25, 2.0, 1.3
+
+
 class AssignConfig(Section):
     """Label assignment: candidates, cost, mixture and selection."""
 
@@ -260,10 +289,14 @@ class AssignConfig(Section):
         default=9,
         description="cheapest candidates per ground truth and level that enter the mixture",
     )
-    box_weight: NonNegative = Field(default=1.3, description="weight of the GIoU loss in the cost")
-    alpha: Share = Field(default=0.25, description="focal loss: weight of positives, in the cost")
+    box_weight: NonNegative = Field(
+        default=_BOX_WEIGHT, description="weight of the GIoU loss in the cost"
+    )
+    alpha: Share = Field(
+        default=_FOCAL_ALPHA, description="focal loss: weight of positives, in the cost"
+    )
     gamma: NonNegative = Field(
-        default=2.0, description="focal loss: focusing exponent, in the cost"
+        default=_FOCAL_GAMMA, description="focal loss: focusing exponent, in the cost"
     )
     selection: Literal["density-peak", "mean"] = Field(
         default="density-peak",
@@ -273,7 +306,7 @@ class AssignConfig(Section):
     mixture: Literal["batched", "sklearn"] = Field(
         default="batched", description="our batched fit, or scikit-learn's as a slow reference"
     )
-    ignore_crowd: Switch = Field(
+    ignore_crowd: Boolean = Field(
         default=False,
         description="anchors that lie over crowd regions by more than half are ignored instead "
         "of background",
@@ -283,10 +316,10 @@ class AssignConfig(Section):
 class LossConfig(Section):
     """The detection loss."""
 
-    alpha: Share = Field(default=0.25, description="focal loss: weight of positives")
-    gamma: NonNegative = Field(default=2.0, description="focal loss: focusing exponent")
+    alpha: Share = Field(default=_FOCAL_ALPHA, description="focal loss: weight of positives")
+    gamma: NonNegative = Field(default=_FOCAL_GAMMA, description="focal loss: focusing exponent")
     cls_weight: NonNegative = Field(default=1.0, description="weight of the classification loss")
-    box_weight: NonNegative = Field(default=1.3, description="weight of the GIoU loss")
+    box_weight: NonNegative = Field(default=_BOX_WEIGHT, description="weight of the GIoU loss")
     iou_weight: NonNegative = Field(default=0.5, description="weight of the IoU branch's loss")
 
 
@@ -305,7 +338,7 @@ class OptimConfig(Section):
     )
     momentum: Share = Field(default=0.9, description="SGD momentum")
     weight_decay: NonNegative = Field(default=1e-4, description="weight decay")
-    decay_norm_and_bias: Switch = Field(
+    decay_norm_and_bias: Boolean = Field(
         default=True, description="apply weight decay to norm layers and biases too"
     )
     clip_norm: NonNegative = Field(
@@ -346,25 +379,29 @@ class TrainConfig(Section):
         "learning rate and epochs for 50 to 2,000 images (see --help)",
     )
     batch_size: PositiveInt = Field(default=16, description="images per optimizer step")
-    precision: Literal["fp32", "bf16", "fp16"] = Field(
+    precision: Precision = Field(
         default="fp32", description="precision of the network; costs, boxes and losses stay in fp32"
     )
     seed: NonNegativeInt = Field(default=0, description="seed of every random draw")
-    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
-    channels_last: Switch = Field(default=True, description="channels-last memory layout")
-    log_every: PositiveInt = Field(default=10, description="steps between logged lines")
+    device: Annotated[str, Affects.NOTHING] = Field(
+        default="auto", description="auto, cpu, cuda or cuda:N"
+    )
+    channels_last: Boolean = Field(default=True, description="channels-last memory layout")
+    log_every: Annotated[PositiveInt, Affects.NOTHING] = Field(
+        default=10, description="steps between logged lines"
+    )
     eval_every: NonNegativeInt = Field(
         default=1, description="epochs between evaluations on the validation set; 0 evaluates never"
     )
-    probe_images: NonNegativeInt = Field(
+    probe_images: Annotated[NonNegativeInt, Affects.NOTHING] = Field(
         default=4,
         description="training images whose costs and positives are written to probes/ after every "
         "epoch, for the report",
     )
-    tensorboard: Switch = Field(
+    tensorboard: Annotated[Boolean, Affects.NOTHING] = Field(
         default=False, description="write the log for TensorBoard too, to tensorboard/"
     )
-    save_every_minutes: NonNegative = Field(
+    save_every_minutes: Annotated[NonNegative, Affects.NOTHING] = Field(
         default=5.0,
         description="minutes between saved states inside an epoch; 0 saves at epoch ends only",
     )
@@ -381,10 +418,10 @@ class InferenceConfig(Section):
     )
     nms_iou: Share = Field(default=0.6, description="IoU above which a box suppresses another")
     max_detections: PositiveInt = Field(default=100, description="detections per image")
-    voting: Switch = Field(
+    voting: Boolean = Field(
         default=True, description="score voting: average the boxes that NMS merges"
     )
-    use_iou: Switch = Field(
+    use_iou: Boolean = Field(
         default=True,
         description="scores are √(class × IoU) where the network has an IoU branch; false takes "
         "the class probability alone",
@@ -400,8 +437,10 @@ class DistillConfig(Section):
         description="lad: the teacher assigns the labels; soft: its outputs are targets beside "
         "the student's own labels; solad: both",
     )
-    teacher: FileName = Field(default=None, description="teacher checkpoint, run on every step")
-    cache: FileName = Field(default=None, description="teacher cache (HDF5), instead of a teacher")
+    teacher: TeacherPlace = Field(default=None, description="teacher checkpoint, run on every step")
+    cache: TeacherPlace = Field(
+        default=None, description="teacher cache (HDF5), instead of a teacher"
+    )
     switch: Literal["off", "std-mean", "fisher"] = Field(
         default="off",
         description="let the network whose costs tell good from bad candidates more clearly "
@@ -458,7 +497,7 @@ class SoftConfig(Section):
         description="weight of the class loss, over all anchors and classes; by default 10, and 2 "
         "where labels come from a teacher too (SoLAD, CoLAD)",
     )
-    box_weight: NonNegative = Field(default=1.3, description="weight of the GIoU loss")
+    box_weight: NonNegative = Field(default=_BOX_WEIGHT, description="weight of the GIoU loss")
     iou_weight: NonNegative = Field(default=10.0, description="weight of the IoU branch's loss")
     min_iou: Share = Field(
         default=0.5,
@@ -503,10 +542,10 @@ class NetworkConfig(Section):
     head: Literal["paa", "iop", "cop"] | None = Field(
         default=None, description="head; by default model.head"
     )
-    iou_branch: Switch | None = Field(
+    iou_branch: Boolean | None = Field(
         default=None, description="predict IoUs; by default model.iou_branch"
     )
-    init: FileName = Field(
+    init: Annotated[FileName, Names.RUN] = Field(
         default=None,
         description="trained checkpoint of the same architecture to start from, instead of "
         "backbone weights",
@@ -528,7 +567,7 @@ class ColadConfig(Section):
         description="who is the teacher where the two are equal; auto: the pretrained one, of two "
         "such the better one, else the one with more parameters",
     )
-    soft: Switch = Field(
+    soft: Boolean = Field(
         default=False, description="each network also learns the other's outputs (see soft.*)"
     )
 

@@ -15,6 +15,9 @@ from typing import Any
 STATS = (
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
 )  # fmt: skip
+#: The average precisions among them: of objects of all sizes, then of each size.
+AP_KEYS = ("AP", "AP50", "AP75")
+ALL_AP_KEYS = (*AP_KEYS, "APs", "APm", "APl")
 #: Those of every class.
 OF_CLASSES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
 

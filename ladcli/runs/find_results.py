@@ -6,8 +6,9 @@ nothing but their seed are one method.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,21 +16,16 @@ from ladcli.errors import UserError
 from ladcli.files import expand_user
 from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe import load_recipe
+from ladcli.recipe.options import FREE_KEYS, PLACE_KEYS, RUN_KEYS, without
 from ladcli.recipe.schema import Recipe
 from ladcli.runs.evaluation_folder import EvaluationFolder
 from ladcli.runs.names import LAST, ONLY_NETWORK, PREDICTIONS
 from ladcli.runs.run_directory import RunDirectory
 
-#: Options in which runs of one method may differ.
-_NOT_THE_METHOD = {
-    "train": {"seed", "device", "log_every", "save_every_minutes", "tensorboard", "probe_images"},
-    "data": {
-        "workers", "dir", "train_json", "val_json", "test_json", "images", "val_images",
-        "test_images", "max_bad_share",
-    },
-}  # fmt: skip
-#: Options that name the work of another run, which may have had the same seed.
-_OTHER_RUNS = (("distill", "teacher"), ("distill", "cache"), ("net_a", "init"), ("net_b", "init"))
+_WARMUP = "optim.warmup_steps"
+#: Options in which runs of one method may differ: their data may lie elsewhere, while a teacher
+#: that lies elsewhere is another one.
+_NOT_THE_METHOD = {"train.seed", *FREE_KEYS, *(set(PLACE_KEYS) - set(RUN_KEYS))}
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,9 @@ def _find(text: str, *, split: str, network: str | None) -> ResultsOf:
         )
     recipe = load_recipe(run.recipe) if run.recipe.exists() else None
     title = name or _short_name(path) + ("" if net == ONLY_NETWORK else f"/{net}")
-    method = str(path.resolve()) if recipe is None else f"{_recipe_digest(recipe)}/{net}"
+    method = str(path.resolve())
+    if recipe is not None:
+        method = f"{_recipe_digest(recipe, left_open=_left_open(run))}/{net}"
     return ResultsOf(text, predictions, recipe, title, name or method, (path, net))
 
 
@@ -142,21 +140,30 @@ def _network_of(run: RunDirectory, wanted: str | None) -> str:
     raise UserError(f"{run.root}: has results of {networks}; choose one with --network")
 
 
-def _recipe_digest(recipe: Recipe) -> str:
+def _left_open(run: RunDirectory) -> set[str]:
+    """What the run's own recipe left open and its seed may have settled: the warm-up.
+
+    It may last a share of the run, and how many steps that has is drawn where scales are.
+    """
+    try:
+        resolved = json.loads(run.notes.read_text(encoding="utf-8"))["resolved"]
+        return {_WARMUP} & set(resolved)
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()  # an older run, or no longer whole: its recipe alone says what it is
+
+
+def _recipe_digest(recipe: Recipe, *, left_open: Collection[str]) -> str:
     """Equal for runs of one method.
 
     A teacher, a cache or an initial network of another seed lies in another place; such places
     count as equal where nothing but the number of a seed tells them apart.
     """
-    plain = recipe.model_dump(exclude_defaults=True)
-    for section, names in _NOT_THE_METHOD.items():
-        for name in names:
-            plain.get(section, {}).pop(name, None)
-    for section, name in _OTHER_RUNS:
+    plain = without(recipe.model_dump(exclude_defaults=True), {*_NOT_THE_METHOD, *left_open})
+    for key in RUN_KEYS:
+        section, name = key.split(".")
         if name in plain.get(section, {}):
             plain[section][name] = re.sub(r"(seed[-_]?)\d+", r"\1", plain[section][name])
-    # A section that holds nothing else is there for one seed and not for the default one.
-    return fingerprint_plain({section: body for section, body in plain.items() if body})
+    return fingerprint_plain(plain)
 
 
 def _short_name(path: Path) -> str:

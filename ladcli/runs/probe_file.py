@@ -20,7 +20,7 @@ SOURCES = ("own", "teacher")
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class ProbedSamples:
     """Costs of the cheapest candidates, and the mixture fitted to them.  N boxes, M samples."""
 
     cost: np.ndarray  # [N, M] ascending, NaN for padding
@@ -37,7 +37,9 @@ class Decisions:
     positive_gt: np.ndarray  # [K] int64, row of the box
     positive_center: np.ndarray  # [K, 2] x, y of the anchor's center, input pixels
     positive_stride: np.ndarray  # [K] int64, pixels
-    samples: Samples | None  # None where the prices themselves are not known (a cache of labels)
+    samples: (
+        ProbedSamples | None
+    )  # None where the prices themselves are not known (a cache of labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +133,9 @@ def _decisions(arrays: Mapping[str, np.ndarray], source: str, num_gt: int) -> De
     )
 
 
-def _samples(arrays: Mapping[str, np.ndarray], source: str, num_gt: int) -> Samples:
+def _samples(arrays: Mapping[str, np.ndarray], source: str, num_gt: int) -> ProbedSamples:
     num = arrays[f"{source}_cost"].shape[1]
-    return Samples(
+    return ProbedSamples(
         cost=_shaped(arrays, f"{source}_cost", (num_gt, num)).astype(np.float64),
         positive=_shaped(arrays, f"{source}_sample_positive", (num_gt, num)),
         means=_shaped(arrays, f"{source}_means", (num_gt, 2)),

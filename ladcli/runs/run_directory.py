@@ -18,6 +18,7 @@ from ladcli.last_words import last_words
 from ladcli.outputs import NO_INPUTS, Inputs, Layout
 from ladcli.recipe import Given, flat, save_recipe
 from ladcli.recipe.flags import option_value, shown_value
+from ladcli.recipe.options import FREE_KEYS, PLACE_KEYS
 from ladcli.recipe.schema import Recipe
 from ladcli.recognize import (
     is_checkpoint,
@@ -55,30 +56,6 @@ LAYOUT = Layout(
 )
 #: Sets that come first where all that were evaluated are listed.
 _FIRST_SETS = ("val", "test", "train")
-#: Options that may differ between a run and its continuation: they do not change the result, or
-#: (the last) are what a run that stopped at a bad image is told to go on with.
-FREE_KEYS = (
-    "train.device",
-    "train.log_every",
-    "train.probe_images",
-    "train.tensorboard",
-    "train.save_every_minutes",
-    "data.workers",
-    "data.skip_bad_images",
-    "data.max_bad_share",
-)
-#: Options that say where something lies: it may lie elsewhere by now, as long as it is the same.
-PLACE_KEYS = (
-    "data.dir",
-    "data.train_json",
-    "data.val_json",
-    "data.test_json",
-    "data.images",
-    "data.val_images",
-    "data.test_images",
-    "distill.teacher",
-    "distill.cache",
-)
 #: Options that may change from now on, if what was done is the same under both (lengthening).
 SCHEDULE_KEYS = ("schedule.epochs", "schedule.decay_epochs")
 _PACKAGES = ("ladcli", "torch", "torchvision", "timm", "numpy", "pillow", "h5py")

@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ladcli.cache.contents import encode_opinion
 from ladcli.cache.differences import CacheUse, describe_origin, difference
 from ladcli.cache.format import require_level, require_match
@@ -15,14 +13,13 @@ from ladcli.cache.reader import CacheInfo, TeacherCache, read_cache_info
 from ladcli.cache.writer import PARTS, CacheWriter, discard_parts, parts_folder
 from ladcli.data.image_digests import image_digests
 from ladcli.data.index import CocoIndex
-from ladcli.data.loader import load_batches
 from ladcli.data.plan import Plan, plan_views
 from ladcli.data.views import ViewGrid
 from ladcli.detector.levels import AnchorLayout
 from ladcli.detector.model import Architecture
-from ladcli.engine.device import autocast, choose_device
 from ladcli.engine.interrupt import stop_on_signal
 from ladcli.engine.progress import announce, progress
+from ladcli.engine.runner import Runner
 from ladcli.errors import Interrupted, TooManyBadImages, UserError
 from ladcli.objective.teacher import OnlineTeacher
 from ladcli.outputs import require_replaceable
@@ -72,11 +69,11 @@ def cache_teacher(
         Interrupted: stopped by the user; the next call goes on.
     """
     _check_free(recipe, teacher, out, overwrite=overwrite, keep=keep)
-    device = choose_device(recipe.train.device)
+    runner = Runner.of(recipe, quiet=quiet)
     require_grid_of_scales(recipe.data)
     index = open_training_set(recipe.data)
     recipe, hints = resolve_preset(recipe, index, sections=("data",))
-    detector = open_teacher_network(teacher, index).to(device)
+    detector = open_teacher_network(teacher, index).to(runner.device)
     if recipe.train.channels_last:
         detector.use_channels_last()
     assigner, anchors = build_assigner(recipe.assign), detector.architecture.anchors
@@ -89,7 +86,7 @@ def cache_teacher(
         require_level(out, cache.info.level, recipe.cache.level)
         require_match(out, cache.info.fingerprints, fingerprints, partial(difference, cache, use))
         return cache.info
-    source = OnlineTeacher(detector, assigner, autocast=autocast(recipe.train.precision, device))
+    source = OnlineTeacher(detector, assigner, autocast=runner.autocast())
     plan = plan_views(index, recipe.data, batch_size=recipe.inference.batch_size)
     parts = [plan[i : i + BATCHES_PER_PART] for i in range(0, len(plan), BATCHES_PER_PART)]
     if overwrite:
@@ -110,7 +107,7 @@ def cache_teacher(
     )
     if not quiet:
         _warn(recipe, index, anchors, hints, said if said is not None else set())
-    _run_missing_parts(recipe, source, index, parts, writer, device=device, quiet=quiet)
+    _run_missing_parts(recipe, source, index, parts, writer, runner)
     writer.finish()
     return read_cache_info(out)
 
@@ -158,31 +155,21 @@ def _run_missing_parts(
     index: CocoIndex,
     parts: list[Plan],
     writer: CacheWriter,
-    *,
-    device: torch.device,
-    quiet: bool,
+    runner: Runner,
 ) -> None:
     """Let the teacher see every batch of the parts that are not there yet."""
     missing = writer.missing_parts()
     ends = {sum(len(parts[k]) for k in missing[: i + 1]): k for i, k in enumerate(missing)}
-    loader = load_batches(
-        index,
-        [batch for k in missing for batch in parts[k]],
-        mean=teacher.detector.architecture.pixel_mean,
-        std=teacher.detector.architecture.pixel_std,
-        workers=recipe.data.workers,
-        skip_bad_images=recipe.data.skip_bad_images,
-        max_bad_share=recipe.data.max_bad_share,
-        pin_memory=device.type == "cuda",
-    )
-    anchors = teacher.detector.architecture.anchors
+    plan = [batch for k in missing for batch in parts[k]]
+    own = teacher.detector.architecture
+    loader = runner.batches(index, plan, mean=own.pixel_mean, std=own.pixel_std)
     total = sum(map(len, parts))
     before = total - len(loader)
     skipped: set[str] = set()
     doubtful: list[int] = []  # parts of this call that lack images
     incomplete = False
     with (
-        progress("cache teacher", total, unit="batches", step="batch", quiet=quiet) as bar,
+        progress("cache teacher", total, unit="batches", step="batch", quiet=runner.quiet) as bar,
         stop_on_signal("this batch", lambda: "the parts of the cache that are written") as stop,
     ):
         bar.update(before)
@@ -191,8 +178,8 @@ def _run_missing_parts(
                 skipped.update(batch.skipped)
                 incomplete |= bool(batch.skipped)
                 if len(batch):
-                    batch = batch.to(device)
-                    opinion = teacher.look_at(batch, anchors.scene(batch))
+                    batch = batch.to(runner.device)
+                    opinion = teacher.look_at(batch, own.anchors.scene(batch))
                     rows = encode_opinion(opinion, recipe.cache.level, recipe.soft)
                     writer.add(batch, rows)
                 if done in ends:

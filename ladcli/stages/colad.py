@@ -19,17 +19,11 @@ from ladcli.recipe.schema import NetworkConfig, Recipe
 from ladcli.runs.evaluation_folder import EvaluationFolder
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import require_same_classes
+from ladcli.stages.epoch_end import evaluate_network
+from ladcli.stages.prepare import NewNetwork, Prepared, TrainingMethod
 from ladcli.stages.same_anchors import require_same_anchors
 from ladcli.stages.teachers import checkpoint_cost
-from ladcli.stages.training import (
-    Method,
-    NewNetwork,
-    Prepared,
-    RunOptions,
-    TrainingResult,
-    evaluate_network,
-    run_training,
-)
+from ladcli.stages.training import RunOptions, TrainingResult, run_training
 
 A, B = "a", "b"
 
@@ -47,7 +41,7 @@ def colad(recipe: Recipe, options: RunOptions) -> TrainingResult:
             f"{first}: both networks start from this checkpoint and would stay equal for ever; "
             "give --init-a and --init-b different files, or leave one out"
         )
-    return run_training(Method("colad", _networks, _objective, (A, B)), recipe, options)
+    return run_training(TrainingMethod("colad", _networks, _objective, (A, B)), recipe, options)
 
 
 def _networks(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:

@@ -22,11 +22,12 @@ from ladcli.files import atomic_path
 from ladcli.objective.objectives import MODEL
 from ladcli.recipe import flat, update_recipe
 from ladcli.recipe.flags import option_value
+from ladcli.recipe.options import FREE_KEYS, PLACE_KEYS
 from ladcli.recipe.schema import Recipe
 from ladcli.runs.coco_numbers import STATS, CocoMetrics
 from ladcli.runs.metrics_file import read_recorded
 from ladcli.runs.metrics_log import read_metrics
-from ladcli.runs.run_directory import FREE_KEYS, PLACE_KEYS, SCHEDULE_KEYS, RunDirectory
+from ladcli.runs.run_directory import SCHEDULE_KEYS, RunDirectory
 from ladcli.stages.datasets import listed_training_set
 
 

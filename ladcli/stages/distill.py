@@ -17,20 +17,14 @@ from ladcli.objective.teacher import Teacher
 from ladcli.recipe import Given, flat, is_given, update_recipe
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
+from ladcli.stages.prepare import Prepared, TrainingMethod, single_network
 from ladcli.stages.teachers import (
     checkpoint_cost,
     chosen_switch,
     make_cached_teacher,
     make_online_teacher,
 )
-from ladcli.stages.training import (
-    Method,
-    Prepared,
-    RunOptions,
-    TrainingResult,
-    run_training,
-    single_network,
-)
+from ladcli.stages.training import RunOptions, TrainingResult, run_training
 from ladcli.training_cost import UNKNOWN, TrainingCost
 
 #: Whoever gives one of these means sizes of his own.
@@ -49,7 +43,7 @@ def distill(recipe: Recipe, options: RunOptions) -> TrainingResult:
             "--cache FILE"
         )
     recipe, options = _with_views_of_cache(recipe, options)
-    return run_training(Method("distill", single_network, _objective), recipe, options)
+    return run_training(TrainingMethod("distill", single_network, _objective), recipe, options)
 
 
 def _with_views_of_cache(recipe: Recipe, options: RunOptions) -> tuple[Recipe, RunOptions]:

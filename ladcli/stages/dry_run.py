@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from ladcli.errors import UserError
 from ladcli.files import require_writable
 from ladcli.recipe import flat, load_recipe
 from ladcli.recipe.flags import FLAGS, option_name
+from ladcli.recipe.options import PLACE_KEYS, RUN_KEYS
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import DataConfig, Recipe
 from ladcli.runs.run_directory import RunDirectory
@@ -32,8 +33,8 @@ from ladcli.stages.pipeline_plan import (
 from ladcli.stages.pipeline_results import PipelineRun
 from ladcli.stages.resolve import keep_resolved, resolve, resolve_preset
 
-#: What a run shows in other words than as an option.
-_SHOWN_ELSEWHERE = ("data.dir", "train.seed", "distill.teacher", "distill.cache")
+#: What a forecast has a field of its own for: the seed, the data folder, teacher and cache.
+_SHOWN_ELSEWHERE = {"train.seed", "data.dir", *(set(PLACE_KEYS) & set(RUN_KEYS))}
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,17 @@ class Forecast:
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "folder": str(self.folder), "missing": list(self.missing)}
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What of a run can be counted; see `Forecast`."""
+
+    images: int | None = None
+    views: int | None = None
+    batches: int | None = None
+    epochs: int | None = None
+    steps: int | None = None
 
 
 def forecast_pipeline(pipeline: Pipeline, name: str, options: PipelineOptions) -> list[Forecast]:
@@ -87,23 +99,21 @@ def _forecast(
         require_writable(run.folder)
     with needs:
         state = _state(run, recipe)
-    images = None
-    counts = {"epochs": recipe.schedule.epochs} if run.stage.trains else {}
+    counts = _Counts(epochs=recipe.schedule.epochs if run.stage.trains else None)
     drawn_by = _drawn_by(recipe.data, runs)
     if run.stage.run == "synth":
         with needs:
             check_drawing(run, name)
-        images = sum(drawing(run)[0].values())
-        return _of_run(run, recipe, state, needs, images=images)
+        drawn = _Counts(images=sum(drawing(run)[0].values()))
+        return _of_run(run, recipe, state, needs, drawn)
     if not has_data(recipe.data):
         needs.missing.append("no data folder is named; name it with --data")
     elif drawn_by is not None and not drawn_by.data_folder.is_dir():
-        images = drawing(drawn_by)[0]["train"]
-        counts = _counts_of_drawn(run, recipe, images)
+        counts = _counts_of_drawn(run, recipe, drawing(drawn_by)[0]["train"])
     else:
         with needs:
             index = sets.open(recipe.data)
-            images = len(index)
+            counts = replace(counts, images=len(index))
             recipe = _resolved(run, recipe, index)
             counts = _counts(run, recipe, index)
         if run.stage.trains:
@@ -111,7 +121,7 @@ def _forecast(
     if state != "finished":
         _check_programs(run, recipe, needs)
     data = drawn_by.name if drawn_by is not None else recipe.data.dir
-    return _of_run(run, recipe, state, needs, data=data, images=images, **counts)
+    return _of_run(run, recipe, state, needs, counts, data=data)
 
 
 def _of_run(
@@ -119,7 +129,9 @@ def _of_run(
     recipe: Recipe,
     state: Literal["new", "to be resumed", "finished"],
     needs: _Needs,
-    **counted: Any,
+    counts: _Counts,
+    *,
+    data: str | None = None,
 ) -> Forecast:
     drawn = run.stage.run == "synth"
     plain = run.stage.synth.model_dump() if drawn else flat(recipe)
@@ -138,8 +150,13 @@ def _of_run(
             for key, value in plain.items()
             if value != default[key] and key not in _SHOWN_ELSEWHERE
         },
+        data=data,
+        images=counts.images,
+        views=counts.views,
+        batches=counts.batches,
+        epochs=counts.epochs,
+        steps=counts.steps,
         missing=tuple(needs.missing),
-        **{"data": None, **counted},
     )
 
 
@@ -239,12 +256,13 @@ def _drawn_by(data: DataConfig, runs: list[PipelineRun]) -> PipelineRun | None:
     return next((r for r in drawing_runs if str(r.data_folder) == data.dir), None)
 
 
-def _counts(run: PipelineRun, recipe: Recipe, index: CocoIndex) -> dict[str, int]:
+def _counts(run: PipelineRun, recipe: Recipe, index: CocoIndex) -> _Counts:
     """Batches and steps of a run on data that are there."""
     if run.stage.run == "cache-teacher":
         plan = plan_views(index, recipe.data, batch_size=recipe.inference.batch_size)
-        return {"views": ViewGrid.from_config(recipe.data).num_views, "batches": len(plan)}
-    return _training_counts(recipe, _batches(recipe, index))
+        views = ViewGrid.from_config(recipe.data).num_views
+        return _Counts(images=len(index), views=views, batches=len(plan))
+    return _training_counts(recipe, len(index), _batches(recipe, index))
 
 
 def _batches(recipe: Recipe, index: CocoIndex) -> int:
@@ -259,23 +277,25 @@ def _batches(recipe: Recipe, index: CocoIndex) -> int:
     return len(plan)
 
 
-def _counts_of_drawn(run: PipelineRun, recipe: Recipe, images: int) -> dict[str, int]:
+def _counts_of_drawn(run: PipelineRun, recipe: Recipe, images: int) -> _Counts:
     """The same for images that will be drawn, which have one size and so one canvas a view."""
     if recipe.train.preset is not None:
-        return {}  # it sets sizes and epochs once the images are there
+        return _Counts(images)  # it sets sizes and epochs once the images are there
     if run.stage.run == "cache-teacher":
         views = ViewGrid.from_config(recipe.data).num_views
         scales = len(ViewGrid.from_config(recipe.data).shorts)
         per_scale = -(-images * views // scales // recipe.inference.batch_size)
-        return {"views": views, "batches": per_scale * scales}
+        return _Counts(images, views=views, batches=per_scale * scales)
     if len(set(recipe.data.short)) > 1:
-        return {"epochs": recipe.schedule.epochs}  # how many share a canvas is drawn by lot
-    return _training_counts(recipe, -(-images // recipe.train.batch_size))
+        return _Counts(
+            images, epochs=recipe.schedule.epochs
+        )  # how many share a canvas is drawn by lot
+    return _training_counts(recipe, images, -(-images // recipe.train.batch_size))
 
 
-def _training_counts(recipe: Recipe, batches: int) -> dict[str, int]:
+def _training_counts(recipe: Recipe, images: int, batches: int) -> _Counts:
     epochs = recipe.schedule.epochs
-    return {"batches": batches, "epochs": epochs, "steps": batches * epochs}
+    return _Counts(images, batches=batches, epochs=epochs, steps=batches * epochs)
 
 
 def _check_sets(data: DataConfig, wanted: list[Split], needs: _Needs) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from ladcli.data.folder import Split
 from ladcli.data.views import InferenceViews
 from ladcli.detector.checkpoint import Checkpoint, InputRule, load_checkpoint
 from ladcli.detector.model import Detector
-from ladcli.engine.device import choose_device
 from ladcli.engine.inference import detect_all
+from ladcli.engine.runner import Runner
 from ladcli.errors import UserError
 from ladcli.evaluate.images_seen import ImagesSeen
 from ladcli.evaluate.measurements import Measurement, Measurements
@@ -32,7 +31,17 @@ from ladcli.stages.thresholds import keep_thresholds, same_scoring
 
 
 def evaluate_on(
-    checkpoint: Path, data: DataConfig, split: Split, annotations: Path | None, **options: Any
+    checkpoint: Path,
+    data: DataConfig,
+    split: Split,
+    annotations: Path | None,
+    runner: Runner,
+    *,
+    overrides: Sequence[str] = (),
+    out: Path | None,
+    views: InferenceViews = InferenceViews(),
+    tide: TideOptions | None = None,
+    engine: EngineOptions = EngineOptions(),
 ) -> Evaluation:
     """`evaluate_checkpoint` on a set that is opened as the network's own run would open it.
 
@@ -40,7 +49,7 @@ def evaluate_on(
 
     Args:
         data, split, annotations: see `ladcli.stages.datasets.choose_evaluation_set`.
-        options: of `evaluate_checkpoint`.
+        overrides, out, views, tide, engine: see `evaluate_checkpoint`.
 
     Raises:
         UserError: as both.
@@ -49,22 +58,27 @@ def evaluate_on(
     skip = data.skip_bad_images or _own_section(loaded, "data").get("skip_bad_images") is True
     data = data.model_copy(update={"skip_bad_images": skip})
     where = choose_evaluation_set(data, split, annotations)
-    return evaluate_checkpoint(loaded, where, skip_bad_images=skip, **options)
+    return evaluate_checkpoint(
+        loaded,
+        where,
+        replace(runner, skip_bad_images=skip),
+        overrides=overrides,
+        out=out,
+        views=views,
+        tide=tide,
+        engine=engine,
+    )
 
 
 def evaluate_checkpoint(
     checkpoint: Path | Checkpoint,
     where: EvaluationSet,
+    runner: Runner,
     *,
     inference: InferenceConfig | None = None,
     overrides: Sequence[str] = (),
     out: Path | None,
-    device: str = "auto",
-    precision: str = "fp32",
-    workers: int = 2,
-    skip_bad_images: bool = False,
     views: InferenceViews = InferenceViews(),
-    quiet: bool = False,
     tide: TideOptions | None = None,
     engine: EngineOptions = EngineOptions(),
     measurements: Measurements | None = None,
@@ -97,20 +111,15 @@ def evaluate_checkpoint(
     EvaluationFolder(folder).check_free(
         {"--checkpoint": checkpoint, "--annotations": where.truth.path}
     )
-    chosen = choose_device(device)
     inference = inference or own_inference(loaded, overrides)
     evaluation = evaluate_detector(
-        loaded.detector.to(chosen),
+        loaded.detector.to(runner.device),
         where,
+        runner,
         input_rule=loaded.input_rule,
         inference=inference,
-        device=chosen,
         folder=folder,
-        precision=precision,
-        workers=workers,
-        skip_bad_images=skip_bad_images,
         views=views,
-        quiet=quiet,
         tide=tide,
         engine=engine,
         measurements=measurements,
@@ -143,17 +152,13 @@ def _own_section(checkpoint: Checkpoint, name: str) -> dict[str, Any]:
 def evaluate_detector(
     detector: Detector,
     where: EvaluationSet,
+    runner: Runner,
     *,
     input_rule: InputRule,
     inference: InferenceConfig,
-    device: torch.device,
     folder: Path,
-    precision: str = "fp32",
-    workers: int = 0,
-    skip_bad_images: bool = False,
     views: InferenceViews = InferenceViews(),
     title: str = "",
-    quiet: bool = False,
     tide: TideOptions | None = None,
     engine: EngineOptions = EngineOptions(),
     measurements: Measurements | None = None,
@@ -168,16 +173,11 @@ def evaluate_detector(
     image_ids, detections = detect_all(
         detector,
         where.index,
+        replace(runner, max_bad_share=where.max_bad_share),
         input_rule=input_rule,
         inference=inference,
-        device=device,
-        precision=precision,
-        workers=workers,
-        skip_bad_images=skip_bad_images,
-        max_bad_share=where.max_bad_share,
         views=views,
         title=title or f"evaluate {where.name}",
-        quiet=quiet,
     )
     images = ImagesSeen.only(image_ids, where.truth)
     seen = images.part_of(where.truth)

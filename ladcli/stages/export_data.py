@@ -14,9 +14,9 @@ from ladcli.data.layouts import Split
 from ladcli.data.spelling import Spelling
 from ladcli.errors import UserError
 from ladcli.formats.exported import ExportedImage
-from ladcli.formats.findings import Findings, several
 from ladcli.formats.foreign import Box
 from ladcli.formats.manifest import exported_layout, write_manifest
+from ladcli.formats.tally import Tally, several
 from ladcli.formats.voc_export import write_voc
 from ladcli.formats.yolo_export import write_yolo
 from ladcli.json_text import read_json
@@ -108,27 +108,27 @@ def export_data(
     require_whole_folder(
         out, exported_layout(out), "an exported set", overwrite=overwrite, flag="--out"
     )
-    findings = Findings()
+    tally = Tally()
     sets = _sets(source)
     classes = _one_table(sets)
     notes = [note for one in sets for note in one.coco.notes]
     images = [image for one in sets for image in _images(one, source, notes)]
     with replacing_folder(out, exported_layout(out)) as new:
         if format_name == "yolo":
-            num_copied = write_yolo(new, images, classes, findings, copy=copy)
+            num_copied = write_yolo(new, images, classes, tally, copy=copy)
         else:
-            num_copied = write_voc(new, images, findings, copy=copy)
+            num_copied = write_voc(new, images, tally, copy=copy)
         write_manifest(new, format_name)
     if num_copied:
         notes.append(f"{several(num_copied, 'image')} copied, because a link cannot be made there")
-    left_out = sum(kind["count"] for kind in findings.to_plain() if kind["left_out"])
+    left_out = sum(kind["count"] for kind in tally.to_plain() if kind["left_out"])
     return Exported(
         out,
         len(images),
         sum(len(image.boxes) for image in images) - left_out,
         sum(image.path is not None for image in images),
-        notes + findings.lines(),
-        findings.to_plain(),
+        notes + tally.lines(),
+        tally.to_plain(),
     )
 
 

@@ -13,12 +13,12 @@ from ladcli.data.headers import look_at_all
 from ladcli.data.layouts import Split
 from ladcli.errors import UserError
 from ladcli.formats.class_names import GivenClasses, class_order, given_classes
-from ladcli.formats.findings import Findings, several
 from ladcli.formats.foreign import ForeignImage, ForeignSet
 from ladcli.formats.found_images import shared_folders
 from ladcli.formats.names import flat_names, relative_names
 from ladcli.formats.sound import AnnotatedImage, sound_images
 from ladcli.formats.split import Shares, divided, say_lacking, say_shared_content
+from ladcli.formats.tally import Tally, several
 from ladcli.formats.writing import (
     NamedImage,
     file_digest,
@@ -102,26 +102,26 @@ def import_data(
         out, imported_layout(out), "an imported set", overwrite=overwrite, flag="--out"
     )
     at("reading annotations")
-    findings = Findings(source.src if source.src.is_dir() else source.src.parent)
+    tally = Tally(source.src if source.src.is_dir() else source.src.parent)
     classes = given_classes(source.classes)
-    foreign = _with_given_classes(_read(source, classes, findings), classes, findings)
+    foreign = _with_given_classes(_read(source, classes, tally), classes, tally)
     if not foreign.images:
-        raise UserError(_nothing(source, "no image with annotations", findings))
+        raise UserError(_nothing(source, "no image with annotations", tally))
     at("opening images")
-    sound = sound_images(_known_once(foreign.images, findings), findings)
+    sound = sound_images(_known_once(foreign.images, tally), tally)
     used = {box.class_name for image in sound for box in image.boxes}
     names = class_order(foreign.class_names, used)
     if not sound or not used:
         what = "no image that can be used" if not sound else "not a single box"
-        raise UserError(_nothing(source, what, findings))
+        raise UserError(_nothing(source, what, tally))
     at("comparing images")
-    splits = _named_splits(sound, shares, names, findings)
+    splits = _named_splits(sound, shares, names, tally)
     at("writing")
     with replacing_folder(out, imported_layout(out)) as new:
         write_annotations(new, splits, names, source.format)
         everything = [named for members in splits.values() for named in members]
         num_copied = place_images(new, everything, copy=copy)
-    return _summary(out, splits, names, num_copied, len(everything), copy, findings)
+    return _summary(out, splits, names, num_copied, len(everything), copy, tally)
 
 
 def _checked(source: Source) -> Source:
@@ -166,26 +166,24 @@ def _refuse_overlap(source: Source, out: Path) -> None:
             raise UserError(f"{out}: lies in {place}, which is read; choose another --out")
 
 
-def _read(source: Source, classes: GivenClasses | None, findings: Findings) -> ForeignSet:
+def _read(source: Source, classes: GivenClasses | None, tally: Tally) -> ForeignSet:
     match source.format:
         case "yolo":
             from ladcli.formats.yolo_layout import read_yolo
 
             return read_yolo(
-                source.src, findings, images=source.images, labels=source.labels, classes=classes
+                source.src, tally, images=source.images, labels=source.labels, classes=classes
             )
         case "voc":
             from ladcli.formats.voc_layout import read_voc
 
-            return read_voc(
-                source.src, findings, images=source.images, zero_based=source.zero_based
-            )
+            return read_voc(source.src, tally, images=source.images, zero_based=source.zero_based)
         case "csv":
             from ladcli.formats.csv_table import read_csv
 
             return read_csv(
                 source.src,
-                findings,
+                tally,
                 images=source.images,
                 classes=classes,
                 coordinates=source.coordinates,
@@ -193,15 +191,15 @@ def _read(source: Source, classes: GivenClasses | None, findings: Findings) -> F
         case "labelme":
             from ladcli.formats.labelme import read_labelme
 
-            return read_labelme(source.src, findings, images=source.images)
+            return read_labelme(source.src, tally, images=source.images)
         case "cvat":
             from ladcli.formats.cvat import read_cvat
 
-            return read_cvat(source.src, findings, images=source.images)
+            return read_cvat(source.src, tally, images=source.images)
 
 
 def _with_given_classes(
-    foreign: ForeignSet, given: GivenClasses | None, findings: Findings
+    foreign: ForeignSet, given: GivenClasses | None, tally: Tally
 ) -> ForeignSet:
     """The set with the names that the user gave: in their order, and no other class."""
     if given is None:
@@ -215,13 +213,13 @@ def _with_given_classes(
             if name in names:
                 boxes.append(replace(box, class_name=name))
             else:
-                findings.leave_out("box", f"class not one of {given.source}", f"{name!r}")
+                tally.leave_out("box", f"class not one of {given.source}", f"{name!r}")
         return replace(image, boxes=tuple(boxes))
 
     return ForeignSet([renamed(image) for image in foreign.images], tuple(names))
 
 
-def _known_once(images: Sequence[ForeignImage], findings: Findings) -> list[ForeignImage]:
+def _known_once(images: Sequence[ForeignImage], tally: Tally) -> list[ForeignImage]:
     """Every file once, also where links lead to one file by several names.
 
     Names of other tools are taken loosely, so two of them may lead to one file; it belongs to the
@@ -235,7 +233,7 @@ def _known_once(images: Sequence[ForeignImage], findings: Findings) -> list[Fore
             continue
         if _fit(image) > _fit(other):
             kept[real], image, other = image, other, image
-        findings.leave_out("image", "the same file as another one", f"{image.where}, {other.where}")
+        tally.leave_out("image", "the same file as another one", f"{image.where}, {other.where}")
     return list(kept.values())
 
 
@@ -243,28 +241,28 @@ def _fit(image: ForeignImage) -> int:
     return shared_folders(image.path, image.called)
 
 
-def _nothing(source: Source, what: str, findings: Findings) -> str:
-    lines = findings.lines()
+def _nothing(source: Source, what: str, tally: Tally) -> str:
+    lines = tally.lines()
     why = f": {'; '.join(lines[:3])}" if lines else ""
     return f"{source.src}: {what} is left to import as {source.format}{why}"
 
 
 def _named_splits(
-    sound: Sequence[AnnotatedImage], shares: Shares, classes: Sequence[str], findings: Findings
+    sound: Sequence[AnnotatedImage], shares: Shares, classes: Sequence[str], tally: Tally
 ) -> dict[Split, list[NamedImage]]:
     """The images of each split under their names, in the order of these."""
     digests = look_at_all(file_digest, [image.path for image in sound])
     relative = relative_names([image.path for image in sound])
-    rows = divided(sound, digests, relative, shares, findings)
+    rows = divided(sound, digests, relative, shares, tally)
     if "train" not in rows:
         if not any(image.split for image in sound):
             raise UserError("no image is left for training; give smaller shares")
-        findings.note("split", "without an image, so there is nothing to train on", "train")
-    say_shared_content(rows, digests, relative, findings)
-    say_lacking(rows, sound, classes, findings)
+        tally.note("split", "without an image, so there is nothing to train on", "train")
+    say_shared_content(rows, digests, relative, tally)
+    say_lacking(rows, sound, classes, tally)
     for split, share in (("val", shares.val), ("test", shares.test)):
         if share and split not in rows:
-            findings.note("split", "without an image; its share is too small", split)
+            tally.note("split", "without an image; its share is too small", split)
     names = flat_names(relative, digests)
     return {
         split: sorted(
@@ -282,7 +280,7 @@ def _summary(
     num_copied: int,
     num_images: int,
     copy: bool,
-    findings: Findings,
+    tally: Tally,
 ) -> Imported:
     counts = Counter(
         box.class_name
@@ -290,7 +288,7 @@ def _summary(
         for named in members
         for box in named.image.boxes
     )
-    notes = findings.lines()
+    notes = tally.lines()
     if num_copied:
         notes.append(
             f"{several(num_copied, 'image')} copied, because a link cannot be made there "
@@ -305,5 +303,5 @@ def _summary(
         {name: counts[name] for name in names},
         copy or num_copied == num_images,
         notes,
-        findings.to_plain(),
+        tally.to_plain(),
     )

@@ -16,10 +16,11 @@ from ladcli.fingerprint import fingerprint_plain
 from ladcli.recipe import AskedRecipe, flat, is_given, load_recipe, read_recipe
 from ladcli.recipe.flags import option_value, shown_value
 from ladcli.recipe.learning_rate import follow_batch
+from ladcli.recipe.options import FREE_KEYS, without
 from ladcli.recipe.pipeline import Pipeline
 from ladcli.recipe.schema import Recipe
 from ladcli.runs.pipeline_folder import REMEDY, StageFolder
-from ladcli.runs.run_directory import FREE_KEYS, RunDirectory
+from ladcli.runs.run_directory import RunDirectory
 from ladcli.stages.pipeline_results import PipelineRun, check_outputs
 
 
@@ -138,6 +139,8 @@ def identity_of(run: PipelineRun, recipe: Recipe) -> str:
     """Changes with everything that changes the result of a run.
 
     Options at their defaults are left out: a run does not change when the program learns a new one.
+    So is what the recipe leaves open (the warm-up, what a preset fills in): it follows from the
+    rest and the data by the program's own rules, and the run's notes hold what came of it.
     """
     if recipe.train.preset is None:
         # A rate that follows the batch is not the default, which others were given.
@@ -146,9 +149,7 @@ def identity_of(run: PipelineRun, recipe: Recipe) -> str:
         # What a preset leaves alone is known by having been given, at its default too.
         plain = recipe.model_dump(exclude_unset=True)
     # What may differ between a run and its continuation is no difference here either.
-    for key in FREE_KEYS:
-        section, name = key.split(".")
-        plain.get(section, {}).pop(name, None)
+    plain = without(plain, FREE_KEYS)
     # Files that the pipeline makes itself are known by the names of the runs that make them,
     # however the file came to name them.
     made = {"teacher": run.teacher, "cache": run.cache}
@@ -158,7 +159,6 @@ def identity_of(run: PipelineRun, recipe: Recipe) -> str:
         plain["data"]["dir"] = _name_of_data(Path(folder).resolve(), run)
     # A stage that draws no images does not change when the synthetic set learns a new option.
     synth = run.stage.synth.model_dump() if run.stage.run == "synth" else None
-    plain = {name: section for name, section in plain.items() if section}
     return fingerprint_plain([run.stage.run, run.seed, synth, plain])
 
 

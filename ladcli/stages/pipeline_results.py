@@ -10,6 +10,7 @@ from pathlib import Path
 from ladcli.data.synth import set_layout
 from ladcli.engine.interrupt import wishes_inside
 from ladcli.engine.progress import announce
+from ladcli.engine.runner import Runner
 from ladcli.errors import Interrupted, UserError
 from ladcli.evaluate.comparison import ComparisonResult
 from ladcli.evaluate.measurements import Measurements
@@ -198,13 +199,9 @@ def _measure(
             evaluation = evaluate_checkpoint(
                 run.checkpoint(network),
                 sets[key],
+                Runner.of(recipe, quiet=quiet),
                 inference=recipe.inference,
                 out=None,
-                device=recipe.train.device,
-                precision=recipe.train.precision,
-                workers=recipe.data.workers,
-                skip_bad_images=recipe.data.skip_bad_images,
-                quiet=quiet,
                 measurements=matched,
             )
             for note in evaluation.notes:

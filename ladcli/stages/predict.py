@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from ladcli.data.image_files import FoundImage, find_images, index_images
 from ladcli.data.index import CocoIndex
 from ladcli.data.views import InferenceViews
 from ladcli.detector.checkpoint import load_checkpoint
-from ladcli.engine.device import choose_device
 from ladcli.engine.inference import detect_all
 from ladcli.engine.interrupt import stop_on_signal
 from ladcli.engine.progress import progress
+from ladcli.engine.runner import Runner
 from ladcli.errors import Interrupted, UserError
 from ladcli.evaluate.drawing import draw_detections
 from ladcli.evaluate.results import SCORE_DECIMALS, detections_to_results, save_results
@@ -104,16 +104,12 @@ def predict(
     inputs: Sequence[str],
     checkpoint: Path,
     out: Path,
+    runner: Runner,
     *,
     pictures: PictureOptions | None = PictureOptions(),
     views: InferenceViews = InferenceViews(),
     overrides: Sequence[str] = (),
-    device: str = "auto",
-    precision: str = "fp32",
-    workers: int = 2,
-    skip_bad_images: bool = False,
     overwrite: bool = False,
-    quiet: bool = False,
 ) -> Prediction:
     """Run a checkpoint over images; write ``predictions.json``, ``images.json``, ``pictures/``.
 
@@ -141,21 +137,16 @@ def predict(
             inference=inference,
             own_inference=own_inference(loaded, ()),
         )
-    chosen = choose_device(device)
-    opened = index_images(found, loaded.detector.classes, skip_bad=skip_bad_images)
+    opened = index_images(found, loaded.detector.classes, skip_bad=runner.skip_bad_images)
     try:
         image_ids, detections = detect_all(
-            loaded.detector.to(chosen),
+            loaded.detector.to(runner.device),
             opened.index,
+            replace(runner, max_bad_share=None),  # these are no set, of which a disk went away
             input_rule=loaded.input_rule,
             inference=inference,
-            device=chosen,
-            precision=precision,
-            workers=workers,
-            skip_bad_images=skip_bad_images,
             views=views,
             title="predict",
-            quiet=quiet,
         )
     except Interrupted as stopped:
         raise Interrupted("nothing was written; the same command starts anew") from stopped
@@ -169,7 +160,7 @@ def predict(
         notes.append(f"left out, {describe_bad(bad, len(found))}")
     drawn = None
     if pictures is not None and shown is not None:
-        drawn = _draw_all(out, result, pictures, shown, quiet=quiet)
+        drawn = _draw_all(out, result, pictures, shown, quiet=runner.quiet)
         notes += shown.notes
     return Prediction(
         out,

@@ -7,19 +7,13 @@ from typing import Any
 from ladcli.objective.objectives import Objective
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.assigner import build_assigner
-from ladcli.stages.training import (
-    Method,
-    Prepared,
-    RunOptions,
-    TrainingResult,
-    run_training,
-    single_network,
-)
+from ladcli.stages.prepare import Prepared, TrainingMethod, single_network
+from ladcli.stages.training import RunOptions, TrainingResult, run_training
 
 
 def pretrain(recipe: Recipe, options: RunOptions) -> TrainingResult:
     """Train a detector that assigns its own labels.  Raises as `run_training`."""
-    return run_training(Method("pretrain", single_network, _objective), recipe, options)
+    return run_training(TrainingMethod("pretrain", single_network, _objective), recipe, options)
 
 
 def _objective(prepared: Prepared) -> tuple[Objective, dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,9 +17,7 @@ from ladcli.engine.state import Position
 from ladcli.plain_text import one_line
 from ladcli.recipe.schema import Recipe
 from ladcli.stages.input_boxes import InputBoxes, resized_sizes
-
-if TYPE_CHECKING:
-    from ladcli.stages.training import NewNetwork, Prepared
+from ladcli.stages.prepare import NewNetwork, Prepared
 
 #: Class names that are shown.
 MAX_NAMES = 6

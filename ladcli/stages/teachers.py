@@ -16,16 +16,15 @@ from ladcli.data.views import ViewGrid, is_ranged
 from ladcli.detector.checkpoint import load_checkpoint, load_training, teacher_fingerprint
 from ladcli.detector.levels import AnchorLayout
 from ladcli.detector.model import Detector
-from ladcli.engine.device import autocast
 from ladcli.errors import UserError
 from ladcli.fingerprint import fingerprint_plain
 from ladcli.objective.teacher import OnlineTeacher
 from ladcli.recipe.schema import DataConfig, DistillConfig, Recipe, SoftConfig
 from ladcli.stages.assigner import assigner_fingerprint
 from ladcli.stages.datasets import require_same_classes
+from ladcli.stages.prepare import Prepared
 from ladcli.stages.run_costs import cost_of_checkpoint
 from ladcli.stages.same_anchors import require_same_anchors
-from ladcli.stages.training import Prepared
 from ladcli.training_cost import UNKNOWN, TrainingCost
 
 
@@ -62,7 +61,7 @@ def make_online_teacher(path: Path, prepared: Prepared, assigner: Assigner) -> O
     return OnlineTeacher(
         detector,
         assigner,
-        autocast=autocast(prepared.recipe.train.precision, prepared.device),
+        autocast=prepared.runner.autocast(),
         batch_mean=mean,
         batch_std=std,
     )

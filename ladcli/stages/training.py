@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ladcli.classes import ClassTable
-from ladcli.data.index import CocoIndex
-from ladcli.data.loader import ReadBeside, load_batches
-from ladcli.data.plan import Plan, plan_epoch
-from ladcli.detector.checkpoint import InputRule, save_checkpoint
-from ladcli.detector.levels import FIRST_LEVELS, AnchorLayout
-from ladcli.detector.model import Detector, build_detector
+from ladcli.data.loader import ReadBeside
+from ladcli.detector.levels import FIRST_LEVELS
 from ladcli.detector.renormalize import Renormalize
-from ladcli.engine.device import choose_device, gradient_scaler
+from ladcli.engine.device import gradient_scaler
 from ladcli.engine.loop import Training, train
-from ladcli.engine.optimizer import base_lr, build_optimizer
+from ladcli.engine.optimizer import build_optimizer
 from ladcli.engine.progress import Reporter, announce, progress
 from ladcli.engine.state import Learner, Position, load_state, save_state
-from ladcli.engine.tensorboard import open_tensorboard, require_tensorboard
+from ladcli.engine.tensorboard import open_tensorboard
 from ladcli.errors import BadImageError, Interrupted, TooManyBadImages, UserError
 from ladcli.evaluate.thresholds import VALIDATION
-from ladcli.objective.objectives import MODEL, CoObjective, Objective
+from ladcli.objective.objectives import CoObjective, Objective
 from ladcli.recipe import Given, load_recipe
 from ladcli.recipe.options import read_files
 from ladcli.recipe.schema import Recipe
 from ladcli.runs.coco_numbers import CocoMetrics
-from ladcli.runs.evaluation_folder import EvaluationFolder
 from ladcli.runs.metrics_file import stored_thresholds
 from ladcli.runs.metrics_log import MetricsLog, read_metrics
 from ladcli.runs.run_directory import RunDirectory
@@ -43,26 +34,16 @@ from ladcli.stages.continuation import (
     forget_extra_evaluations,
     is_finished,
     is_measured,
-    is_regular,
-    keep_previous_best,
     recorded_metrics,
     require_same_inputs,
     stored_position,
 )
-from ladcli.stages.datasets import (
-    EvaluationSet,
-    open_evaluation_set,
-    open_training_set,
-    require_same_classes,
-    with_shared_files_note,
-)
-from ladcli.stages.evaluate import evaluate_detector
-from ladcli.stages.evaluate_results import Evaluation
+from ladcli.stages.epoch_end import EpochFinisher
 from ladcli.stages.input_boxes import input_boxes, reach_warning
+from ladcli.stages.prepare import NewNetwork, Prepared, TrainingMethod, prepare
 from ladcli.stages.probes import Prober
-from ladcli.stages.resolve import keep_resolved, resolve
-from ladcli.stages.run_costs import cost_at_start, cost_so_far, recall_work
-from ladcli.stages.same_anchors import shared_anchors
+from ladcli.stages.resolve import keep_resolved
+from ladcli.stages.run_costs import cost_at_start, recall_work
 from ladcli.stages.summary import (
     brief_summary,
     resumed_summary,
@@ -104,65 +85,7 @@ class TrainingResult:
         return stored_thresholds(self.run.evaluation(VALIDATION, network).metrics)
 
 
-@dataclass(frozen=True)
-class NewNetwork:
-    """A network about to be trained."""
-
-    detector: Detector
-    lr: float  # after warm-up
-
-    @property
-    def num_parameters(self) -> int:
-        """All of them: what inference has to carry."""
-        return sum(parameter.numel() for parameter in self.detector.parameters())
-
-    @property
-    def num_trained(self) -> int:
-        """Those that are not frozen."""
-        parameters = self.detector.parameters()
-        return sum(p.numel() for p in parameters if p.requires_grad)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Everything a run needs, checked before the first step."""
-
-    recipe: Recipe
-    device: torch.device
-    index: CocoIndex
-    validation: EvaluationSet | None
-    networks: dict[str, NewNetwork]  # in order; batches are normalized for the first
-    steps_per_epoch: int  # optimizer steps of the first epoch; with several scales others differ
-    resolved: dict[str, Any]  # what the recipe left open, by dotted key
-    saved_notes: dict[str, Any] = field(default_factory=dict)  # `run.json` of a resumed run
-
-    @property
-    def anchors(self) -> AnchorLayout:
-        """The anchors of every network of the run."""
-        return shared_anchors(
-            {name: new.detector.architecture.anchors for name, new in self.networks.items()}
-        )
-
-    @property
-    def batch_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Pixel mean and deviation that batches are normalized with."""
-        first = next(iter(self.networks.values())).detector.architecture
-        return first.pixel_mean, first.pixel_std
-
-
-@dataclass(frozen=True)
-class Method:
-    """What tells one kind of training from another."""
-
-    stage: str  # the command
-    networks: Callable[[Recipe, ClassTable], dict[str, NewNetwork]]
-    #: Called once the data are known to be sound.  The second value goes into `run.json`, but for
-    #: "earlier": the costs of the trainings that this one builds on.
-    objective: Callable[[Prepared], tuple[Objective | CoObjective, dict[str, Any]]]
-    names: tuple[str, ...] = (MODEL,)  # of the networks
-
-
-def run_training(method: Method, recipe: Recipe, options: RunOptions) -> TrainingResult:
+def run_training(method: TrainingMethod, recipe: Recipe, options: RunOptions) -> TrainingResult:
     """Train from the start or from where a run stopped.
 
     Raises:
@@ -184,7 +107,6 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
         if is_finished(run, recipe, saved, done):
             return _finished_before(method, run, done, options)
     prepared, hints = prepare(method, recipe, saved_notes=saved_notes)
-    recipe = prepared.recipe
     objective, method_notes = method.objective(prepared)
     learners = {name: _learner(network, prepared) for name, network in prepared.networks.items()}
     position = Position()
@@ -192,55 +114,81 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
         position = load_state(run.state, learners)
         # A damaged log is refused before anything is written.
         recall_work(position, read_metrics(run.metrics))
-    fingerprints = {"data": prepared.index.fingerprint(), **method_notes.pop("fingerprints", {})}
-    if saved is not None:
-        require_same_inputs(run, saved_notes, fingerprints, recipe, prepared.index)
+    cost = _write_start(method, run, prepared, method_notes, options, anew=saved is None)
+    if not options.quiet:
+        _say_what_will_happen(method, prepared, [*options.hints, *hints], options, position)
+    return _trained(method, run, prepared, objective, learners, position, cost, options)
+
+
+def _write_start(
+    method: TrainingMethod,
+    run: RunDirectory,
+    prepared: Prepared,
+    method_notes: dict[str, Any],
+    options: RunOptions,
+    *,
+    anew: bool,
+) -> dict[str, Any]:
+    """Write down in the folder what will run in it; what it costs at the start, as `run.json` has.
+
+    Raises:
+        UserError: a run goes on with other data, or another teacher, than it began with.
+    """
+    recipe, index, networks = prepared.recipe, prepared.index, prepared.networks
+    fingerprints = {"data": index.fingerprint(), **method_notes.pop("fingerprints", {})}
+    if not anew:
+        require_same_inputs(run, prepared.saved_notes, fingerprints, recipe, index)
     run.create(recipe, stage=method.stage, overwrite=options.overwrite, resumed=options.resume)
-    if saved is None:
+    if anew:
         run.update_notes(resolved=prepared.resolved)
-    run.note_given(options.given, anew=saved is None)
+    run.note_given(options.given, anew=anew)
     cost = cost_at_start(
-        {name: network.num_parameters for name, network in prepared.networks.items()},
-        sum(network.num_trained for network in prepared.networks.values()),
+        {name: network.num_parameters for name, network in networks.items()},
+        sum(network.num_trained for network in networks.values()),
         method_notes.pop("earlier", ()),
     )
     run.update_notes(
         fingerprints=fingerprints,
-        classes=prepared.index.classes.to_plain(),
-        left_out_images=list(prepared.index.left_out),
+        classes=index.classes.to_plain(),
+        left_out_images=list(index.left_out),
         cost=cost,
         **method_notes,
     )
-    if not options.quiet:
-        _say_what_will_happen(method, prepared, [*options.hints, *hints], options, position)
+    return cost
+
+
+def _trained(
+    method: TrainingMethod,
+    run: RunDirectory,
+    prepared: Prepared,
+    objective: Objective | CoObjective,
+    learners: dict[str, Learner],
+    position: Position,
+    cost: dict[str, Any],
+    options: RunOptions,
+) -> TrainingResult:
+    """Train from ``position`` on, to the end."""
+    recipe, index, device = prepared.recipe, prepared.index, prepared.device
     extra = forget_extra_evaluations(run, recipe, learners, position)
     log = _open_log(run, recipe, position, drop_evaluations=extra)
-    prober = Prober(
-        recipe,
-        prepared.index,
-        learners,
-        objective,
-        prepared.batch_statistics,
-        prepared.device,
-        run,
-    )
+    statistics = prepared.batch_statistics
+    prober = Prober(recipe, index, learners, objective, statistics, device, run)
     if position.step == 0:
         prober.take(position)
-    total = len(prepared.index) * recipe.schedule.epochs
-    asides = _num_evaluations(prepared, position)
+    total, asides = len(index) * recipe.schedule.epochs, _num_evaluations(prepared, position)
     with progress(
         method.stage, total, unit="images", step="step", asides=asides, quiet=options.quiet
     ) as bar:
-        finisher = _EpochFinisher(run, prepared, prober, log, bar, cost, quiet=options.quiet)
+        finisher = EpochFinisher(run, prepared, prober, log, bar, cost, quiet=options.quiet)
         training = Training(
             recipe=recipe,
-            device=prepared.device,
+            device=device,
             learners=learners,
             objective=objective,
             position=position,
             log=log,
             batches=_batch_source(prepared, objective.beside),
-            num_images=len(prepared.index),
+            num_images=len(index),
             save=lambda at: save_state(run.state, learners, at),
             finish_epoch=finisher,
             skipped=set(run.read_notes().get("skipped_images", [])),
@@ -251,15 +199,13 @@ def run_training(method: Method, recipe: Recipe, options: RunOptions) -> Trainin
             finisher.evaluate(position)
             training.save(position)
     run.update_notes(status="finished", finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
-    notes = tuple(
-        note for note in (*prepared.index.notes, *finisher.notes) if note not in options.said
-    )
+    notes = tuple(note for note in (*index.notes, *finisher.notes) if note not in options.said)
     metrics = finisher.metrics or recorded_metrics(run, method.names)
     return TrainingResult(run, method.names, metrics, position.step, len(training.skipped), notes)
 
 
 def _finished_before(
-    method: Method, run: RunDirectory, position: Position, options: RunOptions
+    method: TrainingMethod, run: RunDirectory, position: Position, options: RunOptions
 ) -> TrainingResult:
     """The result of a run that has ended; nothing is written."""
     announce(
@@ -272,62 +218,8 @@ def _finished_before(
     return TrainingResult(run, method.names, metrics, position.step, len(skipped), ())
 
 
-def prepare(
-    method: Method, recipe: Recipe, *, saved_notes: dict[str, Any] | None = None
-) -> tuple[Prepared, list[str]]:
-    """Open the data and build the networks; nothing is written.
-
-    Returns:
-        What the run needs, with a recipe that leaves nothing open; and hints for the user.
-
-    Raises:
-        UserError: a device, file, backbone or weights that cannot be used.
-    """
-    device = choose_device(recipe.train.device)
-    if recipe.train.tensorboard:
-        require_tensorboard()
-    known = saved_notes or {}
-    index = open_training_set(
-        recipe.data,
-        left_out=known.get("left_out_images"),
-        classes=ClassTable.from_plain(known["classes"]) if "classes" in known else None,
-    )
-    validation = None
-    if recipe.train.eval_every:
-        validation = open_evaluation_set(recipe.data, "val", required=False)
-    if validation is not None:
-        validation = validation.suited_to(index.classes)
-        truth = validation.truth
-        require_same_classes(index.classes, "the training set", truth.classes, truth.path)
-        validation = with_shared_files_note(index, validation)
-    resolved = resolve(
-        recipe,
-        index,
-        stage=method.stage,
-        count_steps=lambda recipe: len(_plan(recipe, index, epoch=0)),
-    )
-    recipe = resolved.recipe
-    torch.manual_seed(recipe.train.seed)
-    networks = method.networks(recipe, index.classes)
-    for network in networks.values():
-        network.detector.to(device)
-        if recipe.train.channels_last:
-            network.detector.use_channels_last()
-    prepared = Prepared(
-        recipe,
-        device,
-        index,
-        validation,
-        networks,
-        resolved.steps_per_epoch,
-        resolved.values,
-        saved_notes or {},
-    )
-    return prepared, list(resolved.hints)
-
-
 def _say_what_will_happen(
-    method: Method,
+    method: TrainingMethod,
     prepared: Prepared,
     hints: list[str],
     options: RunOptions,
@@ -362,7 +254,7 @@ def _say_what_will_happen(
             options.said.add(note)
 
 
-def _possible_levels(method: Method, prepared: Prepared) -> tuple[int, ...]:
+def _possible_levels(method: TrainingMethod, prepared: Prepared) -> tuple[int, ...]:
     """Finest levels that the run's networks could have instead of the one they have.
 
     None where a teacher, or a network that the run starts from, binds its anchors.
@@ -374,17 +266,6 @@ def _possible_levels(method: Method, prepared: Prepared) -> tuple[int, ...]:
     backbones = [network.detector.backbone for network in prepared.networks.values()]
     every = set.intersection(*(set(backbone.all_strides) for backbone in backbones))
     return tuple(level for level in FIRST_LEVELS if 1 << level in every)
-
-
-def single_network(recipe: Recipe, classes: ClassTable) -> dict[str, NewNetwork]:
-    """The one network of `lad pretrain` and `lad distill`."""
-    lr = base_lr(recipe.optim, recipe.train.batch_size)
-    return {MODEL: NewNetwork(build_detector(recipe.model, classes), lr)}
-
-
-def input_rule(recipe: Recipe) -> InputRule:
-    """How images are resized at inference."""
-    return InputRule(recipe.data.short[-1], recipe.data.long)
 
 
 def _num_evaluations(prepared: Prepared, position: Position) -> int:
@@ -453,164 +334,13 @@ def _learner(network: NewNetwork, prepared: Prepared) -> Learner:
     )
 
 
-def _plan(recipe: Recipe, index: CocoIndex, *, epoch: int) -> Plan:
-    train_config = recipe.train
-    return plan_epoch(
-        index,
-        recipe.data,
-        batch_size=train_config.batch_size,
-        seed=train_config.seed,
-        epoch=epoch,
-    )
-
-
 def _batch_source(
     prepared: Prepared, beside: ReadBeside | None
 ) -> Callable[[int, int], Iterable[Batch]]:
-    data = prepared.recipe.data
     mean, std = prepared.batch_statistics
 
     def batches(epoch: int, skip: int) -> Iterable[Batch]:
-        return load_batches(
-            prepared.index,
-            _plan(prepared.recipe, prepared.index, epoch=epoch)[skip:],
-            mean=mean,
-            std=std,
-            workers=data.workers,
-            skip_bad_images=data.skip_bad_images,
-            max_bad_share=data.max_bad_share,
-            pin_memory=prepared.device.type == "cuda",
-            beside=beside,
-        )
+        plan = prepared.plan(epoch)[skip:]
+        return prepared.runner.batches(prepared.index, plan, mean=mean, std=std, beside=beside)
 
     return batches
-
-
-class _EpochFinisher:
-    """After an epoch: the checkpoints, and the evaluation where one is due."""
-
-    def __init__(
-        self,
-        run: RunDirectory,
-        prepared: Prepared,
-        prober: Prober,
-        log: MetricsLog,
-        reporter: Reporter,
-        cost: dict[str, Any],
-        *,
-        quiet: bool,
-    ) -> None:
-        self.quiet = quiet
-        self.run = run
-        self.prepared = prepared
-        self.prober = prober
-        self.log = log
-        self.reporter = reporter
-        self.cost = cost  # as in `run.json`
-        self.metrics: dict[str, CocoMetrics] = {}
-        self.notes = prepared.validation.index.notes if prepared.validation else ()
-
-    def __call__(self, position: Position) -> None:
-        for name in self.prepared.networks:
-            self._save(name, "last", position)
-        self.prober.take(position)
-        if evaluation_is_due(self.prepared.recipe, position.epoch):
-            self.evaluate(position)
-
-    def evaluate(self, position: Position) -> None:
-        """Measure every network, where there is a validation set."""
-        if self.prepared.validation is None:
-            return
-        # What a longer run would not do must not move the random numbers that it goes on with.
-        with contextlib.ExitStack() as stack:
-            if not is_regular(self.prepared.recipe, position.epoch):
-                devices = range(torch.cuda.device_count())
-                stack.enter_context(torch.random.fork_rng(devices=devices))
-            for name in self.prepared.networks:
-                self._evaluate(name, self.prepared.validation, position)
-
-    def _save(
-        self,
-        network: str,
-        name: str,
-        position: Position,
-        thresholds: ScoreThresholds | None = None,
-    ) -> None:
-        recipe = self.prepared.recipe
-        save_checkpoint(
-            self.run.checkpoint(name, network),
-            self.prepared.networks[network].detector,
-            input_rule(recipe),
-            {
-                "epoch": position.epoch,
-                "step": position.step,
-                "recipe": recipe.model_dump(),
-                "cost": cost_so_far(self.cost, network, position).to_plain(),
-            },
-            thresholds=thresholds.to_plain() if thresholds else None,
-        )
-
-    def _evaluate(self, network: str, validation: EvaluationSet, position: Position) -> None:
-        called = "" if network == MODEL else f"network {network} "
-        with self.reporter.aside(f"validating {called}on {validation.name}"):
-            evaluation = evaluate_network(
-                self.prepared,
-                network,
-                validation,
-                self.run.evaluation(validation.name, network),
-                title=f"validate {called}on {validation.name}",
-                quiet=self.quiet,
-            )
-        self.metrics[network], self.notes = evaluation.metrics, evaluation.notes
-        # It was saved before, so that an evaluation that fails loses no epoch.
-        self._save(network, "last", position, evaluation.thresholds)
-        stats = evaluation.metrics.stats
-        named = {} if network == MODEL else {"network": network}
-        images = evaluation.images
-        partly = {"measured_images": images.measured} if images and images.skipped else {}
-        self.log.write(
-            "eval",
-            position.step,
-            epoch=position.epoch,
-            set=validation.name,
-            **named,
-            **stats,
-            **partly,
-        )
-        average = stats["AP"] or 0.0
-        who = "" if network == MODEL else f"network {network}: "
-        self.reporter.line(
-            f"epoch {position.epoch}: {who}AP {100 * average:.1f} on {validation.name}"
-            + (f" ({images})" if partly else "")
-        )
-        if average > position.best.get(network, -1.0):
-            if network in position.best and not is_regular(self.prepared.recipe, position.epoch):
-                keep_previous_best(self.run, network)
-            position.best[network] = average
-            self._save(network, "best", position, evaluation.thresholds)
-
-
-def evaluate_network(
-    prepared: Prepared,
-    network: str,
-    validation: EvaluationSet,
-    folder: EvaluationFolder,
-    *,
-    title: str = "",
-    quiet: bool = True,
-) -> Evaluation:
-    """Measure a network of a run on a set; predictions and metrics go to ``folder``."""
-    recipe = prepared.recipe
-    return evaluate_detector(
-        prepared.networks[network].detector,
-        validation,
-        input_rule=input_rule(recipe),
-        inference=recipe.inference,
-        device=prepared.device,
-        folder=folder.path,
-        precision=recipe.train.precision,
-        workers=recipe.data.workers,
-        skip_bad_images=recipe.data.skip_bad_images,
-        title=title,
-        quiet=quiet,
-    )

@@ -1,4 +1,4 @@
-"""Box geometry: areas, IoU, GIoU and the delta coding.
+"""Box geometry: areas, IoU, GIoU and the decoding of deltas.
 
 Boxes are ``x1, y1, x2, y2`` in pixels of the network input, continuous coordinates (a width is
 ``x2 - x1``, no "+1").
@@ -59,21 +59,13 @@ def _overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return intersection / union, union
 
 
-def encode_boxes(anchors: Tensor, boxes: Tensor) -> Tensor:
-    """Deltas ``(dx, dy, dw, dh)`` that turn ``anchors`` into ``boxes``; both [..., 4] xyxy."""
-    anchor_center, anchor_size = _center_and_size(anchors)
-    center, size = _center_and_size(boxes)
-    shift = (center - anchor_center) / anchor_size
-    log_ratio = torch.log(size / anchor_size)
-    return torch.cat([shift, log_ratio], dim=-1) / boxes.new_tensor(DELTA_STDS)
-
-
 def decode_boxes(anchors: Tensor, deltas: Tensor, clip_hw: Tensor | None = None) -> Tensor:
     """Boxes that ``deltas`` make of ``anchors``.
 
     Args:
         anchors: [..., A, 4] xyxy in pixels.
-        deltas: [..., A, 4] as from `encode_boxes`; size deltas are clamped to `MAX_LOG_RATIO`.
+        deltas: [..., A, 4] dx, dy (shifts of the center in sizes of the anchor) and dw, dh (logs of
+            the size ratio), divided by `DELTA_STDS`; size deltas are clamped to `MAX_LOG_RATIO`.
         clip_hw: [..., 2] height and width to which boxes are clipped (the border itself is
             allowed), or None to leave them alone, as training does.
 

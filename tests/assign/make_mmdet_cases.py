@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.box_coding import encode_boxes
 from ladcli.detector.anchors import anchor_grid
-from ladcli.structures.boxes import decode_boxes, encode_boxes, matrix_iou
+from ladcli.structures.boxes import decode_boxes, matrix_iou
 
 OUT = Path(__file__).parent / "files" / "mmdet_assigners.npz"
 CANVAS_HW = (128, 160)

@@ -36,20 +36,20 @@ from ladcli.cache.records import (
     check_range,
     check_rest,
     check_samples,
-    decode_boxes,
     decode_classes,
     decode_dense,
     decode_moments,
     decode_objects,
     decode_positives,
     decode_samples,
-    encode_boxes,
+    decode_soft_boxes,
     encode_classes,
     encode_dense,
     encode_moments,
     encode_objects,
     encode_positives,
     encode_samples,
+    encode_soft_boxes,
     probabilities,
 )
 from ladcli.cache.sparse_classes import stand_out
@@ -283,8 +283,8 @@ def test_classes_at_the_edges() -> None:
 def test_boxes_and_ious_come_back_within_bounds() -> None:
     opinion = opinion_of(6)
     soft = opinion.soft_targets(select="pred", min_iou=0.3)
-    rows = encode_boxes(soft)
-    boxes, iou, is_stored = decode_boxes(stored(rows, BOXES), scene_of(3, 5))
+    rows = encode_soft_boxes(soft)
+    boxes, iou, is_stored = decode_soft_boxes(stored(rows, BOXES), scene_of(3, 5))
     assert torch.equal(is_stored, soft.weight > 0)
     assert is_stored.any(dim=1).tolist() == [True, False, True]
     assert (boxes - soft.boxes)[is_stored].abs().amax() <= 0.5 * PIXEL_STEP
@@ -299,16 +299,16 @@ def test_boxes_at_the_edges_of_the_canvas() -> None:
     height, width = CANVAS
     corners = torch.tensor([0.0, 0.0, width, height]).expand_as(soft.boxes)
     weight, iou = torch.ones_like(soft.weight), torch.ones_like(soft.weight)
-    rows = encode_boxes(replace(soft, boxes=corners, weight=weight, iou=iou))
-    boxes, found, _ = decode_boxes(stored(rows, BOXES), scene_of(3, 5))
+    rows = encode_soft_boxes(replace(soft, boxes=corners, weight=weight, iou=iou))
+    boxes, found, _ = decode_soft_boxes(stored(rows, BOXES), scene_of(3, 5))
     torch.testing.assert_close(boxes, corners, rtol=0, atol=0.5 * PIXEL_STEP)
     assert (found == 1).all()
 
 
 def test_boxes_of_a_teacher_without_iou_branch() -> None:
     soft = opinion_of(8, iou_branch=False).soft_targets(select="pred", min_iou=0.3)
-    rows = encode_boxes(soft)
-    _, iou, is_stored = decode_boxes(stored(rows, BOXES), scene_of(3, 5))
+    rows = encode_soft_boxes(soft)
+    _, iou, is_stored = decode_soft_boxes(stored(rows, BOXES), scene_of(3, 5))
     assert is_stored.any()
     assert not iou.any()
 
@@ -343,7 +343,7 @@ def test_images_in_which_there_is_nothing() -> None:
         CHEAPEST: encode_samples(sampled(opinion)),
         LEVEL_STATISTICS: encode_moments(moments, by_level, [0, 0]),
         OBJECT_STATISTICS: encode_objects(by_object, [0, 0]),
-        BOXES: encode_boxes(soft),
+        BOXES: encode_soft_boxes(soft),
     }
     assert all(len(column) == 0 for rows in tables.values() for r in rows for column in r.values())
     found = {table: stored(rows, table) for table, rows in tables.items()}
@@ -354,7 +354,7 @@ def test_images_in_which_there_is_nothing() -> None:
     pooled, fisher = decode_moments(found[LEVEL_STATISTICS], scene)
     assert pooled.count.shape == fisher.shape == (2, 0, LEVELS)
     assert decode_objects(found[OBJECT_STATISTICS], scene).shape == (2, 0, 1)
-    *_, is_stored = decode_boxes(found[BOXES], scene)
+    *_, is_stored = decode_soft_boxes(found[BOXES], scene)
     assert not is_stored.any()
 
 

@@ -151,8 +151,8 @@ def test_while_libraries_are_imported_it_ends_with_a_line(
 @pytest.mark.parametrize(
     ("command", "block"),
     [
-        ("pretrain", "ladcli.stages.training.build_detector"),
-        ("pretrain", "ladcli.stages.training.open_training_set"),
+        ("pretrain", "ladcli.stages.prepare.build_detector"),
+        ("pretrain", "ladcli.stages.prepare.open_training_set"),
         ("pretrain", "ladcli.data.image_check.look_at_all"),
         ("pretrain", "ladcli.detector.backbone._create"),
         ("compare", "ladcli.evaluate.gains.paired_bootstrap"),

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from ladcli.runs.coco_numbers import CocoMetrics
 
 from ladcli.cli.training import resolve_recipe, show_result, with_hints
 from ladcli.errors import UserError
 from ladcli.recipe import Given, Recipe, load_recipe, save_recipe
+from ladcli.runs.coco_numbers import CocoMetrics
 from ladcli.runs.run_directory import RunDirectory
 from ladcli.stages.training import RunOptions, TrainingResult
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
+from benchmarks.box_coding import encode_boxes
 from ladcli.detector import postprocess as module
 from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.postprocess import (
@@ -21,7 +22,7 @@ from ladcli.detector.postprocess import (
     suppress,
 )
 from ladcli.structures import AnchorGrid, ClassLogits, ClassProbs, Detections, Predictions
-from ladcli.structures.boxes import decode_boxes, encode_boxes
+from ladcli.structures.boxes import decode_boxes
 
 CANVAS = (32, 64)
 GRID = anchor_grid(CANVAS)

@@ -61,6 +61,12 @@ def test_networks_compute_in_the_asked_precision(precision: str, dtype: torch.dt
     assert (a @ a).dtype is torch.float32
 
 
+def test_another_word_for_a_precision_is_refused() -> None:
+    for of_precision in (autocast, gradient_scaler):
+        with pytest.raises(ValueError, match="one of fp32, bf16, fp16, got 'bf-16'"):
+            of_precision("bf-16", CPU)  # type: ignore[arg-type]
+
+
 def test_only_half_precision_needs_its_gradients_scaled() -> None:
     loss = torch.ones((), requires_grad=True)
     assert gradient_scaler("fp16", CPU).scale(loss) > 1

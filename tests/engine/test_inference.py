@@ -19,8 +19,9 @@ from ladcli.detector.anchors import anchor_grid
 from ladcli.detector.checkpoint import InputRule
 from ladcli.detector.model import Detector
 from ladcli.detector.postprocess import postprocess
-from ladcli.engine import inference as module
+from ladcli.engine import runner as module
 from ladcli.engine.inference import detect_all
+from ladcli.engine.runner import Runner
 from ladcli.errors import BadImageError, Interrupted
 from ladcli.recipe import InferenceConfig
 from ladcli.structures import Batch, Detections
@@ -50,15 +51,9 @@ def detector() -> Detector:
 def run(
     detector: Detector, index: CocoIndex, inference: InferenceConfig = OPTIONS, **options: Any
 ) -> tuple[list[int], list[Detections]]:
-    return detect_all(
-        detector,
-        index,
-        input_rule=RULE,
-        inference=inference,
-        device=torch.device("cpu"),
-        quiet=True,
-        **options,
-    )
+    views = options.pop("views", InferenceViews())
+    runner = Runner(torch.device("cpu"), **{"quiet": True, **options})
+    return detect_all(detector, index, runner, input_rule=RULE, inference=inference, views=views)
 
 
 def by_id(result: tuple[list[int], list[Detections]]) -> dict[int, Detections]:
@@ -167,14 +162,8 @@ def test_progress_is_reported_unless_quiet(
 ) -> None:
     run(detector, index)
     assert capsys.readouterr() == ("", "")
-    detect_all(
-        detector,
-        index,
-        input_rule=RULE,
-        inference=OPTIONS,
-        device=torch.device("cpu"),
-        title="evaluate val",
-    )
+    runner = Runner(torch.device("cpu"))
+    detect_all(detector, index, runner, input_rule=RULE, inference=OPTIONS, title="evaluate val")
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[-1].startswith("evaluate val  3/3 images")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from ladcli.runs.tide_numbers import Definition, TideThresholds
 
 from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.results import Results
 from ladcli.evaluate.tide_repairs import Repairs
 from ladcli.evaluate.tide_walk import classify, prepare_walk
+from ladcli.runs.tide_numbers import Definition, TideThresholds
 
 
 def ap_per_class(

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ladcli.runs.coco_numbers import CocoMetrics
 
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.results import load_results
+from ladcli.runs.coco_numbers import CocoMetrics
 
 STATS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
 PER_CLASS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR100"]

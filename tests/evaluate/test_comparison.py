@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from ladcli.runs.coco_numbers import CocoMetrics
-from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 
-from ladcli.evaluate.gains import ALL_PRECISIONS
 from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun
+from ladcli.runs.coco_numbers import ALL_AP_KEYS, CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 
 
 def metrics(average: float | None) -> CocoMetrics:
-    stats = dict.fromkeys(ALL_PRECISIONS, average)
+    stats = dict.fromkeys(ALL_AP_KEYS, average)
     return CocoMetrics(stats, {"cup": {"AP": average}})
 
 
@@ -67,5 +66,5 @@ def test_runs_keep_their_own_numbers_in_json() -> None:
     assert [run["tide"][0]["dAP"]["Loc"] for run in plain["runs"]] == [2.0, 4.0]
     assert plain["gains"] is None
     assert (plain["seed_error"], plain["verdict"]) == (None, None)
-    assert plain["mean"] == pytest.approx(dict.fromkeys(ALL_PRECISIONS, 0.45))
+    assert plain["mean"] == pytest.approx(dict.fromkeys(ALL_AP_KEYS, 0.45))
     assert plain["spread"]["AP"] == pytest.approx(0.070711, abs=1e-6)

@@ -7,8 +7,6 @@ import io
 from dataclasses import replace
 
 import pytest
-from ladcli.runs.coco_numbers import CocoMetrics
-from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 from rich.console import Console
 from rich.table import Table
 
@@ -24,6 +22,8 @@ from ladcli.evaluate.comparison_table import (
 from ladcli.evaluate.gains import Gains
 from ladcli.evaluate.measured import MeasuredMethod, MeasuredRun
 from ladcli.evaluate.tide_repairs import ALL_KINDS
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 from ladcli.training_cost import TrainingCost
 
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ladcli.runs.metrics_file import images_content
 
 from ladcli.data.coco_json import CocoFile
 from ladcli.errors import UserError
@@ -14,6 +13,7 @@ from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.images_seen import ImagesSeen, images_behind
 from ladcli.evaluate.results import Results
 from ladcli.evaluate.tide import tide_errors
+from ladcli.runs.metrics_file import images_content
 from tests.evaluate.pycoco import published_stats
 from tests.evaluate.random_sets import CASES
 

@@ -6,10 +6,10 @@ import io
 from dataclasses import replace
 
 import pytest
-from ladcli.runs.coco_numbers import CocoMetrics
 from rich.console import Console
 
 from ladcli.evaluate.summary import StageResult, costs_by_method, summary_table
+from ladcli.runs.coco_numbers import CocoMetrics
 from ladcli.training_cost import TrainingCost
 
 

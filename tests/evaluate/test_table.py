@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 
-from ladcli.runs.coco_numbers import CocoMetrics
-from ladcli.runs.tide_numbers import TideErrors, TideReport, TideThresholds
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +15,8 @@ from ladcli.evaluate.table import (
     signed,
     tide_table,
 )
+from ladcli.runs.coco_numbers import CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideReport, TideThresholds
 
 STATS = {
     "AP": 0.4464,

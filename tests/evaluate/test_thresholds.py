@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ladcli.runs.score_thresholds import DEFAULT_SCORE, ScoreThresholds, Threshold
 
 from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.matching import IGNORED, RIGHT, match
 from ladcli.evaluate.results import Results
 from ladcli.evaluate.thresholds import describe_thresholds, least_scores, score_thresholds
+from ladcli.runs.score_thresholds import DEFAULT_SCORE, ScoreThresholds, Threshold
 from tests.evaluate.random_sets import CASES, RandomSet
 from tests.evaluate.scenes import scene
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 
 from ladcli.errors import UserError
 from ladcli.evaluate.tide import TideOptions, tide_errors
 from ladcli.evaluate.tide_repairs import ALL_KINDS, MAIN_KINDS
+from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 from tests.evaluate.class_ap import ap_per_class
 from tests.evaluate.random_sets import CASES
 from tests.evaluate.scenes import scene

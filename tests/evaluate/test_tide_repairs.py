@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ladcli.runs.tide_numbers import Definition
 
 from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.results import Results
 from ladcli.evaluate.tide import TideOptions, tide_errors
 from ladcli.evaluate.tide_repairs import ALL_KINDS, ClassRepairs, Repairs
 from ladcli.evaluate.tide_walk import classify, prepare_walk
+from ladcli.runs.tide_numbers import Definition
 from tests.evaluate.random_sets import RandomSet, repeat_images
 from tests.evaluate.scenes import scene
 

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image
 
-from ladcli.formats.findings import Findings
 from ladcli.formats.split import Shares
+from ladcli.formats.tally import Tally
 from ladcli.stages.import_data import Imported, Source, import_data
 
 #: Class and bbox (x, y, width, height) of every box by image.
@@ -84,13 +84,13 @@ def boxes_in(folder: Path) -> Boxes:
     return dict(found)
 
 
-def problems(findings: Findings | Imported) -> dict[str, int]:
+def problems(tally: Tally | Imported) -> dict[str, int]:
     """Counts of what was odd, by ``what: problem``."""
-    plain = findings.findings if isinstance(findings, Imported) else findings.to_plain()
+    plain = tally.findings if isinstance(tally, Imported) else tally.to_plain()
     return {f"{kind['what']}: {kind['problem']}": kind["count"] for kind in plain}
 
 
-def problem(findings: Findings | Imported) -> str:
+def problem(tally: Tally | Imported) -> str:
     """The only oddity, as ``what: problem``."""
-    (found,) = problems(findings)
+    (found,) = problems(tally)
     return found

@@ -7,8 +7,8 @@ import pytest
 from ladcli.errors import UserError
 from ladcli.formats.class_names import given_classes
 from ladcli.formats.csv_table import read_csv
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import ForeignImage
+from ladcli.formats.tally import Tally
 from tests.formats.foreign_sets import picture, problem, problems, write
 
 OPEN_IMAGES = (
@@ -20,16 +20,16 @@ TENSORFLOW = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
 
 def read(
     folder: Path, text: str, *, images: tuple[str, ...] = ("a.jpg",), **options: object
-) -> tuple[list[ForeignImage], Findings]:
+) -> tuple[list[ForeignImage], Tally]:
     for number, name in enumerate(images):
         picture(folder / name, seed=number)
-    findings = Findings(folder)
-    found = read_csv(write(folder / "boxes.csv", text), findings, **options)  # type: ignore[arg-type]
-    return found.images, findings
+    tally = Tally(folder)
+    found = read_csv(write(folder / "boxes.csv", text), tally, **options)  # type: ignore[arg-type]
+    return found.images, tally
 
 
 def test_open_images(tmp_path: Path) -> None:
-    (image,), findings = read(
+    (image,), tally = read(
         tmp_path,
         OPEN_IMAGES
         + "a,xclick,/m/01,1,0.25,0.75,0.1,0.5,1,-1,0,0,0\na,activemil,/m/02,1,0,1,0,1,0,0,1,1,-1\n",
@@ -39,7 +39,7 @@ def test_open_images(tmp_path: Path) -> None:
     assert (cat.class_name, cat.corners) == ("/m/01", (0.25, 0.1, 0.75, 0.5))
     assert (cat.crowd, cat.flags) == (False, {"occluded": 1})
     assert (crowd.crowd, crowd.flags) == (True, {"depiction": 1})
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_class_descriptions_beside_the_table_or_by_the_user(tmp_path: Path) -> None:
@@ -54,10 +54,10 @@ def test_class_descriptions_beside_the_table_or_by_the_user(tmp_path: Path) -> N
 
 
 def test_tensorflow(tmp_path: Path) -> None:
-    (image,), findings = read(tmp_path, TENSORFLOW + "a.jpg,64,48,cat,3,4,10,20\n")
+    (image,), tally = read(tmp_path, TENSORFLOW + "a.jpg,64,48,cat,3,4,10,20\n")
     assert (image.in_shares, image.stated_size) == (False, (64, 48))
     assert image.boxes[0].corners == (3, 4, 10, 20)
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_tensorflow(tmp_path: Path) -> None:
     ids=["order", "tabs", "names", "sizes", "quotes"],
 )
 def test_columns_are_found_by_name(tmp_path: Path, text: str) -> None:
-    (image,), findings = read(tmp_path, text)
+    (image,), tally = read(tmp_path, text)
     assert image.boxes[0].class_name == "cat"
     assert image.boxes[0].corners == (3, 4, 10, 20)
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_unknown_columns_are_listed(tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_odd_rows_are_left_out(tmp_path: Path) -> None:
         "a.jpg,64,48,cat,3,,10,20", ",64,48,cat,3,4,10,20", "a.jpg,64,48,,3,4,10,20",
         "gone.jpg,64,48,cat,3,4,10,20", "a.jpg,64,48,cat,3,4,10,20",
     ]  # fmt: skip
-    (image,), findings = read(tmp_path, TENSORFLOW + "\n".join(rows))
+    (image,), tally = read(tmp_path, TENSORFLOW + "\n".join(rows))
     assert len(image.boxes) == 2
-    assert problems(findings) == {
+    assert problems(tally) == {
         "row: left out: another number of columns than the first line": 1,
         "row: left out: a coordinate missing or no number": 2,
         "row: left out: no image named": 1,
@@ -119,16 +119,16 @@ def test_odd_rows_are_left_out(tmp_path: Path) -> None:
 
 def test_a_row_without_a_box_is_a_negative(tmp_path: Path) -> None:
     text = "path,x1,y1,x2,y2,class\na.jpg,3,4,10,20,cat\nb.jpg,,,,,\n"
-    images, findings = read(tmp_path, text, images=("a.jpg", "b.jpg"))
+    images, tally = read(tmp_path, text, images=("a.jpg", "b.jpg"))
     assert [len(image.boxes) for image in images] == [1, 0]
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_images_that_no_row_names_are_said(tmp_path: Path) -> None:
     text = TENSORFLOW + "a.jpg,64,48,cat,3,4,10,20\n"
-    images, findings = read(tmp_path, text, images=("a.jpg", "b.jpg"))
+    images, tally = read(tmp_path, text, images=("a.jpg", "b.jpg"))
     assert len(images) == 1
-    assert problem(findings) == "image: left out: named by no row"
+    assert problem(tally) == "image: left out: named by no row"
 
 
 def test_tables_of_a_folder_say_their_split(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_tables_of_a_folder_say_their_split(tmp_path: Path) -> None:
     ):
         picture(tmp_path / folder / f"{number}.jpg", seed=number)
         write(tmp_path / folder / table, TENSORFLOW + f"{number}.jpg,64,48,cat,3,4,10,20\n")
-    found = read_csv(tmp_path, Findings())
+    found = read_csv(tmp_path, Tally())
     assert {image.path.name: image.split for image in found.images} == {
         "0.jpg": "train", "1.jpg": "val", "2.jpg": "test",
     }  # fmt: skip

@@ -6,8 +6,8 @@ import pytest
 
 from ladcli.errors import UserError
 from ladcli.formats.cvat import read_cvat
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import ForeignSet
+from ladcli.formats.tally import Tally
 from tests.formats.foreign_sets import picture, problem, problems, write
 
 META = (
@@ -21,20 +21,20 @@ def image(*shapes: str, name: str = "a.jpg", more: str = "") -> str:
     return f'<image id="0" name="{name}" width="64" height="48" {more}>{"".join(shapes)}</image>'
 
 
-def read(folder: Path, *elements: str, meta: str = META) -> tuple[ForeignSet, Findings]:
+def read(folder: Path, *elements: str, meta: str = META) -> tuple[ForeignSet, Tally]:
     text = f"<annotations><version>1.1</version>{meta}{''.join(elements)}</annotations>"
     write(folder / "annotations.xml", text)
-    findings = Findings(folder)
-    return read_cvat(folder, findings), findings
+    tally = Tally(folder)
+    return read_cvat(folder, tally), tally
 
 
 def test_classes_have_the_order_of_the_task(tmp_path: Path) -> None:
     picture(tmp_path / "images/a.jpg")
-    found, findings = read(tmp_path, image(BOX))
+    found, tally = read(tmp_path, image(BOX))
     assert found.class_names == ("dog", "cat")
     assert found.images[0].boxes[0].class_name == "cat"
     assert found.images[0].stated_size == (64, 48)
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 CUBOID = "".join(
@@ -59,20 +59,20 @@ CUBOID = "".join(
 )
 def test_shapes_become_boxes(tmp_path: Path, drawn: str, corners: tuple[float, ...]) -> None:
     picture(tmp_path / "a.jpg")
-    found, findings = read(tmp_path, image(drawn))
+    found, tally = read(tmp_path, image(drawn))
     assert found.images[0].boxes[0].corners == pytest.approx(corners)
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_a_turned_box_becomes_the_one_around_it(tmp_path: Path) -> None:
     picture(tmp_path / "a.jpg")
     turned = '<box label="cat" xtl="10" ytl="10" xbr="30" ybr="20" rotation="{}"/>'
-    found, findings = read(tmp_path, image(turned.format(90), turned.format(45)))
+    found, tally = read(tmp_path, image(turned.format(90), turned.format(45)))
     quarter, eighth = found.images[0].boxes
     assert quarter.corners == pytest.approx((15, 5, 25, 25))
     half = 15 / 2**0.5
     assert eighth.corners == pytest.approx((20 - half, 15 - half, 20 + half, 15 + half))
-    assert problems(findings) == {"turned box: replaced by the box around it": 2}
+    assert problems(tally) == {"turned box: replaced by the box around it": 2}
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_a_turned_box_becomes_the_one_around_it(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_other_shapes_are_left_out(tmp_path: Path, drawn: str, why: str) -> None:
     picture(tmp_path / "a.jpg")
-    found, findings = read(tmp_path, image(drawn, BOX))
+    found, tally = read(tmp_path, image(drawn, BOX))
     assert len(found.images[0].boxes) == 1
-    assert problem(findings) == why
+    assert problem(tally) == why
 
 
 def test_marks_are_kept(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_marks_are_kept(tmp_path: Path) -> None:
 def test_subsets_are_splits_and_folders_are_kept_apart(tmp_path: Path) -> None:
     for number, name in enumerate(("x/a.jpg", "y/a.jpg", "c.jpg")):
         picture(tmp_path / "images" / name, seed=number)
-    found, findings = read(
+    found, tally = read(
         tmp_path,
         image(BOX, name="x/a.jpg", more='subset="Train"'),
         image(name="y/a.jpg", more='subset="Validation"'),
@@ -117,7 +117,7 @@ def test_subsets_are_splits_and_folders_are_kept_apart(tmp_path: Path) -> None:
     assert [(i.path.parent.name, i.split, len(i.boxes)) for i in found.images] == [
         ("x", "train", 1), ("y", "val", 0),
     ]  # fmt: skip
-    assert problem(findings) == "image: left out: file not found: no file of that name"
+    assert problem(tally) == "image: left out: file not found: no file of that name"
 
 
 def track(*shapes: str, label: str = "cat") -> str:
@@ -134,7 +134,7 @@ def at(frame: int, *, outside: int = 0, x: int = 3) -> str:
 def test_tracks_become_boxes_of_frames(tmp_path: Path) -> None:
     for frame in range(5):
         picture(tmp_path / f"images/frame_{frame:06d}.png", seed=frame)
-    found, findings = read(
+    found, tally = read(
         tmp_path,
         track(at(0), at(1, x=4), at(2, outside=1), at(9)),
         track(at(1, x=20), label="dog"),
@@ -150,9 +150,7 @@ def test_tracks_become_boxes_of_frames(tmp_path: Path) -> None:
     }
     assert found.images[0].stated_size == (64, 48)
     assert found.class_names is None
-    assert findings.lines() == [
-        "1 frame left out: no image has its number (annotations.xml frame 9)"
-    ]
+    assert tally.lines() == ["1 frame left out: no image has its number (annotations.xml frame 9)"]
 
 
 def test_two_images_of_one_frame_are_refused(tmp_path: Path) -> None:
@@ -174,7 +172,7 @@ def test_two_images_of_one_frame_are_refused(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path, text: str, why: str) -> None:
     write(tmp_path / "annotations.xml", text)
     with pytest.raises(UserError, match=why):
-        read_cvat(tmp_path, Findings())
+        read_cvat(tmp_path, Tally())
 
 
 def test_images_are_needed(tmp_path: Path) -> None:

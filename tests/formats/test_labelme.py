@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ladcli.errors import UserError
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import ForeignImage
 from ladcli.formats.labelme import read_labelme
+from ladcli.formats.tally import Tally
 from tests.formats.foreign_sets import picture, problem, problems, write
 
 
@@ -19,13 +19,13 @@ def shape(kind: str, *points: tuple[float, float], label: str = "cat", **more: A
 
 def read(
     folder: Path, *shapes: Any, named: Any = "a.jpg", **more: Any
-) -> tuple[list[ForeignImage], Findings]:
+) -> tuple[list[ForeignImage], Tally]:
     picture(folder / "a.jpg")
     content = {"version": "5.4.1", "shapes": list(shapes), "imagePath": named, "imageWidth": 64,
                "imageHeight": 48, "imageData": "!!no base64!!", **more}  # fmt: skip
     write(folder / "a.json", json.dumps(content))
-    findings = Findings(folder)
-    return read_labelme(folder, findings).images, findings
+    tally = Tally(folder)
+    return read_labelme(folder, tally).images, tally
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def read(
     ],
 )
 def test_shapes_become_boxes(tmp_path: Path, drawn: Any, corners: tuple[float, ...]) -> None:
-    (image,), findings = read(tmp_path, drawn)
+    (image,), tally = read(tmp_path, drawn)
     (box,) = image.boxes
     assert box.corners == corners
     assert box.class_name == str(drawn["label"])
     assert image.stated_size == (64, 48)
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_shapes_become_boxes(tmp_path: Path, drawn: Any, corners: tuple[float, .
     ],
 )  # fmt: skip
 def test_other_shapes_are_left_out(tmp_path: Path, drawn: Any, why: str) -> None:
-    (image,), findings = read(tmp_path, drawn, shape("rectangle", (3, 4), (10, 20)))
+    (image,), tally = read(tmp_path, drawn, shape("rectangle", (3, 4), (10, 20)))
     assert len(image.boxes) == 1
-    assert problem(findings) == f"shape: left out: {why}"
-    assert "(a.json shape 1)" in findings.lines()[0]
+    assert problem(tally) == f"shape: left out: {why}"
+    assert "(a.json shape 1)" in tally.lines()[0]
 
 
 def test_shapes_of_one_group_are_one_object(tmp_path: Path) -> None:
-    (image,), findings = read(
+    (image,), tally = read(
         tmp_path,
         shape("polygon", (3, 4), (10, 4), (10, 20), group_id=1),
         shape("polygon", (30, 4), (40, 4), (40, 9), group_id=1),
@@ -88,7 +88,7 @@ def test_shapes_of_one_group_are_one_object(tmp_path: Path) -> None:
         shape("polygon", (30, 4), (40, 4), (40, 9), group_id=None),
     )
     assert [box.corners for box in image.boxes] == [(3, 4, 40, 20)] + [(30, 4, 40, 9)] * 3
-    assert problems(findings) == {"shape: joined with others of its label and group": 1}
+    assert problems(tally) == {"shape: joined with others of its label and group": 1}
 
 
 @pytest.mark.parametrize(
@@ -96,15 +96,15 @@ def test_shapes_of_one_group_are_one_object(tmp_path: Path) -> None:
     ["a.jpg", "..\\photos\\a.jpg", "../elsewhere/a.jpg", "C:/x/a.jpg", "", None, 5, "A.PNG"],
 )
 def test_the_image_is_found(tmp_path: Path, named: Any) -> None:
-    images, findings = read(tmp_path, shape("rectangle", (3, 4), (10, 20)), named=named)
+    images, tally = read(tmp_path, shape("rectangle", (3, 4), (10, 20)), named=named)
     assert [image.path.name for image in images] == ["a.jpg"]
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_images_in_a_folder_of_their_own(tmp_path: Path) -> None:
     picture(tmp_path / "images/x.jpg")
     write(tmp_path / "json/x.json", json.dumps({"shapes": [], "imagePath": "..\\images\\x.jpg"}))
-    found = read_labelme(tmp_path, Findings())
+    found = read_labelme(tmp_path, Tally())
     assert found.images[0].path == tmp_path / "images/x.jpg"
     assert found.images[0].stated_size is None
 
@@ -115,9 +115,9 @@ def test_other_json_files_are_said(tmp_path: Path) -> None:
     write(tmp_path / "list.json", "[]")
     write(tmp_path / "bad.json", "{")
     write(tmp_path / "gone.json", '{"shapes": [], "imagePath": "gone.jpg"}')
-    findings = Findings(tmp_path)
-    assert len(read_labelme(tmp_path, findings).images) == 1
-    assert problems(findings) == {
+    tally = Tally(tmp_path)
+    assert len(read_labelme(tmp_path, tally).images) == 1
+    assert problems(tally) == {
         "JSON file: left out: cannot be read": 1,
         "JSON file: left out: COCO, which needs no import": 1,
         "JSON file: left out: image not found: no file of that name": 1,
@@ -127,11 +127,11 @@ def test_other_json_files_are_said(tmp_path: Path) -> None:
 
 def test_an_image_without_json_is_not_a_negative(tmp_path: Path) -> None:
     picture(tmp_path / "b.jpg", seed=1)
-    images, findings = read(tmp_path, shape("rectangle", (3, 4), (10, 20)))
+    images, tally = read(tmp_path, shape("rectangle", (3, 4), (10, 20)))
     assert len(images) == 1
-    assert problem(findings) == "image: left out: no JSON file that can be used"
+    assert problem(tally) == "image: left out: no JSON file that can be used"
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no \.json file"):
-        read_labelme(tmp_path, Findings())
+        read_labelme(tmp_path, Tally())

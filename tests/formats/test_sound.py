@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box, Corners, ForeignImage
 from ladcli.formats.sound import AnnotatedImage, sound_images, stored_corners
+from ladcli.formats.tally import Tally
 from tests.formats.foreign_sets import picture, problem, problems, write
 
 
-def sound(path: Path, *corners: Corners, **more: object) -> tuple[list[AnnotatedImage], Findings]:
-    findings = Findings()
+def sound(path: Path, *corners: Corners, **more: object) -> tuple[list[AnnotatedImage], Tally]:
+    tally = Tally()
     boxes = tuple(Box("cat", four, f"box {number}") for number, four in enumerate(corners))
     image = ForeignImage(path, boxes, str(path), **more)  # type: ignore[arg-type]
-    return sound_images([image], findings), findings
+    return sound_images([image], tally), tally
 
 
 @pytest.mark.parametrize(
@@ -34,16 +34,16 @@ def sound(path: Path, *corners: Corners, **more: object) -> tuple[list[Annotated
     ],
 )
 def test_unsound_boxes_are_left_out(tmp_path: Path, corners: Corners, why: str) -> None:
-    (image,), findings = sound(picture(tmp_path / "a.png"), corners, (3, 4, 10, 20))
+    (image,), tally = sound(picture(tmp_path / "a.png"), corners, (3, 4, 10, 20))
     assert [box.corners for box in image.boxes] == [(3, 4, 10, 20)]
-    assert problem(findings) == f"box: left out: {why}"
-    assert "(box 0)" in findings.lines()[0]
+    assert problem(tally) == f"box: left out: {why}"
+    assert "(box 0)" in tally.lines()[0]
 
 
 def test_a_box_that_sticks_out_is_kept_as_it_is(tmp_path: Path) -> None:
-    (image,), findings = sound(picture(tmp_path / "a.png"), (-3, 4, 10, 20), (0, 0, 64.2, 48))
+    (image,), tally = sound(picture(tmp_path / "a.png"), (-3, 4, 10, 20), (0, 0, 64.2, 48))
     assert [box.corners for box in image.boxes] == [(-3, 4, 10, 20), (0, 0, 64.2, 48)]
-    assert problems(findings) == {"box: kept, sticking out of the image": 1}
+    assert problems(tally) == {"box: kept, sticking out of the image": 1}
 
 
 def test_shares_become_pixels_of_the_file(tmp_path: Path) -> None:
@@ -53,16 +53,16 @@ def test_shares_become_pixels_of_the_file(tmp_path: Path) -> None:
 
 
 def test_images_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
-    images, findings = sound(write(tmp_path / "a.png", "no image"))
+    images, tally = sound(write(tmp_path / "a.png", "no image"))
     assert images == []
-    assert problem(findings) == "image: left out: file cannot be used"
+    assert problem(tally) == "image: left out: file cannot be used"
 
 
 def test_another_size_than_stated_is_said(tmp_path: Path) -> None:
-    (image,), findings = sound(picture(tmp_path / "a.png"), (3, 4, 10, 20), stated_size=(128, 96))
+    (image,), tally = sound(picture(tmp_path / "a.png"), (3, 4, 10, 20), stated_size=(128, 96))
     assert (image.width, image.height) == (64, 48)
     assert image.boxes[0].corners == (3, 4, 10, 20)
-    assert "says 128x96, the file is 64x48" in findings.lines()[0]
+    assert "says 128x96, the file is 64x48" in tally.lines()[0]
 
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
@@ -79,10 +79,10 @@ def test_boxes_on_a_turned_image_are_turned_back(tmp_path: Path, orientation: in
     assert shown.shape == (64, 48)
     rows, columns = np.nonzero(shown)
     drawn = tuple(float(v) for v in (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
-    (found,), findings = sound(path, drawn, stated_size=(48, 64))  # type: ignore[arg-type]
+    (found,), tally = sound(path, drawn, stated_size=(48, 64))  # type: ignore[arg-type]
     assert (found.width, found.height) == (64, 48)
     assert found.boxes[0].corners == (20, 10, 50, 15)
-    assert "turned back to stored pixels" in problem(findings)
+    assert "turned back to stored pixels" in problem(tally)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_an_orientation_that_sizes_cannot_tell_is_said(
     tmp_path: Path, turn: int, size: tuple[int, int], stated: tuple[int, int] | None, said: bool
 ) -> None:
     path = picture(tmp_path / "a.jpg", size, turn=turn)
-    (image,), findings = sound(path, (3, 4, 10, 20), stated_size=stated)
+    (image,), tally = sound(path, (3, 4, 10, 20), stated_size=stated)
     assert image.boxes[0].corners == (3, 4, 10, 20)
-    assert bool(findings.lines()) is said
+    assert bool(tally.lines()) is said
 
 
 def test_stored_corners_stay_in_order() -> None:

@@ -5,35 +5,35 @@ from pathlib import Path
 import pytest
 
 from ladcli.errors import UserError
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box
+from ladcli.formats.tally import Tally
 from ladcli.formats.voc import read_voc_file
 from ladcli.formats.voc import voc_xml as written_xml
 from tests.formats.foreign_sets import problem, voc_xml, write
 
 
-def read(folder: Path, text: str, **options: bool) -> tuple[list[Box], Findings]:
-    findings = Findings(folder)
-    found = read_voc_file(write(folder / "a.xml", text), findings, **options)
-    return list(found.boxes), findings
+def read(folder: Path, text: str, **options: bool) -> tuple[list[Box], Tally]:
+    tally = Tally(folder)
+    found = read_voc_file(write(folder / "a.xml", text), tally, **options)
+    return list(found.boxes), tally
 
 
 def test_pixels_count_from_one_and_the_last_is_included(tmp_path: Path) -> None:
-    (box,), findings = read(tmp_path, voc_xml(("cat", 1, 1, 64, 48)))
+    (box,), tally = read(tmp_path, voc_xml(("cat", 1, 1, 64, 48)))
     assert (box.class_name, box.corners) == ("cat", (0, 0, 64, 48))
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_coordinates_from_zero_are_taken_as_they_are(tmp_path: Path) -> None:
-    (box,), findings = read(tmp_path, voc_xml(("cat", 0, 0, 64, 48)), zero_based=True)
+    (box,), tally = read(tmp_path, voc_xml(("cat", 0, 0, 64, 48)), zero_based=True)
     assert box.corners == (0, 0, 64, 48)
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_a_zero_is_no_coordinate_of_voc(tmp_path: Path) -> None:
-    (box,), findings = read(tmp_path, voc_xml(("cat", 0, 5, 64, 48)))
+    (box,), tally = read(tmp_path, voc_xml(("cat", 0, 5, 64, 48)))
     assert box.corners == (-1, 4, 64, 48)
-    assert "import with --zero-based" in problem(findings)
+    assert "import with --zero-based" in problem(tally)
 
 
 def test_coordinates_may_have_decimals(tmp_path: Path) -> None:
@@ -42,10 +42,10 @@ def test_coordinates_may_have_decimals(tmp_path: Path) -> None:
 
 
 def test_a_click_is_no_box_but_a_line_of_pixels_is(tmp_path: Path) -> None:
-    boxes, findings = read(tmp_path, voc_xml(("cat", 5, 5, 5, 5), ("cat", 5, 5, 5, 9)))
+    boxes, tally = read(tmp_path, voc_xml(("cat", 5, 5, 5, 5), ("cat", 5, 5, 5, 9)))
     assert [box.corners for box in boxes] == [(4, 4, 5, 9)]
-    assert problem(findings).startswith("box: left out: corners of one pixel")
-    assert "(a.xml object 1)" in findings.lines()[0]
+    assert problem(tally).startswith("box: left out: corners of one pixel")
+    assert "(a.xml object 1)" in tally.lines()[0]
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_boxes_of_parts_are_not_boxes_of_objects(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_an_odd_object_is_left_out(tmp_path: Path, body: str, why: str) -> None:
-    boxes, findings = read(tmp_path, f"<annotation><object>{body}</object></annotation>")
+    boxes, tally = read(tmp_path, f"<annotation><object>{body}</object></annotation>")
     assert boxes == []
-    assert problem(findings) == why
+    assert problem(tally) == why
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_another_file_is_refused(tmp_path: Path, text: str, why: str) -> None:
 @pytest.mark.parametrize("size", [None, (0, 0), (64, 0)])
 def test_a_size_may_be_missing(tmp_path: Path, size: tuple[int, int] | None) -> None:
     path = write(tmp_path / "a.xml", voc_xml(size=size))
-    assert read_voc_file(path, Findings()).size is None
+    assert read_voc_file(path, Tally()).size is None
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         Box("été", (2.25, 3.5, 2.5, 9)),  # thinner than a pixel
     )
     text = written_xml("x.jpg", "JPEGImages", (64, 48), boxes)
-    found = read_voc_file(write(tmp_path / "a.xml", text), Findings())
+    found = read_voc_file(write(tmp_path / "a.xml", text), Tally())
     assert (found.file_name, found.size) == ("x.jpg", (64, 48))
     for box, again in zip(boxes, found.boxes, strict=True):
         assert (again.class_name, again.corners) == (box.class_name, box.corners)

@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from ladcli.errors import UserError
-from ladcli.formats.findings import Findings
+from ladcli.formats.tally import Tally
 from ladcli.formats.voc_layout import read_voc
 from tests.formats.foreign_sets import picture, problem, problems, voc_xml, write
 
 CAT = ("cat", 1, 1, 9, 9)
 
 
-def seen(src: Path, **options: Path) -> tuple[dict[str, str | None], Findings]:
+def seen(src: Path, **options: Path) -> tuple[dict[str, str | None], Tally]:
     """Split of every image by name."""
-    findings = Findings(src)
-    found = read_voc(src, findings, **options)  # type: ignore[arg-type]
-    return {image.path.name: image.split for image in found.images}, findings
+    tally = Tally(src)
+    found = read_voc(src, tally, **options)  # type: ignore[arg-type]
+    return {image.path.name: image.split for image in found.images}, tally
 
 
 def plain(folder: Path, *, xml: str = "Annotations", images: str = "JPEGImages") -> Path:
@@ -40,9 +40,9 @@ def plain(folder: Path, *, xml: str = "Annotations", images: str = "JPEGImages")
     ],
 )
 def test_folders_have_many_names(tmp_path: Path, xml: str, images: str) -> None:
-    found, findings = seen(plain(tmp_path, xml=xml, images=images))
+    found, tally = seen(plain(tmp_path, xml=xml, images=images))
     assert found == {"a.jpg": None, "b.jpg": None, "c.jpg": None}
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_the_folder_of_the_xml_files_may_be_named(tmp_path: Path) -> None:
@@ -58,9 +58,9 @@ def test_lists_give_the_splits(tmp_path: Path) -> None:
     write(lists / "trainval.txt", "a\nb\n")
     write(lists / "test.txt", "\n")
     write(lists / "cat_train.txt", "c  1\n")
-    found, findings = seen(src)
+    found, tally = seen(src)
     assert found == {"a.jpg": "train", "b.jpg": "val"}
-    assert problems(findings) == {
+    assert problems(tally) == {
         "XML file: left out: in no list of ImageSets": 1,
         "image: left out: no XML file that can be used": 1,
     }
@@ -79,9 +79,9 @@ def test_an_image_in_two_lists_is_kept_for_evaluation(tmp_path: Path) -> None:
     src = plain(tmp_path)
     write(src / "ImageSets/Main/train.txt", "a\nb\nc\nd\n")
     write(src / "ImageSets/Main/val.txt", "b\n")
-    found, findings = seen(src)
+    found, tally = seen(src)
     assert found == {"a.jpg": "train", "b.jpg": "val", "c.jpg": "train"}
-    assert problems(findings) == {
+    assert problems(tally) == {
         "image: in the lists of val and train; kept in the first": 1,
         "line of ImageSets: left out: no XML file with an image of that name": 1,
     }
@@ -105,9 +105,9 @@ def test_one_folder_per_year(tmp_path: Path) -> None:
 def test_masks_of_the_same_name_are_not_the_image(tmp_path: Path) -> None:
     src = plain(tmp_path)
     picture(src / "SegmentationClass/a.png")
-    found, findings = seen(src)
+    found, tally = seen(src)
     assert found.keys() == {"a.jpg", "b.jpg", "c.jpg"}
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 @pytest.mark.parametrize(
@@ -116,21 +116,21 @@ def test_masks_of_the_same_name_are_not_the_image(tmp_path: Path) -> None:
 def test_a_file_name_may_be_missing_or_wrong(tmp_path: Path, name: str | None) -> None:
     picture(tmp_path / "a.jpg")
     write(tmp_path / "a.xml", voc_xml(CAT, name=name))
-    found, findings = seen(tmp_path)
+    found, tally = seen(tmp_path)
     assert found.keys() == {"a.jpg"}
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_a_stale_file_name_gives_way_to_the_name_of_the_xml_file(tmp_path: Path) -> None:
     for number, name in enumerate(("a", "b")):
         picture(tmp_path / f"{name}.jpg", seed=number)
         write(tmp_path / f"{name}.xml", voc_xml((name, 1, 1, 9, 9), name="a.jpg"))
-    findings = Findings(tmp_path)
-    found = read_voc(tmp_path, findings)
+    tally = Tally(tmp_path)
+    found = read_voc(tmp_path, tally)
     assert {i.path.name: i.boxes[0].class_name for i in found.images} == {
         "a.jpg": "a", "b.jpg": "b",
     }  # fmt: skip
-    assert "file name of another image" in problem(findings)
+    assert "file name of another image" in problem(tally)
 
 
 def test_a_file_name_wins_over_an_unrelated_image(tmp_path: Path) -> None:
@@ -144,16 +144,16 @@ def test_same_names_in_several_folders_stay_apart(tmp_path: Path) -> None:
     for number, folder in enumerate(("x", "y")):
         picture(tmp_path / "JPEGImages" / folder / "a.jpg", seed=number)
         write(tmp_path / "Annotations" / folder / "a.xml", voc_xml((folder, 1, 1, 9, 9)))
-    found = read_voc(tmp_path, Findings())
+    found = read_voc(tmp_path, Tally())
     assert {i.path.parent.name: i.boxes[0].class_name for i in found.images} == {"x": "x", "y": "y"}
 
 
 def test_bad_xml_is_left_out_with_its_image(tmp_path: Path) -> None:
     src = plain(tmp_path)
     write(src / "Annotations/b.xml", "<annotation><object>")
-    found, findings = seen(src)
+    found, tally = seen(src)
     assert found.keys() == {"a.jpg", "c.jpg"}
-    assert problems(findings) == {
+    assert problems(tally) == {
         "XML file: left out: cannot be used": 1,
         "image: left out: no XML file that can be used": 1,
     }

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import Box
+from ladcli.formats.tally import Tally
 from ladcli.formats.yolo import LabelRow, holds, label_line, read_label_file
 from tests.formats.foreign_sets import problem, problems, write
 
 
-def rows_of(folder: Path, text: str, **options: object) -> tuple[list[LabelRow], Findings]:
-    findings = Findings(folder)
+def rows_of(folder: Path, text: str, **options: object) -> tuple[list[LabelRow], Tally]:
+    tally = Tally(folder)
     path = write(folder / "a.txt", text)
     num_classes = options.pop("num_classes", 3)
-    rows = read_label_file(path, findings, num_classes=num_classes, **options)  # type: ignore[arg-type]
-    return rows, findings
+    rows = read_label_file(path, tally, num_classes=num_classes, **options)  # type: ignore[arg-type]
+    return rows, tally
 
 
 @pytest.mark.parametrize(
@@ -55,31 +55,31 @@ def test_a_box_is_read_however_it_is_written(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_an_odd_line_is_left_out_and_the_others_stay(tmp_path: Path, line: str, why: str) -> None:
-    rows, findings = rows_of(tmp_path, f"0 0.5 0.5 0.5 0.5\n{line}\n2 0.5 0.5 0.5 0.5\n")
+    rows, tally = rows_of(tmp_path, f"0 0.5 0.5 0.5 0.5\n{line}\n2 0.5 0.5 0.5 0.5\n")
     assert [row.class_number for row in rows] == [0, 2]
-    assert problem(findings) == f"row: left out: {why}"
-    assert "(a.txt line 2" in findings.lines()[0]
+    assert problem(tally) == f"row: left out: {why}"
+    assert "(a.txt line 2" in tally.lines()[0]
 
 
 def test_a_confidence_is_said_and_not_kept(tmp_path: Path) -> None:
-    rows, findings = rows_of(tmp_path, "0 0.5 0.5 0.5 0.5 0.93\n")
+    rows, tally = rows_of(tmp_path, "0 0.5 0.5 0.5 0.5 0.93\n")
     assert rows[0].corners == (0.25, 0.25, 0.75, 0.75)
-    assert problems(findings) == {"row: with a sixth number (a confidence?), which is not kept": 1}
+    assert problems(tally) == {"row: with a sixth number (a confidence?), which is not kept": 1}
 
 
 def test_keypoints_are_no_polygon(tmp_path: Path) -> None:
     line = "0 0.5 0.5 0.5 0.5 " + "0.9 0.9 2 " * 4
-    rows, findings = rows_of(tmp_path, line, has_keypoints=True)
+    rows, tally = rows_of(tmp_path, line, has_keypoints=True)
     assert rows[0].corners == (0.25, 0.25, 0.75, 0.75)
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_without_names_an_absurd_class_is_a_slip(tmp_path: Path) -> None:
-    rows, findings = rows_of(
+    rows, tally = rows_of(
         tmp_path, "999999999 0.5 0.5 0.1 0.1\n7 0.5 0.5 0.1 0.1", num_classes=None
     )
     assert [row.class_number for row in rows] == [7]
-    assert problem(findings) == "row: left out: class not one of the 10,000"
+    assert problem(tally) == "row: left out: class not one of the 10,000"
 
 
 def test_a_line_says_where_a_box_is() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from ladcli.errors import UserError
 from ladcli.formats.class_names import GivenClasses
-from ladcli.formats.findings import Findings
 from ladcli.formats.foreign import ForeignSet
+from ladcli.formats.tally import Tally
 from ladcli.formats.yolo_layout import read_yolo
 from tests.formats.foreign_sets import picture, problem, problems, write
 
@@ -24,15 +24,15 @@ def example(folder: Path, images: list[str], labels: list[str], files: dict[str,
     return folder
 
 
-def seen(src: Path, **options: object) -> tuple[dict[str, tuple[str | None, int]], Findings]:
+def seen(src: Path, **options: object) -> tuple[dict[str, tuple[str | None, int]], Tally]:
     """Split and number of boxes of every image by name."""
-    findings = Findings(src)
-    found: ForeignSet = read_yolo(src, findings, **options)  # type: ignore[arg-type]
+    tally = Tally(src)
+    found: ForeignSet = read_yolo(src, tally, **options)  # type: ignore[arg-type]
     folder = src if src.is_dir() else src.parent
     return {
         str(image.path.resolve().relative_to(folder.resolve())): (image.split, len(image.boxes))
         for image in found.images
-    }, findings
+    }, tally
 
 
 NAMES = "names: [cat, dog]\n"
@@ -85,16 +85,16 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts_are_found(tmp_path: Path, layout: str) -> None:
     images, labels, files = LAYOUTS[layout]
-    found, findings = seen(example(tmp_path, images, labels, files))
+    found, tally = seen(example(tmp_path, images, labels, files))
     assert found == {images[0]: ("train", 1), images[1]: ("val", 1)}
-    assert [line for line in findings.lines() if "made up" not in line] == []
+    assert [line for line in tally.lines() if "made up" not in line] == []
 
 
 def test_images_and_labels_side_by_side(tmp_path: Path) -> None:
     src = example(tmp_path, ["a.jpg", "b.png"], ["a.txt", "b.txt"], {"classes.txt": "cat\n"})
-    found, findings = seen(src)
+    found, tally = seen(src)
     assert found == {"a.jpg": (None, 1), "b.png": (None, 1)}
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_data_yaml_may_be_named_itself(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_an_image_without_label_file_is_a_negative(tmp_path: Path) -> None:
 def test_a_label_file_without_image_is_named(tmp_path: Path) -> None:
     src = example(tmp_path, ["images/a.jpg"], ["labels/a.txt", "labels/b.txt"],
                   {"labels/classes.txt": "cat\n"})  # fmt: skip
-    found, findings = seen(src)
+    found, tally = seen(src)
     assert found == {"images/a.jpg": (None, 1)}
-    assert findings.lines() == ["1 label file left out: no image belongs to them (labels/b.txt)"]
+    assert tally.lines() == ["1 label file left out: no image belongs to them (labels/b.txt)"]
 
 
 def test_folders_may_be_named(tmp_path: Path) -> None:
@@ -144,8 +144,8 @@ def test_without_images_that_is_said(tmp_path: Path) -> None:
 
 def test_names_that_are_unlike_their_count_are_said(tmp_path: Path) -> None:
     src = example(tmp_path, ["a.jpg"], ["a.txt"], {"data.yaml": "nc: 3\n" + NAMES})
-    _, findings = seen(src)
-    assert problem(findings).startswith("number of classes: unlike the list of names")
+    _, tally = seen(src)
+    assert problem(tally).startswith("number of classes: unlike the list of names")
 
 
 @pytest.mark.parametrize(
@@ -166,53 +166,51 @@ def test_names_of_data_yaml(tmp_path: Path, names: str, expected: tuple[str, ...
     src = example(tmp_path, ["a.jpg"], ["a.txt"], {"data.yaml": f"names: {names}\n"})
     if expected is None:
         with pytest.raises(UserError, match="'names' "):
-            read_yolo(src, Findings())
+            read_yolo(src, Tally())
     else:
-        assert read_yolo(src, Findings()).class_names == expected
+        assert read_yolo(src, Tally()).class_names == expected
 
 
 def test_names_of_the_user_win(tmp_path: Path) -> None:
     src = example(tmp_path, ["a.jpg"], ["a.txt"], {"data.yaml": NAMES})
-    findings = Findings()
-    found = read_yolo(src, findings, classes=GivenClasses(("ant", "bee"), {}, "--classes"))
+    tally = Tally()
+    found = read_yolo(src, tally, classes=GivenClasses(("ant", "bee"), {}, "--classes"))
     assert found.class_names == ("ant", "bee")
     assert found.images[0].boxes[0].class_name == "ant"
-    assert problem(findings) == "list of class names: replaced by --classes"
+    assert problem(tally) == "list of class names: replaced by --classes"
 
 
 def test_without_names_they_are_made_up(tmp_path: Path) -> None:
     src = example(tmp_path, ["a.jpg"], [], {"a.txt": "2 0.5 0.5 0.5 0.5"})
-    findings = Findings()
-    assert read_yolo(src, findings).class_names == ("class_0", "class_1", "class_2")
-    assert "made up" in problem(findings)
+    tally = Tally()
+    assert read_yolo(src, tally).class_names == ("class_0", "class_1", "class_2")
+    assert "made up" in problem(tally)
 
 
 def test_a_label_file_that_cannot_be_read_makes_no_negative(tmp_path: Path) -> None:
     src = example(tmp_path, ["a.jpg", "b.jpg"], ["a.txt"], {})
     (src / "b.txt").write_bytes(b"\xff\xfa0 0.5 0.5 \x00")
-    found, findings = seen(src, classes=GivenClasses(("cat",), {}, ""))
+    found, tally = seen(src, classes=GivenClasses(("cat",), {}, ""))
     assert found == {"a.jpg": (None, 1)}
-    assert problem(findings) == "image: left out: label file cannot be read"
+    assert problem(tally) == "image: left out: label file cannot be read"
 
 
 def test_an_image_in_two_parts_is_kept_for_evaluation(tmp_path: Path) -> None:
     images, labels, files = LAYOUTS["images/train with labels/train"]
     src = example(tmp_path, images, labels, files)
     write(src / "data.yaml", "train: images\nval: images/val\n" + NAMES)
-    found, findings = seen(src)
+    found, tally = seen(src)
     assert found == {images[0]: ("train", 1), images[1]: ("val", 1)}
-    assert problems(findings) == {"image: in val and train; kept in the first": 1}
+    assert problems(tally) == {"image: in val and train; kept in the first": 1}
 
 
 def test_training_images_are_no_validation_set_of_their_own(tmp_path: Path) -> None:
     """As in coco128.yaml."""
     src = example(tmp_path, ["images/t/a.jpg"], ["labels/t/a.txt"],
                   {"coco128.yaml": "train: images/t\nval: images/t\ntest:\n" + NAMES})  # fmt: skip
-    found, findings = seen(src)
+    found, tally = seen(src)
     assert found == {"images/t/a.jpg": ("train", 1)}
-    assert findings.lines() == [
-        "1 split of the training images themselves, used for training (val)"
-    ]
+    assert tally.lines() == ["1 split of the training images themselves, used for training (val)"]
 
 
 DARKNET = {
@@ -237,29 +235,29 @@ def test_darknet_lists_in_a_folder(
 ) -> None:
     root = example(tmp_path, ["data/obj/a.jpg", "data/obj/b.jpg"],
                    ["data/obj/a.txt", "data/obj/b.txt"], {**DARKNET, **files})  # fmt: skip
-    findings = Findings(root)
-    found = read_yolo(root / src, findings)
+    tally = Tally(root)
+    found = read_yolo(root / src, tally)
     assert {image.path.name: image.split for image in found.images} == {
         "a.jpg": "train", "b.jpg": split,
     }  # fmt: skip
     assert found.class_names == ("cat", "dog")
-    assert not findings.lines()
+    assert not tally.lines()
 
 
 def test_darknet_list_that_is_gone(tmp_path: Path) -> None:
     files = {"obj.data": "train = t.txt\nvalid = v.txt\n", "t.txt": "obj/a.jpg\n"}
     root = example(tmp_path, ["obj/a.jpg"], ["obj/a.txt"], files)
-    found, findings = seen(root)
+    found, tally = seen(root)
     assert found == {"obj/a.jpg": ("train", 1)}
-    assert any("not found" in line and "v.txt" in line for line in findings.lines())
+    assert any("not found" in line and "v.txt" in line for line in tally.lines())
 
 
 def test_an_image_whose_rows_are_all_bad_is_no_silent_negative(tmp_path: Path) -> None:
     root = example(tmp_path, ["a.jpg", "b.jpg"], ["a.txt"],
                    {"b.txt": "9 0.5 0.5 0.5 0.5\n", "classes.txt": "cat\n"})  # fmt: skip
-    found, findings = seen(root)
+    found, tally = seen(root)
     assert found == {"a.jpg": (None, 1), "b.jpg": (None, 0)}
-    (line,) = (line for line in findings.lines() if "negative" in line)
+    (line,) = (line for line in tally.lines() if "negative" in line)
     assert line.startswith("1 image without a usable record, kept as a negative")
     assert "b.jpg" in line
     assert "a.jpg" not in line

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.box_coding import encode_boxes
 from ladcli.detector.anchors import anchor_grid
 from ladcli.structures.boxes import (
     DELTA_STDS,
     MAX_LOG_RATIO,
     decode_boxes,
-    encode_boxes,
     matrix_iou,
     pair_giou,
     pair_iou,

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ladcli.runs.coco_numbers import CocoMetrics
 
 from ladcli.data.coco_json import read_coco
 from ladcli.evaluate.coco import coco_metrics
 from ladcli.evaluate.results import load_results
+from ladcli.runs.coco_numbers import CocoMetrics
 from tests.golden.scene import for_each
 
 FILES = "eval/*.expected.json"

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ladcli.runs.tide_numbers import Definition, TideErrors, TideThresholds
 
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.evaluate.results import Results, load_results
 from ladcli.evaluate.tide import TideOptions, tide_errors
 from ladcli.evaluate.tide_repairs import ALL_KINDS
+from ladcli.runs.tide_numbers import Definition, TideErrors, TideThresholds
 from tests.evaluate.class_ap import ap_per_class
 from tests.golden.scene import for_each
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.box_coding import encode_boxes
 from ladcli.detector.anchors import anchor_grid, predicted_boxes
 from ladcli.objective.soft_targets import Select, SoftTargets, selection_weight, soft_targets
 from ladcli.structures import Batch, Predictions, Targets
-from ladcli.structures.boxes import encode_boxes
 from tests.objective.opinions import random_batch, random_predictions, scene_of
 
 SELECTIONS: tuple[Select, ...] = ("pred", "anchor")

@@ -8,12 +8,17 @@ import pytest
 
 from ladcli.recipe import Recipe
 from ladcli.recipe.options import (
+    FREE_KEYS,
+    PLACE_KEYS,
+    RUN_KEYS,
     describe_options,
     flat,
     option_keys,
+    read_files,
     sections,
     takes_text,
     type_in_words,
+    without,
 )
 from ladcli.recipe.schema import MAX_INT, DataConfig, OptimConfig
 
@@ -45,6 +50,28 @@ def test_a_recipe_flat_has_every_option_once() -> None:
     assert values["data.short"] == [640, 800]
     changed = {key for key, value in flat(Recipe()).items() if value != values[key]}
     assert changed == {"optim.lr", "data.short"}
+
+
+def test_options_that_say_so_affect_no_result() -> None:
+    assert set(FREE_KEYS) == {
+        "data.workers", "data.skip_bad_images", "data.max_bad_share", "train.device",
+        "train.log_every", "train.probe_images", "train.tensorboard", "train.save_every_minutes",
+    }  # fmt: skip
+
+
+def test_places_and_the_work_of_runs_are_files() -> None:
+    files = set(read_files(Recipe()))
+    assert set(RUN_KEYS) == {"distill.teacher", "distill.cache", "net_a.init", "net_b.init"}
+    assert set(PLACE_KEYS) == files - {
+        "model.weights", "net_a.weights", "net_b.weights", "net_a.init", "net_b.init"
+    }  # fmt: skip
+    assert set(RUN_KEYS) < files
+
+
+def test_a_recipe_without_some_options_has_no_empty_sections() -> None:
+    content = {"data": {"workers": 0}, "train": {"device": "cpu", "seed": 1}}
+    assert without(content, FREE_KEYS) == {"train": {"seed": 1}}
+    assert content["data"] == {"workers": 0}
 
 
 def test_every_option_is_described() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def num_methods(tmp_path: Path, other: Path, one: dict[str, Any], two: dict[str,
         {"train__tensorboard": True},
         {"train__probe_images": 0},
         {"data__workers": 0},
+        {"data__skip_bad_images": True},
+        {"data__max_bad_share": 0.5},
         {"data__dir": "elsewhere"},
         {"data__train_json": "a.json", "data__val_json": "b.json", "data__images": "c"},
     ],
@@ -93,6 +96,20 @@ def test_teachers_of_two_seeds_are_one_and_other_teachers_are_not(
     tmp_path: Path, other: Path, option: str, one: str, two: str, methods: int
 ) -> None:
     assert num_methods(tmp_path, other, {option: one}, {option: two}) == methods
+
+
+def test_a_warmup_that_was_left_open_makes_no_method(tmp_path: Path, other: Path) -> None:
+    """It is a share of the steps, whose number the seed draws where it draws scales."""
+    runs = [write_run(tmp_path / f"net-{n}", optim__warmup_steps=n) for n in (63, 64)]
+    assert len(find(*runs, other)) == 3
+    for run, steps in zip(runs, (63, 64), strict=True):
+        notes = {"resolved": {"optim.warmup_steps": steps}}
+        (run / "run.json").write_text(json.dumps(notes))
+    assert len(find(*runs, other)) == 2
+    asked = write_run(tmp_path / "asked", optim__warmup_steps=63)
+    assert len(find(*runs, asked, other)) == 3
+    (runs[0] / "run.json").write_text("[]")
+    assert len(find(*runs, other)) == 3
 
 
 def test_teacher_and_cache_of_it_are_two_methods(tmp_path: Path, other: Path) -> None:

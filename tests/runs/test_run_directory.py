@@ -9,7 +9,8 @@ import pytest
 
 from ladcli.errors import UserError
 from ladcli.recipe import Recipe, flat, load_recipe, update_recipe
-from ladcli.runs.run_directory import FREE_KEYS, RunDirectory
+from ladcli.recipe.options import FREE_KEYS
+from ladcli.runs.run_directory import RunDirectory
 from tests.refusals import refusal_of
 
 RECIPE = Recipe()

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from ladcli.runs.coco_numbers import CocoMetrics
 from torch import Tensor
 
 from ladcli.detector.checkpoint import load_checkpoint
 from ladcli.detector.model import Detector
 from ladcli.errors import Interrupted, UserError
 from ladcli.recipe import Recipe, load_recipe
+from ladcli.runs.coco_numbers import CocoMetrics
 from ladcli.runs.metrics_log import read_metrics
 from ladcli.stages.colad import colad
 from ladcli.stages.distill import distill

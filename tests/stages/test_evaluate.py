@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from ladcli.detector.checkpoint import load_checkpoint, save_checkpoint
+from ladcli.engine.runner import Runner
 from ladcli.errors import BadImageError, Interrupted, UserError
 from ladcli.evaluate.tide import TideOptions
 from ladcli.recipe.schema import DataConfig, InferenceConfig
@@ -14,6 +17,8 @@ from ladcli.stages.datasets import choose_evaluation_set
 from ladcli.stages.evaluate import default_folder, evaluate_checkpoint, evaluate_on
 from ladcli.stages.evaluate_results import Evaluation, evaluate_results
 from tests.stages.tiny import contents, copy_of, ctrl_c_at_call, cut_pixels, draw
+
+RUNNER = Runner(torch.device("cpu"), quiet=True)
 
 
 def evaluate(checkpoint: Path, data: Path, split: Any = "val", **options: Any) -> Evaluation:
@@ -23,8 +28,10 @@ def evaluate(checkpoint: Path, data: Path, split: Any = "val", **options: Any) -
         None,
     )
     inference = InferenceConfig(batch_size=2)
-    options = {"out": None, "workers": 0, "quiet": True, "device": "cpu", **options}
-    return evaluate_checkpoint(checkpoint, where, inference=inference, **options)
+    names = ("precision", "workers", "skip_bad_images", "quiet")
+    runner = replace(RUNNER, **{name: options.pop(name) for name in names if name in options})
+    options = {"out": None, **options}
+    return evaluate_checkpoint(checkpoint, where, runner, inference=inference, **options)
 
 
 def test_results_lie_in_the_run_of_the_checkpoint(
@@ -118,11 +125,10 @@ def test_a_checkpoint_skips_bad_images_where_its_run_did(
     recipe["data"] = {**recipe["data"], "skip_bad_images": True}
     training = {**loaded.training, "recipe": recipe}
     save_checkpoint(skipping, loaded.detector, loaded.input_rule, training)
-    options: dict[str, Any] = {"workers": 0, "quiet": True, "device": "cpu"}
     config = DataConfig(dir=str(spoiled))
     with pytest.raises(UserError, match=r"1 of \d+ image files cannot be used"):
-        evaluate_on(checkpoint, config, "val", None, out=tmp_path / "none", **options)
-    found = evaluate_on(skipping, config, "val", None, out=tmp_path / "some", **options)
+        evaluate_on(checkpoint, config, "val", None, RUNNER, out=tmp_path / "none")
+    found = evaluate_on(skipping, config, "val", None, RUNNER, out=tmp_path / "some")
     assert found.images is not None
     assert len(found.images.skipped) == 2
 
@@ -171,16 +177,15 @@ def test_a_checkpoint_is_measured_as_its_own_run_did_it_unless_told_otherwise(
     teacher_run: Path, data: Path, tmp_path: Path
 ) -> None:
     where = choose_evaluation_set(DataConfig(dir=str(data)), "val", None)
-    options: dict[str, Any] = {"workers": 0, "quiet": True, "device": "cpu"}
     checkpoint = teacher_run / "checkpoints/model/last.pt"
-    evaluate_checkpoint(checkpoint, where, out=tmp_path / "own", **options)
+    evaluate_checkpoint(checkpoint, where, RUNNER, out=tmp_path / "own")
     own = json.loads((tmp_path / "own" / "predictions.json").read_text())
     run = json.loads((teacher_run / "eval/model/val/predictions.json").read_text())
     assert [r["image_id"] for r in own] == [r["image_id"] for r in run]
     for mine, theirs in zip(own, run, strict=True):  # memory layouts differ in the last digit
         assert mine["bbox"] == pytest.approx(theirs["bbox"], abs=0.01)
     one = ["inference.max_detections=1"]
-    evaluate_checkpoint(checkpoint, where, out=tmp_path / "one", overrides=one, **options)
+    evaluate_checkpoint(checkpoint, where, RUNNER, out=tmp_path / "one", overrides=one)
     few = json.loads((tmp_path / "one" / "predictions.json").read_text())
     assert len(own) > len(few) > 0
     assert len({r["image_id"] for r in few}) == len(few)

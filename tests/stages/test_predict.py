@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ladcli.data.coco_json import read_coco
 from ladcli.data.views import InferenceViews
+from ladcli.engine.runner import Runner
 from ladcli.errors import BadImageError, Interrupted, UserError
 from ladcli.evaluate.results import load_results
 from ladcli.stages.predict import PictureOptions, Prediction, picture_names, predict
@@ -30,9 +33,13 @@ def shots(data: Path, tmp_path: Path) -> Path:
     return folder
 
 
+RUNNER = Runner(torch.device("cpu"), quiet=True)
+
+
 def run(shots: Path, teacher: Path, out: Path, **options: Any) -> Prediction:
-    options = {"device": "cpu", "workers": 0, "quiet": True, **options}
-    return predict([str(shots)], teacher, out, **options)
+    names = ("workers", "skip_bad_images", "quiet")
+    runner = replace(RUNNER, **{name: options.pop(name) for name in names if name in options})
+    return predict([str(shots)], teacher, out, runner, **options)
 
 
 def load(path: Path) -> Any:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ladcli.runs.coco_numbers import CocoMetrics
 
 from ladcli import recognize
 from ladcli.data.synth import set_layout
@@ -14,6 +13,7 @@ from ladcli.evaluate.table import metrics_csv
 from ladcli.formats.manifest import exported_layout
 from ladcli.formats.split import Shares
 from ladcli.formats.writing import imported_layout
+from ladcli.runs.coco_numbers import CocoMetrics
 from ladcli.runs.run_directory import LAYOUT
 from ladcli.stages.export_data import ExportSource, export_data
 from ladcli.stages.import_data import Source, import_data

@@ -14,6 +14,7 @@ from ladcli.stages import summary
 from ladcli.stages.cache_teacher import cache_teacher
 from ladcli.stages.colad import _networks, _objective, colad
 from ladcli.stages.input_boxes import input_boxes, reach_warning
+from ladcli.stages.prepare import Prepared, TrainingMethod, prepare, single_network
 from ladcli.stages.pretrain import pretrain
 from ladcli.stages.summary import (
     brief_summary,
@@ -23,10 +24,10 @@ from ladcli.stages.summary import (
     slow_warning,
     summary_rows,
 )
-from ladcli.stages.training import Method, Prepared, RunOptions, prepare, single_network
+from ladcli.stages.training import RunOptions
 from tests.stages.tiny import duo_recipe, tiny_recipe
 
-PAA = Method("pretrain", single_network, lambda _: NotImplemented)
+PAA = TrainingMethod("pretrain", single_network, lambda _: NotImplemented)
 
 
 def prepared(data: Path, **changes: object) -> Prepared:
@@ -67,7 +68,7 @@ def test_several_sizes_and_no_evaluation(data: Path) -> None:
 
 
 def test_two_networks_have_lines_of_their_own(data: Path) -> None:
-    what = prepare(Method("colad", _networks, _objective), duo_recipe(data))[0]
+    what = prepare(TrainingMethod("colad", _networks, _objective), duo_recipe(data))[0]
     found = rows(what, "colad")
     assert found["rate"].startswith("0.01 (a), 0.02 (b) after 2 steps")
     assert found["network a"].startswith("mobilenetv3_small_050, ")

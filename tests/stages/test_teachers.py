@@ -12,6 +12,7 @@ from ladcli.errors import UserError
 from ladcli.recipe import Recipe
 from ladcli.stages.assigner import build_assigner
 from ladcli.stages.datasets import open_training_set
+from ladcli.stages.prepare import Prepared, TrainingMethod, prepare, single_network
 from ladcli.stages.teachers import (
     cache_fingerprints,
     input_fingerprint,
@@ -19,13 +20,14 @@ from ladcli.stages.teachers import (
     make_online_teacher,
     open_teacher_network,
 )
-from ladcli.stages.training import Method, Prepared, prepare, single_network
 from tests.stages.tiny import draw, tiny_recipe
 
 
 def student_run(recipe: Recipe) -> Prepared:
     """What a run of `lad distill` has before it opens its teacher."""
-    method = Method("distill", single_network, lambda prepared: pytest.fail("nobody trains here"))
+    method = TrainingMethod(
+        "distill", single_network, lambda prepared: pytest.fail("nobody trains here")
+    )
     return prepare(method, recipe)[0]
 
 

@@ -14,6 +14,7 @@ import torch
 from ladcli.data.coco_json import read_coco
 from ladcli.data.views import InferenceViews
 from ladcli.detector.checkpoint import load_checkpoint, teacher_fingerprint
+from ladcli.engine.runner import Runner
 from ladcli.errors import UserError
 from ladcli.evaluate.matching import match
 from ladcli.evaluate.results import load_results
@@ -32,10 +33,12 @@ LAST, BEST = "checkpoints/model/last.pt", "checkpoints/model/best.pt"
 NOT_STORED = "score thresholds for pictures were not stored in the checkpoint"
 
 
+RUNNER = Runner(torch.device("cpu"), quiet=True)
+
+
 def evaluate(checkpoint: Path, data: Path, split: Any = "val", **options: Any) -> Evaluation:
     where = choose_evaluation_set(DataConfig(dir=str(data)), split, None)
-    options = {"out": None, "workers": 0, "quiet": True, "device": "cpu", **options}
-    return evaluate_checkpoint(checkpoint, where, **options)
+    return evaluate_checkpoint(checkpoint, where, RUNNER, **{"out": None, **options})
 
 
 def change(path: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
@@ -81,13 +84,13 @@ class TestTraining:
         kept: list[Any] = []
         from ladcli.stages import training
 
-        class Watching(training._EpochFinisher):
+        class Watching(training.EpochFinisher):
             def __call__(self, position: Any) -> None:
                 super().__call__(position)
                 kept.append(in_checkpoint(self.run.checkpoint("last")))
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(training, "_EpochFinisher", Watching)
+            patch.setattr(training, "EpochFinisher", Watching)
             pretrain(recipe, RunOptions(tmp_path / "run", quiet=True))
         assert kept[0] is None
         assert kept[1] is not None

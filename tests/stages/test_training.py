@@ -17,15 +17,15 @@ from ladcli.errors import BadImageError, Interrupted, RunError, UserError
 from ladcli.recipe.schema import Recipe
 from ladcli.runs.metrics_log import read_metrics
 from ladcli.stages.distill import distill
-from ladcli.stages.pretrain import pretrain
-from ladcli.stages.training import (
-    Method,
+from ladcli.stages.prepare import (
     Prepared,
-    RunOptions,
+    TrainingMethod,
     input_rule,
     prepare,
     single_network,
 )
+from ladcli.stages.pretrain import pretrain
+from ladcli.stages.training import RunOptions
 from tests.stages.tiny import (
     STEP,
     assert_same_weights,
@@ -40,7 +40,7 @@ from tests.stages.tiny import (
 
 LAST = "checkpoints/model/last.pt"
 BEST = "checkpoints/model/best.pt"
-PAA = Method("pretrain", single_network, lambda prepared: pytest.fail("nobody trains here"))
+PAA = TrainingMethod("pretrain", single_network, lambda prepared: pytest.fail("nobody trains here"))
 
 
 @pytest.fixture(scope="module")

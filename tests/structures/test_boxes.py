@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.box_coding import encode_boxes
 from ladcli.structures.boxes import (
     DELTA_STDS,
     MAX_LOG_RATIO,
     box_area,
     clip_boxes,
     decode_boxes,
-    encode_boxes,
     matrix_iou,
     pair_giou,
     pair_iou,

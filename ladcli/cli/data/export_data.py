@@ -105,7 +105,7 @@ def export_data(
         lad data export voc val.json --predictions predictions.json --out found
     """
     from ladcli.cli.console import counted, print_notes
-    from ladcli.formats.findings import several
+    from ladcli.formats.tally import several
     from ladcli.stages.export_data import ExportSource
     from ladcli.stages.export_data import export_data as export_set
 

@@ -171,7 +171,7 @@ def import_data(
 
 def _show(imported: Imported) -> None:
     from ladcli.cli.console import counted
-    from ladcli.formats.findings import several
+    from ladcli.formats.tally import several
     from ladcli.plain_text import one_line
 
     for split, count in imported.images.items():

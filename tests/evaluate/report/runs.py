@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ladcli.runs.coco_numbers import STATS, CocoMetrics
-from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.evaluate.coco import IOU_50, IOU_75, coco_metrics, metrics_of
@@ -22,6 +20,8 @@ from ladcli.evaluate.tide import tide_errors
 from ladcli.evaluate.tide_repairs import ALL_KINDS, MAIN_KINDS
 from ladcli.files import write_json
 from ladcli.recipe import Recipe, load_recipe, save_recipe
+from ladcli.runs.coco_numbers import STATS, CocoMetrics
+from ladcli.runs.tide_numbers import TideErrors, TideThresholds
 from tests.evaluate.random_sets import RandomSet
 
 NOTES: dict[str, Any] = {

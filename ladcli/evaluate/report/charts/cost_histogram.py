@@ -16,7 +16,7 @@ from ladcli.evaluate.report.charts.svg import (
     line_legend,
 )
 from ladcli.evaluate.report.html import Html, join
-from ladcli.runs.probe_file import Samples
+from ladcli.runs.probe_file import ProbedSamples
 
 _NUM_BINS = 14
 
@@ -27,7 +27,7 @@ HISTOGRAM_AID = (
 )
 
 
-def cost_histogram(title: str, samples: Samples | None, box: int) -> Html:
+def cost_histogram(title: str, samples: ProbedSamples | None, box: int) -> Html:
     """The costs of one object, a row of ``samples``, under the mixture fitted to them."""
     if samples is None:
         return figure(title, "the teacher's cache holds its labels, not its costs")
@@ -62,7 +62,7 @@ def _edges(cost: np.ndarray) -> np.ndarray:
     return np.linspace(low, high, _NUM_BINS + 1)
 
 
-def _gaussian(samples: Samples, box: int, k: int, edges: np.ndarray, num: int) -> Line:
+def _gaussian(samples: ProbedSamples, box: int, k: int, edges: np.ndarray, num: int) -> Line:
     """A component in samples per bin, so that it can be laid over the histogram."""
     mean, variance = samples.means[box, k], max(float(samples.variances[box, k]), 1e-12)
     weight, deviation = samples.weights[box, k], math.sqrt(variance)

@@ -40,7 +40,7 @@ _COMPARISON_AID = f"For the first run of each method, at its last probe: {_WHOSE
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class Panel:
     """One way to assign labels, shown as a panel."""
 
     title: str
@@ -58,12 +58,12 @@ def assignment_section(run: RunRecord) -> Html:
         return Html("")
     first, last = run.probes[0], run.probes[-1]
     moments = [first] if first is last else [first, last]
-    views = [
-        View(f"Epoch {probe.epoch}, {_whose(run, source)}", probe, source)
+    panels = [
+        Panel(f"Epoch {probe.epoch}, {_whose(run, source)}", probe, source)
         for probe in moments
         for source in probe.decisions
     ]
-    return _section(run, views, _RUN_AID, MAX_IMAGES)
+    return _section(run, panels, _RUN_AID, MAX_IMAGES)
 
 
 def assignment_comparison(methods: Sequence[MethodRecord]) -> Html:
@@ -72,22 +72,22 @@ def assignment_comparison(methods: Sequence[MethodRecord]) -> Html:
     Nothing where fewer than two methods have probes.
     """
     parts = [method.parts[0] for method in methods]
-    views = [_views_of(method.name, method.parts[0], parts) for method in methods]
-    probed = [(part, own) for part, own in zip(parts, views, strict=True) if own]
+    panels = [_panels_of(method.name, method.parts[0], parts) for method in methods]
+    probed = [(part, own) for part, own in zip(parts, panels, strict=True) if own]
     if len(probed) < 2:
         return Html("")
-    shown = [view for _, own in probed for view in own]
+    shown = [panel for _, own in probed for panel in own]
     return _section(probed[0][0].run, shown, _COMPARISON_AID, MAX_COMPARED_IMAGES)
 
 
-def _views_of(name: str, part: Part, parts: Sequence[Part]) -> list[View]:
+def _panels_of(name: str, part: Part, parts: Sequence[Part]) -> list[Panel]:
     """Whose prices the last probe of a part holds, without what another one of ``parts`` shows."""
     run = part.run
     if not run.probes:
         return []
     elsewhere = {other.network for other in parts if other.run is run} - {part.network}
     return [
-        View(f"{name}, {_whose(run, source)}", run.probes[-1], source)
+        Panel(f"{name}, {_whose(run, source)}", run.probes[-1], source)
         for source in run.probes[-1].decisions
         if _network_of(run, source) not in elsewhere
     ]
@@ -110,44 +110,46 @@ def _network_of(run: RunRecord, source: str) -> str | None:
     return str(first) if source == "teacher" else other
 
 
-def _section(run: RunRecord, views: Sequence[View], aid: str, max_images: int) -> Html:
-    """Images that all views have; photos and class names are those of ``run``."""
-    if not views:
+def _section(run: RunRecord, panels: Sequence[Panel], aid: str, max_images: int) -> Html:
+    """Images that all panels have; photos and class names are those of ``run``."""
+    if not panels:
         return Html("")
     names = [
         name
-        for name in views[0].probe.file_names
-        if all(name in view.probe.file_names for view in views)
+        for name in panels[0].probe.file_names
+        if all(name in panel.probe.file_names for panel in panels)
     ][:max_images]
-    parts = [_image_part(run, name, k, views) for k, name in enumerate(names)]
+    parts = [_image_part(run, name, k, panels) for k, name in enumerate(names)]
     if not parts:
         return Html("")
     aids = (paragraph(text, class_="lead") for text in (_DOTS_AID + aid, HISTOGRAM_AID))
     return section("Label assignment", *aids, histogram_legend(), *parts)
 
 
-def _image_part(run: RunRecord, name: str, number: int, views: Sequence[View]) -> Html:
-    """One image: panels of positives, then the costs of some of its objects."""
+def _image_part(run: RunRecord, name: str, number: int, panels: Sequence[Panel]) -> Html:
+    """One image: its positives in every panel, then the costs of some of its objects."""
     photo, remark = _photo(run, name, f"probe-{number}")
-    first = views[0].probe
+    first = panels[0].probe
     shown = _typical(first, boxes_of(first, name))
     identity = f"probe-{number}" if photo else None
-    panels = [
-        positives_panel(view.title, view.probe, view.decisions, name, photo=identity, shown=shown)
-        for view in views
+    drawn = [
+        positives_panel(
+            panel.title, panel.probe, panel.decisions, name, photo=identity, shown=shown
+        )
+        for panel in panels
     ]
     return section(
         name,
         photo,
         paragraph(remark, class_="remark") if remark else None,
-        tag("div", *panels, class_=_grid(views)),
-        *_histograms(run, name, views, shown),
+        tag("div", *drawn, class_=_grid(panels)),
+        *_histograms(run, name, panels, shown),
         level=3,
     )
 
 
-def _grid(views: Sequence[View]) -> str:
-    return "grid four" if len(views) > 1 else "grid"
+def _grid(panels: Sequence[Panel]) -> str:
+    return "grid four" if len(panels) > 1 else "grid"
 
 
 def _photo(run: RunRecord, name: str, identity: str) -> tuple[Html, str | None]:
@@ -188,21 +190,21 @@ def _typical(probe: Probe, boxes: np.ndarray) -> list[int]:
 
 
 def _histograms(
-    run: RunRecord, name: str, views: Sequence[View], shown: Sequence[int]
+    run: RunRecord, name: str, panels: Sequence[Panel], shown: Sequence[int]
 ) -> list[Html]:
     """Costs of each shown object, in the order of the panels."""
-    boxes = [boxes_of(view.probe, name) for view in views]
+    boxes = [boxes_of(panel.probe, name) for panel in panels]
     parts: list[Html] = []
     for number, place in enumerate(shown, start=1):
-        # The first view is of the run whose class names these are.
-        label = int(views[0].probe.gt_label[boxes[0][place]])
+        # The first panel is of the run whose class names these are.
+        label = int(panels[0].probe.gt_label[boxes[0][place]])
         charts = (
-            cost_histogram(view.title, view.decisions.samples, int(own[place]))
-            for view, own in zip(views, boxes, strict=True)
+            cost_histogram(panel.title, panel.decisions.samples, int(own[place]))
+            for panel, own in zip(panels, boxes, strict=True)
             if place < len(own)
         )
         parts.append(tag("h4", f"Object {number}: {_class_name(run, label)}"))
-        parts.append(tag("div", *charts, class_=_grid(views)))
+        parts.append(tag("div", *charts, class_=_grid(panels)))
     return parts
 
 

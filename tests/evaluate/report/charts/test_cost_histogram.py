@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from ladcli.evaluate.report.charts.cost_histogram import cost_histogram, histogram_legend
-from ladcli.runs.probe_file import Samples
+from ladcli.runs.probe_file import ProbedSamples
 from tests.evaluate.report.markup import Node, parse
 
 
-def samples(*cost: float, positives: int = 0, variance: float = 0.01) -> Samples:
+def samples(*cost: float, positives: int = 0, variance: float = 0.01) -> ProbedSamples:
     """One object; the mixture has a component at either end of the costs."""
     row = np.full((1, 45), np.nan)
     row[0, : len(cost)] = cost
     ends = [[min(cost), max(cost)]]
-    return Samples(
+    return ProbedSamples(
         cost=row,
         positive=np.arange(45)[None] < positives,
         means=np.array(ends),

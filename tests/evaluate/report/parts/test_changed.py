@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ladcli.runs.score_thresholds import ScoreThresholds, Threshold
 from PIL import Image
 
 from ladcli.data.coco_json import CocoFile
@@ -13,6 +12,7 @@ from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.parts.changed import changed_section, most_changed
 from ladcli.evaluate.report.reading.judging import ImageLoss
 from ladcli.evaluate.results import Results
+from ladcli.runs.score_thresholds import ScoreThresholds, Threshold
 from tests.evaluate.random_sets import RandomSet
 from tests.evaluate.report.markup import Node, parse
 from tests.evaluate.report.runs import measured_result, plain_result

@@ -3,13 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ladcli.runs.coco_numbers import CocoMetrics
 
 from ladcli.evaluate.measured import MeasuredRun
 from ladcli.evaluate.report.parts.heading import heading, method_of
 from ladcli.evaluate.report.reading.content import RunRecord
 from ladcli.recipe import load_recipe
 from ladcli.recipe.options import option_keys
+from ladcli.runs.coco_numbers import CocoMetrics
 from tests.evaluate.report.markup import Node, parse, rows_of
 from tests.evaluate.report.runs import NOTES
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ladcli.runs.score_thresholds import DEFAULT_SCORE
 from PIL import Image
 
 from ladcli.data.coco_json import CocoFile
@@ -22,6 +21,7 @@ from ladcli.evaluate.report.parts.loss_photo import (
 )
 from ladcli.evaluate.report.reading.judging import image_losses, judge
 from ladcli.evaluate.results import Results
+from ladcli.runs.score_thresholds import DEFAULT_SCORE
 from tests.evaluate.report.markup import Node, parse
 from tests.evaluate.scenes import scene
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ladcli.runs.tide_numbers import TideThresholds
 
 from ladcli.evaluate.measured import MeasuredMethod
 from ladcli.evaluate.report.html import join
 from ladcli.evaluate.report.parts.tide_scores import tide_scores
+from ladcli.runs.tide_numbers import TideThresholds
 from tests.evaluate.report.markup import Node, drawing_of, figures, legend_of, parse, table_of
 from tests.evaluate.report.runs import plain_result, random_entry
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ladcli.runs.score_thresholds import ScoreThresholds, Threshold
 from PIL import Image
 
 from ladcli.evaluate.measured import MeasuredRun, Truth
 from ladcli.evaluate.report.parts.worst import worst_images, worst_section
 from ladcli.evaluate.report.reading.judging import ImageLoss, judge
+from ladcli.runs.score_thresholds import ScoreThresholds, Threshold
 from tests.evaluate.random_sets import CASES
 from tests.evaluate.report.markup import parse
 from tests.evaluate.scenes import scene

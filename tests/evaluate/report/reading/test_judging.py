@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ladcli.runs.score_thresholds import DEFAULT_SCORE, ScoreThresholds, Threshold
 
 from ladcli.data.coco_json import CocoFile
 from ladcli.evaluate.matching import IGNORED, RIGHT, match
 from ladcli.evaluate.measured import MeasuredRun, Truth
 from ladcli.evaluate.report.reading.judging import ImageLoss, Judged, image_losses, judge
 from ladcli.evaluate.results import Results
+from ladcli.runs.score_thresholds import DEFAULT_SCORE, ScoreThresholds, Threshold
 from tests.evaluate.random_sets import CASES
 from tests.evaluate.scenes import scene
 

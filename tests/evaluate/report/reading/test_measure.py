@@ -6,10 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ladcli.runs.coco_numbers import STATS
-from ladcli.runs.evaluation_folder import EvaluationFolder
-from ladcli.runs.metrics_file import metrics_content
-from ladcli.runs.score_thresholds import ScoreThresholds, Threshold
 
 from ladcli.data.coco_json import read_coco
 from ladcli.evaluate.coco import coco_metrics
@@ -19,6 +15,10 @@ from ladcli.evaluate.measurements import Measurements
 from ladcli.evaluate.report.reading.measure import measure_set
 from ladcli.evaluate.results import load_results
 from ladcli.evaluate.tide import tide_errors
+from ladcli.runs.coco_numbers import STATS
+from ladcli.runs.evaluation_folder import EvaluationFolder
+from ladcli.runs.metrics_file import metrics_content
+from ladcli.runs.score_thresholds import ScoreThresholds, Threshold
 from tests.evaluate.report.runs import write_evaluation
 from tests.stages.tiny import change_json
 

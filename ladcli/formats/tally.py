@@ -18,8 +18,11 @@ class _Kind:
     examples: list[str] = field(default_factory=list)
 
 
-class Findings:
-    """Records that were left out, and what else is worth knowing, in the order they were met."""
+class Tally:
+    """Counts records that were left out, and others worth a word, in the order they were met.
+
+    What is wrong with a set of our own layout is a `ladcli.data.findings.Finding`.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         """Args:
