@@ -10,9 +10,11 @@ import pytest
 
 from ladcli.data.coco_json import CocoFile, read_coco
 from ladcli.errors import UserError
+from ladcli.evaluate import measurements as module
+from ladcli.evaluate.measurements import Measurements
 from ladcli.evaluate.report.html import Html
-from ladcli.stages import truths as module
-from ladcli.stages.report import MethodRuns, Report, compare_report, page_target, report
+from ladcli.runs.find_results import MethodResults, ResultsOf
+from ladcli.stages.report import Report, compare_report, page_target, report
 from tests.evaluate.report.markup import Node, figures, parse, rows_of, table_of
 from tests.evaluate.report.runs import write_evaluation, write_probe, write_run
 from tests.stages.tiny import contents
@@ -256,6 +258,18 @@ def stored(run: Path, network: str = "model", split: str = "val") -> float:
     return average
 
 
+def method(name: str, runs: tuple[tuple[Path, str], ...]) -> MethodResults:
+    """A method of run folders and their networks."""
+    return MethodResults(
+        name,
+        tuple(
+            ResultsOf(str(folder), folder / "eval" / net / "val/predictions.json", None, name, name,
+                      (folder, net))
+            for folder, net in runs
+        ),
+    )  # fmt: skip
+
+
 class TestSeveralRuns:
     """Odd runs beside sound ones."""
 
@@ -362,15 +376,17 @@ class TestComparedMethods:
             write_evaluation(folder / "eval/model/val", truth, seed=10 + seed)
         return runs
 
-    def shown(self, tmp_path: Path, *methods: MethodRuns, **options: Any) -> tuple[Report, Node]:
-        written = compare_report(methods, set_name="val", out=tmp_path / "page.html", **options)
+    def shown(self, tmp_path: Path, *methods: MethodResults, **options: Any) -> tuple[Report, Node]:
+        written = compare_report(
+            methods, Measurements(), set_name="val", out=tmp_path / "page.html", **options
+        )
         return written, page(written)
 
     def test_runs_of_a_method_are_averaged(
         self, run: Path, seeds: list[Path], tmp_path: Path
     ) -> None:
-        paa = MethodRuns("PAA", ((run, "model"),))
-        lad = MethodRuns("LAD", tuple((folder, "model") for folder in seeds))
+        paa = method("PAA", ((run, "model"),))
+        lad = method("LAD", tuple((folder, "model") for folder in seeds))
         written, shown = self.shown(tmp_path, paa, lad)
         assert written == Report(tmp_path / "page.html", ())
         averages = [100 * stored(folder) for folder in seeds]
@@ -387,7 +403,7 @@ class TestComparedMethods:
         assert "Images that changed most" in headings(shown, "h3")
 
     def test_one_run_may_stand_in_two_methods(self, run: Path, tmp_path: Path) -> None:
-        methods = [MethodRuns(name, ((run, "model"),)) for name in "AB"]
+        methods = [method(name, ((run, "model"),)) for name in "AB"]
         _, shown = self.shown(tmp_path, *methods)
         assert coco(shown)[2][1] == f"{100 * stored(run):.1f} +0.0"
         assert "Images in which B loses less than A: none." in shown.text
@@ -399,13 +415,13 @@ class TestComparedMethods:
         co = write_run(tmp_path / "co", data, networks=("a", "b"), sets=("val", "test"))
         (co / "eval/b/val/metrics.json").write_text("{")
         (co / "eval/a/test/metrics.json").write_text("{")
-        paa, colad = MethodRuns("PAA", ((run, "model"),)), MethodRuns("CoLAD", ((co, "a"),))
+        paa, colad = method("PAA", ((run, "model"),)), method("CoLAD", ((co, "a"),))
         written, shown = self.shown(tmp_path, paa, colad)
         assert written.notes == ()
         assert [row[0] for row in coco(shown)[1:]] == ["PAA", "CoLAD"]
         assert headings(shown)[:2] == ["What training cost", "Results on val"]
         assert "Results on test" not in headings(shown)
-        _, both = self.shown(tmp_path, colad, MethodRuns("b", ((co, "b"),)))
+        _, both = self.shown(tmp_path, colad, method("b", ((co, "b"),)))
         assert [row[0] for row in coco(both)[1:]] == ["CoLAD", "b"]
 
     def test_ground_truth_elsewhere_with_the_images_of_the_data(
@@ -414,7 +430,7 @@ class TestComparedMethods:
         elsewhere = tmp_path / "elsewhere/night.json"
         elsewhere.parent.mkdir()
         shutil.copy(data / "annotations/val.json", elsewhere)
-        methods = [MethodRuns(folder.name, ((folder, "model"),)) for folder in (run, seeds[0])]
+        methods = [method(folder.name, ((folder, "model"),)) for folder in (run, seeds[0])]
         written, shown = self.shown(tmp_path, *methods, annotations=elsewhere)
         assert written.notes == ()
         assert "Images that changed most" in headings(shown, "h3")
@@ -434,7 +450,7 @@ class TestComparedMethods:
         elsewhere = tmp_path / "elsewhere/night.json"
         elsewhere.parent.mkdir()
         shutil.copy(data / "annotations/val.json", elsewhere)
-        methods = [MethodRuns(folder.name, ((folder, "model"),)) for folder in seeds[:2]]
+        methods = [method(folder.name, ((folder, "model"),)) for folder in seeds[:2]]
         (seeds[0] / "recipe.yaml").unlink()
         recipe = seeds[1] / "recipe.yaml"
         recipe.write_text(recipe.read_text().replace(str(data), "gone/away"))
@@ -452,7 +468,7 @@ class TestComparedMethods:
     def test_data_that_have_moved_are_named(
         self, run: Path, seeds: list[Path], data: Path, tmp_path: Path
     ) -> None:
-        methods = [MethodRuns(folder.name, ((folder, "model"),)) for folder in (run, seeds[0])]
+        methods = [method(folder.name, ((folder, "model"),)) for folder in (run, seeds[0])]
         for folder in (run, seeds[0]):
             recipe = folder / "recipe.yaml"
             recipe.write_text(recipe.read_text().replace(str(data), "gone/away"))
@@ -463,23 +479,23 @@ class TestComparedMethods:
         assert list(shown.all("img"))
 
     def test_further_parts_come_before_the_results(self, run: Path, tmp_path: Path) -> None:
-        methods = [MethodRuns(name, ((run, "model"),)) for name in "AB"]
+        methods = [method(name, ((run, "model"),)) for name in "AB"]
         _, shown = self.shown(tmp_path, *methods, extra=[("Is it so?", Html("<p>yes</p>"))])
         assert headings(shown)[:3] == ["Is it so?", "What training cost", "Results on val"]
 
     def test_names_are_text(self, run: Path, tmp_path: Path) -> None:
         evil = "<script>alert(1)</script>"
-        methods = MethodRuns(evil, ((run, "model"),)), MethodRuns("B", ((run, "model"),))
+        methods = method(evil, ((run, "model"),)), method("B", ((run, "model"),))
         written, shown = self.shown(tmp_path, *methods)
         assert "<script" not in written.path.read_text(encoding="utf-8")
         assert coco(shown)[1][0] == evil
 
     def test_bad_targets_are_refused(self, run: Path, tmp_path: Path) -> None:
-        methods = [MethodRuns(name, ((run, "model"),)) for name in "AB"]
+        methods = [method(name, ((run, "model"),)) for name in "AB"]
         with pytest.raises(UserError, match=r"name a file that ends in \.html"):
-            compare_report(methods, set_name="val", out=tmp_path / "page.txt")
+            compare_report(methods, Measurements(), set_name="val", out=tmp_path / "page.txt")
         (run / "run.json").unlink()
         (run / "recipe.yaml").unlink()
         with pytest.raises(UserError, match="holds no run"):
-            compare_report(methods, set_name="val", out=tmp_path / "page.html")
+            compare_report(methods, Measurements(), set_name="val", out=tmp_path / "page.html")
         assert not (tmp_path / "page.html").exists()
