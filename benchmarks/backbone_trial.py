@@ -34,6 +34,7 @@ from ladcli.errors import UserError
 from ladcli.objective.objectives import MODEL, Objective
 from ladcli.recipe.schema import LossConfig, ModelConfig
 from ladcli.structures import Batch, Targets
+from ladcli.structures.losses import normalize
 
 CLASSES = ClassTable((1, 2, 3), ("cup", "plate", "spoon"))
 #: Height and width in pixels.  The odd canvas has an odd number of cells at stride 32 both ways.
@@ -209,8 +210,9 @@ def _step(detector: Detector, batch: Batch) -> str | None:
     """One step of PAA, forwards and backwards, with a look at the numbers."""
     detector.train()
     optimizer = torch.optim.SGD([p for p in detector.parameters() if p.requires_grad], lr=1e-3)
-    outcome = Objective(paa_assigner(), LossConfig())({MODEL: detector(batch.images)}, batch)
-    loss = torch.stack(list(outcome.losses[MODEL].values())).sum()
+    objective = Objective(paa_assigner(), LossConfig(), detector.architecture.anchors)
+    outcome = objective({MODEL: detector(batch.images)}, batch)
+    loss = torch.stack(list(normalize(outcome.terms)[MODEL].values())).sum()
     detector.zero_grad(set_to_none=True)
     loss.backward()
     if not math.isfinite(loss.item()):
