@@ -9,29 +9,20 @@ from ladcli.structures import BACKGROUND, IGNORE, Assignment, Scene
 
 
 @torch.no_grad()
-def to_best_owner(
-    chosen: Tensor,
-    prior: Tensor,
-    rank: Tensor,
-    scene: Scene,
-    *,
-    quality: Tensor | None = None,
-) -> Assignment:
+def to_best_owner(chosen: Tensor, prior: Tensor, rank: Tensor, scene: Scene) -> Assignment:
     """Leave each prior to the ground truth with the lowest rank; of equals, to the first.
 
     Args:
         chosen: [B, G, K] bool, the pairs that a rule chose.
         prior: [B, G, K] int64, of each pair.
         rank: [B, G, K], lower is better; finite where chosen.
-        quality: [B, G, K], becomes the assignment's where it is given.
 
     Returns:
         Every other valid prior is background.
     """
     gt_index = torch.where(scene.valid, BACKGROUND, IGNORE)
     if chosen.numel() == 0:
-        none = None if quality is None else torch.zeros_like(gt_index, dtype=quality.dtype)
-        return Assignment(gt_index, none)
+        return Assignment(gt_index)
     b, g, k = chosen.shape
     flat = prior.expand_as(chosen).flatten(1)
     price = rank.masked_fill(~chosen, torch.inf).flatten(1)
@@ -40,10 +31,4 @@ def to_best_owner(
     owner = torch.arange(g, device=flat.device).view(1, g, 1).expand(b, g, k).flatten(1)
     first = torch.full_like(gt_index, g)
     first = first.scatter_reduce(1, flat, owner.masked_fill(~wins, g), "amin")
-    assignment = torch.where(first < g, first, gt_index)
-    if quality is None:
-        return Assignment(assignment)
-    mine = wins & (first.gather(1, flat) == owner)
-    of_prior = torch.zeros_like(gt_index, dtype=quality.dtype)
-    worth = quality.flatten(1).masked_fill(~mine, 0.0)
-    return Assignment(assignment, of_prior.scatter_reduce(1, flat, worth, "amax"))
+    return Assignment(torch.where(first < g, first, gt_index))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ladcli.assign.mixture import MixtureEngine, MixtureFit, fit_mixtures
+from ladcli.assign.owners import to_best_owner
 from ladcli.structures import (
     BACKGROUND,
     IGNORE,
@@ -23,7 +24,6 @@ from ladcli.structures import (
     Candidates,
     Costs,
     OwnedCandidates,
-    Priors,
     Scene,
     SharedCandidates,
 )
@@ -118,7 +118,7 @@ class MixtureSelection:
         positive = select_samples(fit, flat_cost, flat_valid, rule=self.rule)
         positive = positive.view_as(samples.valid)
         if not isinstance(candidates, OwnedCandidates):
-            positive = _cheapest_owner(samples, positive, scene.priors)
+            return to_best_owner(positive, samples.prior, samples.cost, scene)
         return Assignment(_mark_positives(gt_index, samples, positive))
 
 
@@ -149,23 +149,6 @@ def select_samples(
     peak = density.argmax(dim=1, keepdim=True)  # the first of equals
     column = torch.arange(costs.shape[1], device=costs.device).unsqueeze(0)
     return lower & (column <= peak)
-
-
-def _cheapest_owner(samples: Samples, positive: Tensor, priors: Priors) -> Tensor:
-    """``positive`` [B, G, K] where each prior is left to the ground truth that it is cheapest for.
-
-    Of equal costs the first ground truth has it.
-    """
-    b, g, k = positive.shape
-    prior = samples.prior.flatten(1)
-    cost = samples.cost.masked_fill(~positive, torch.inf).flatten(1)
-    best = cost.new_full((b, priors.num_priors), torch.inf)
-    best = best.scatter_reduce(1, prior, cost, "amin")
-    wins = positive & (cost == best.gather(1, prior)).view(b, g, k)
-    owner = torch.arange(g, device=prior.device).view(1, g, 1).expand(b, g, k)
-    first = prior.new_full((b, priors.num_priors), g)
-    first = first.scatter_reduce(1, prior, owner.masked_fill(~wins, g).flatten(1), "amin")
-    return wins & (first.gather(1, prior).view(b, g, k) == owner)
 
 
 def _mark_positives(gt_index: Tensor, samples: Samples, positive: Tensor) -> Tensor:

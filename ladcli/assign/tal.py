@@ -6,7 +6,7 @@ cost is −log t, so the cheapest candidates are the best aligned ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -92,11 +92,16 @@ class BestAligned:
         iou = costs.iou.gather(2, prior)
         owned = to_best_owner(chosen, prior, -iou, scene)
         owner = torch.arange(scene.num_gt, device=prior.device).view(1, -1, 1)
+        if not chosen.numel():
+            return replace(owned, quality=torch.zeros_like(owned.gt_index, dtype=cost.dtype))
         mine = chosen & (_of_prior(owned.gt_index, prior) == owner)
         alignment = torch.where(mine, (-cost).exp(), 0.0)
         best_iou = torch.where(mine, iou, 0.0).amax(dim=2, keepdim=True)
         scale = best_iou / (alignment.amax(dim=2, keepdim=True) + _EPS)
-        return to_best_owner(chosen, prior, -iou, scene, quality=alignment * scale)
+        quality = torch.zeros_like(owned.gt_index, dtype=cost.dtype)
+        worth = torch.where(mine, alignment * scale, 0.0)
+        quality = quality.scatter_reduce(1, prior.flatten(1), worth.flatten(1), "amax")
+        return replace(owned, quality=quality)
 
 
 def _of_prior(values: Tensor, prior: Tensor) -> Tensor:
